@@ -1,0 +1,28 @@
+package apiclient
+
+import "fmt"
+
+// redacted stands wherever a secret would have been printed.
+const redacted = "[redacted]"
+
+// Secret is a value that must not be seen: whatever prints, logs or encodes it
+// shows "[redacted]". The zero value is no secret at all.
+type Secret struct{ value string }
+
+// NewSecret wraps s.
+func NewSecret(s string) Secret { return Secret{value: s} }
+
+// Reveal returns the value itself, for signing and for nothing else.
+func (s Secret) Reveal() string { return s.value }
+
+// IsZero reports whether there is no value.
+func (s Secret) IsZero() bool { return s.value == "" }
+
+// String implements fmt.Stringer without the value.
+func (s Secret) String() string { return redacted }
+
+// Format covers every verb of package fmt, %#v and %d among them.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// MarshalText covers JSON, YAML and structured loggers.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
