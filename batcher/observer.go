@@ -77,7 +77,7 @@ type Observer interface {
 // the journal's owner to report: the run goes on, since powering the fleet on
 // matters more than remembering it.
 type Journal interface {
-	// Attempted: the API accepted the action for these ids, or may have.
+	// Attempted: the API accepted the action for these ids.
 	Attempted(runID, group string, ids []string) error
 	// Settled: these ids are final and need nothing more.
 	Settled(runID, group string, results []InstanceResult) error

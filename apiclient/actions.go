@@ -1,0 +1,179 @@
+package apiclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// The actions, as X-ZC-Action and as the api_action of metrics.
+const (
+	ActionStartInstances          = "StartInstances"
+	ActionStopInstances           = "StopInstances"
+	ActionDescribeInstancesStatus = "DescribeInstancesStatus"
+	ActionDescribeInstances       = "DescribeInstances"
+)
+
+// PowerReply answers StartInstances and StopInstances. Acceptance is not
+// arrival: only DescribeInstancesStatus says that an instance is RUNNING.
+type PowerReply struct {
+	RequestID string
+	// Failed lists the ids that the API did not take the action for.
+	Failed []string
+}
+
+// InstanceStatus is one instance's state.
+type InstanceStatus struct {
+	InstanceID string `json:"instanceId"`
+	State      State  `json:"instanceStatus"`
+}
+
+// StatusQuery asks for states. Without ids it asks for all instances, page by page.
+type StatusQuery struct {
+	InstanceIDs     []string // at most MaxInstanceIDs
+	ResourceGroupID string
+	PageSize        int // 1–1000; 0 means 1000. It is always sent: the API's own default, 20, would cut 100 ids short.
+	PageNum         int // from 1; 0 means 1
+}
+
+// StatusPage answers DescribeInstancesStatus. An id that was asked for and is
+// not in Instances does not exist, provided that TotalCount instances are there.
+type StatusPage struct {
+	RequestID  string
+	TotalCount int
+	Instances  []InstanceStatus
+}
+
+// Tag is one tag of an instance.
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// InstanceQuery filters DescribeInstances. Every field may be left zero.
+type InstanceQuery struct {
+	InstanceIDs     []string // at most MaxInstanceIDs
+	ZoneID          string
+	ImageID         string
+	State           State
+	Name            string // matches part of a name
+	IPv4Address     string
+	ResourceGroupID string
+	TagKeys         []string // at most 20
+	Tags            []Tag    // at most 20
+	PageSize        int      // as in StatusQuery
+	PageNum         int
+}
+
+// Instance is what DescribeInstances tells of one.
+type Instance struct {
+	InstanceID      string `json:"instanceId"`
+	Name            string `json:"instanceName"`
+	ZoneID          string `json:"zoneId"`
+	State           State  `json:"status"`
+	ResourceGroupID string `json:"resourceGroupId"`
+	Tags            []Tag  `json:"tags"`
+}
+
+// InstancePage answers DescribeInstances.
+type InstancePage struct {
+	RequestID  string
+	TotalCount int
+	Instances  []Instance
+}
+
+type powerRequest struct {
+	InstanceIDs   []string `json:"instanceIds"`
+	ForceShutdown *bool    `json:"forceShutdown,omitempty"`
+}
+
+type powerResponse struct {
+	InstanceIDs []string `json:"instanceIds"`
+}
+
+type pageRequest struct {
+	InstanceIDs     []string `json:"instanceIds,omitempty"`
+	ZoneID          string   `json:"zoneId,omitempty"`
+	ImageID         string   `json:"imageId,omitempty"`
+	State           State    `json:"status,omitempty"`
+	Name            string   `json:"name,omitempty"`
+	IPv4Address     string   `json:"ipv4Address,omitempty"`
+	ResourceGroupID string   `json:"resourceGroupId,omitempty"`
+	TagKeys         []string `json:"tagKeys,omitempty"`
+	Tags            []Tag    `json:"tags,omitempty"`
+	PageSize        int      `json:"pageSize"`
+	PageNum         int      `json:"pageNum"`
+}
+
+type pageResponse[T any] struct {
+	TotalCount *int `json:"totalCount"`
+	DataSet    *[]T `json:"dataSet"`
+}
+
+// StartInstances asks to start 1–100 instances that are STOPPED. Errors are *Error.
+func (c *Client) StartInstances(ctx context.Context, ids []string) (PowerReply, error) {
+	return c.power(ctx, ActionStartInstances, powerRequest{InstanceIDs: ids})
+}
+
+// StopInstances asks to stop 1–100 instances that are RUNNING. force cuts the
+// power instead of asking the guest; it is always sent, because the API forces
+// where it is left out. Errors are *Error.
+func (c *Client) StopInstances(ctx context.Context, ids []string, force bool) (PowerReply, error) {
+	return c.power(ctx, ActionStopInstances, powerRequest{InstanceIDs: ids, ForceShutdown: &force})
+}
+
+func (c *Client) power(ctx context.Context, action string, in powerRequest) (PowerReply, error) {
+	if n := len(in.InstanceIDs); n < 1 || n > MaxInstanceIDs {
+		return PowerReply{}, notSent(action, fmt.Errorf("%d instance ids; a request takes 1 to %d", n, MaxInstanceIDs))
+	}
+	var out powerResponse
+	requestID, err := c.call(ctx, action, true, in, &out)
+	if err != nil {
+		return PowerReply{}, err
+	}
+	return PowerReply{RequestID: requestID, Failed: out.InstanceIDs}, nil
+}
+
+// DescribeInstancesStatus asks for the states of up to 100 instances, or for a
+// page of all. Errors are *Error.
+func (c *Client) DescribeInstancesStatus(ctx context.Context, q StatusQuery) (StatusPage, error) {
+	in := pageRequest{InstanceIDs: q.InstanceIDs, ResourceGroupID: q.ResourceGroupID, PageSize: q.PageSize, PageNum: q.PageNum}
+	requestID, out, err := describe[InstanceStatus](ctx, c, ActionDescribeInstancesStatus, in)
+	if err != nil {
+		return StatusPage{}, err
+	}
+	return StatusPage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: *out.DataSet}, nil
+}
+
+// DescribeInstances asks for a page of the instances that match q. Errors are *Error.
+func (c *Client) DescribeInstances(ctx context.Context, q InstanceQuery) (InstancePage, error) {
+	in := pageRequest{
+		InstanceIDs: q.InstanceIDs, ZoneID: q.ZoneID, ImageID: q.ImageID, State: q.State, Name: q.Name,
+		IPv4Address: q.IPv4Address, ResourceGroupID: q.ResourceGroupID, TagKeys: q.TagKeys, Tags: q.Tags,
+		PageSize: q.PageSize, PageNum: q.PageNum,
+	}
+	requestID, out, err := describe[Instance](ctx, c, ActionDescribeInstances, in)
+	if err != nil {
+		return InstancePage{}, err
+	}
+	return InstancePage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: *out.DataSet}, nil
+}
+
+func describe[T any](ctx context.Context, c *Client, action string, in pageRequest) (string, pageResponse[T], error) {
+	var out pageResponse[T]
+	in.PageSize, in.PageNum = or(in.PageSize, MaxPageSize), or(in.PageNum, 1)
+	if len(in.InstanceIDs) > MaxInstanceIDs || in.PageSize < 1 || in.PageSize > MaxPageSize || in.PageNum < 1 {
+		return "", out, notSent(action, fmt.Errorf("%d instance ids, page %d of size %d; a request takes at most %d ids and pages of 1 to %d",
+			len(in.InstanceIDs), in.PageNum, in.PageSize, MaxInstanceIDs, MaxPageSize))
+	}
+	requestID, err := c.call(ctx, action, false, in, &out)
+	if err == nil && (out.DataSet == nil || out.TotalCount == nil) {
+		err = lost(action, false, errors.New("unreadable reply: totalCount or dataSet is missing"))
+	}
+	return requestID, out, err
+}
+
+// notSent is the error of a request that breaks the API's documented limits.
+func notSent(action string, err error) *Error {
+	return &Error{Action: action, Class: ClassRequest, Err: fmt.Errorf("not sent: %w", err)}
+}

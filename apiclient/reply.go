@@ -1,0 +1,173 @@
+package apiclient
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	// maxRetryAfter bounds a Retry-After, so that one absurd header cannot stop an account for a day.
+	maxRetryAfter = 5 * time.Minute
+	// maxMessage bounds what is kept of the API's message, in bytes.
+	maxMessage = 300
+	// skewWorthSaying is how far two clocks may differ before that is named as a likely cause.
+	skewWorthSaying = time.Minute
+)
+
+// reply is one HTTP reply as it was read. broken says why body is not all of it.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	broken error
+}
+
+// envelope is the outer object of every reply, good or bad.
+type envelope struct {
+	RequestID string          `json:"requestId"`
+	Response  json.RawMessage `json:"response"`
+	Code      Code            `json:"code"`
+	Message   string          `json:"message"`
+}
+
+// lost is the error of a request without any reply.
+func lost(action string, maybeApplied bool, err error) *Error {
+	e := &Error{Action: action, Class: ClassTransient, MaybeApplied: maybeApplied, Err: err}
+	if maybeApplied {
+		e.Class = ClassAmbiguous
+	}
+	return e
+}
+
+// decode turns a reply into out or an *Error. sentAt is our clock when the
+// request was signed.
+func (r reply) decode(action string, mutating bool, sentAt time.Time, out any) (requestID string, err error) {
+	var env envelope
+	jsonErr := r.broken
+	if jsonErr == nil {
+		jsonErr = json.Unmarshal(r.body, &env)
+	}
+	if r.status == http.StatusOK && env.Code == "" {
+		if jsonErr == nil {
+			jsonErr = env.into(out)
+		}
+		if jsonErr == nil {
+			return env.RequestID, nil
+		}
+		return "", r.unreadable(action, mutating, env, jsonErr)
+	}
+	return "", r.refusal(action, mutating, sentAt, env, jsonErr)
+}
+
+// into decodes the inner object, which must be there.
+func (env envelope) into(out any) error {
+	inner := bytes.TrimSpace(env.Response)
+	if len(inner) == 0 || inner[0] != '{' {
+		return errors.New(`the reply has no "response" object`)
+	}
+	return json.Unmarshal(inner, out)
+}
+
+// unreadable is a 200 that does not say what happened.
+func (r reply) unreadable(action string, mutating bool, env envelope, cause error) *Error {
+	e := lost(action, mutating, fmt.Errorf("unreadable reply (%s): %w", r.describeBody(), cause))
+	e.HTTPStatus, e.RequestID = r.status, printable(env.RequestID)
+	return e
+}
+
+// refusal is any other status, or a 200 that carries an error code.
+func (r reply) refusal(action string, mutating bool, sentAt time.Time, env envelope, jsonErr error) *Error {
+	e := &Error{
+		Action: action, HTTPStatus: r.status,
+		Code: Code(printable(string(env.Code))), Message: printable(env.Message), RequestID: printable(env.RequestID),
+		Class: classify(r.status, env.Code), RetryAfter: retryAfter(r.header, sentAt),
+	}
+	e.MaybeApplied = mutating && r.status >= 500 && e.Class == ClassTransient
+	if jsonErr != nil {
+		e.Err = fmt.Errorf("not the API's own reply (%s)", r.describeBody())
+	}
+	if location := r.header.Get("Location"); r.status/100 == 3 && location != "" {
+		e.Err = errors.New("a redirect, which is refused: the endpoint must be the API itself")
+	}
+	if e.Class == ClassCredentials {
+		e.ClockSkew = clockSkew(r.header, sentAt)
+	}
+	return e
+}
+
+// classify maps status and code to a class. The code is asked first: it is the
+// API's own word, while a status may be that of a proxy in between.
+func classify(status int, code Code) Class {
+	c := string(code)
+	switch {
+	case code == CodeRequestLimitExceeded || status == http.StatusTooManyRequests:
+		return ClassThrottled
+	case strings.HasPrefix(c, authFailurePrefix) || status == http.StatusUnauthorized:
+		return ClassCredentials
+	case strings.HasPrefix(c, "INVALID_INSTANCE") || strings.HasPrefix(c, "OPERATION_DENIED_INSTANCE"):
+		return ClassInstance
+	case status >= 500 || code == CodeInternalServerError || code == CodeServiceUnavailable || code == CodeRequestTimedOut:
+		return ClassTransient
+	case status == http.StatusRequestTimeout || status == http.StatusTooEarly:
+		return ClassTransient
+	case status == http.StatusMovedPermanently || status == http.StatusPermanentRedirect:
+		return ClassRequest
+	case status < 400: // a passing redirect: a maintenance page, a sign-in of a proxy
+		return ClassTransient
+	}
+	return ClassRequest
+}
+
+// retryAfter reads both forms of the header (RFC 9110, 10.2.3).
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}
+
+// clockSkew is the server's clock less ours, 0 where it is unknown or not worth saying.
+func clockSkew(h http.Header, now time.Time) time.Duration {
+	server, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	if skew := server.Sub(now); skew.Abs() > skewWorthSaying {
+		return skew
+	}
+	return 0
+}
+
+// describeBody says what kind of thing came instead of JSON, without quoting it.
+func (r reply) describeBody() string {
+	kind, _, _ := strings.Cut(r.header.Get("Content-Type"), ";")
+	if kind = printable(kind); kind == "" {
+		kind = "no content type"
+	}
+	return fmt.Sprintf("%s, %d bytes", kind, len(r.body))
+}
+
+// printable makes a foreign text fit for one line of a log.
+func printable(s string) string {
+	if len(s) > maxMessage {
+		s = s[:maxMessage]
+	}
+	return strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,377 @@
+package batcher
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"zecpower/apiclient"
+)
+
+// Priority orders the requests that wait for the budget.
+type Priority int
+
+// The priorities. A start goes before a look that decides what to send, and
+// that before a look that merely verifies.
+const (
+	PriorityStart Priority = iota
+	PriorityDiagnose
+	PriorityPoll
+	priorities
+)
+
+// lowShare keeps lower priorities alive: of so many permits at least one goes
+// past the highest priority. 1 in 25 leaves starts 96 % of the rate.
+const lowShare = 25
+
+// BudgetConfig bounds what one account sends, all actions and runs together.
+type BudgetConfig struct {
+	// RequestsPerSecond and Burst are the ceiling of a token bucket: in any
+	// window of t seconds at most Burst + t × RequestsPerSecond requests leave.
+	RequestsPerSecond float64 // over 0
+	Burst             int     // at least 1
+	// MaxInFlight bounds the requests that await a reply. At least 1.
+	MaxInFlight int
+	// Backoff paces the probes while the API is down.
+	Backoff Backoff
+	// OnThrottle is told of each slowing down, once however many replies said
+	// so: the new rate a second, and the pause that the API asked for. It must
+	// not call the Budget. nil is fine.
+	OnThrottle func(rate float64, pause time.Duration)
+	// Seed makes the jitter repeatable; 0 draws one.
+	Seed uint64
+}
+
+func (c BudgetConfig) validate() error {
+	if !(c.RequestsPerSecond > 0) || math.IsInf(c.RequestsPerSecond, 0) || c.Burst < 1 || c.MaxInFlight < 1 {
+		return fmt.Errorf("budget: %g requests a second, burst %d, %d in flight: each must be over 0", c.RequestsPerSecond, c.Burst, c.MaxInFlight)
+	}
+	return c.Backoff.validate()
+}
+
+// Budget decides when a request may leave: under the configured ceiling, under
+// the limit that throttled replies show, one at a time while the API is down,
+// and in order of priority. It is safe for concurrent use and has no goroutine.
+type Budget struct {
+	onThrottle func(float64, time.Duration)
+
+	mu          sync.Mutex // guards all below
+	limiter     *rate.Limiter
+	burst       int
+	maxInFlight int
+	pace        pace
+	gate        gate
+	rng         *rand.Rand
+	waiting     [priorities][]*ticket
+	high        int // permits since one last went past the highest priority
+	inFlight    int
+	halvedAt    int       // serial of the last permit before the last halving
+	serial      int       // counts permits
+	pausedUntil time.Time // Retry-After
+	timer       *time.Timer
+	waited      time.Duration
+	recovered   chan struct{} // closed when the gate opens
+}
+
+// NewBudget checks cfg and returns a Budget.
+func NewBudget(cfg BudgetConfig) (*Budget, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &Budget{
+		onThrottle:  cfg.OnThrottle,
+		limiter:     rate.NewLimiter(rate.Limit(cfg.RequestsPerSecond), cfg.Burst),
+		burst:       cfg.Burst,
+		maxInFlight: cfg.MaxInFlight,
+		pace:        newPace(cfg.RequestsPerSecond),
+		gate:        gate{backoff: cfg.Backoff},
+		rng:         newRand(cfg.Seed),
+		recovered:   make(chan struct{}),
+	}, nil
+}
+
+func newRand(seed uint64) *rand.Rand {
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	return rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // jitter, not a secret
+}
+
+// SetLimits moves the ceilings, as a reload does. Tokens spent stay spent, so
+// the new ceiling holds from the first request on.
+func (b *Budget) SetLimits(requestsPerSecond float64, burst, maxInFlight int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := (BudgetConfig{RequestsPerSecond: requestsPerSecond, Burst: burst, MaxInFlight: maxInFlight, Backoff: b.gate.backoff}).validate(); err != nil {
+		return err
+	}
+	b.burst, b.maxInFlight = burst, maxInFlight
+	b.pace.limit(requestsPerSecond)
+	b.applyRate(time.Now())
+	b.dispatch()
+	return nil
+}
+
+// Rate is the present rate in requests a second, at most the configured one.
+func (b *Budget) Rate() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.climb(time.Now())
+	return b.pace.rate
+}
+
+// Waited is the time that requests have spent waiting for the budget, all together.
+func (b *Budget) Waited() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waited
+}
+
+// Down reports whether the API counts as down: one probe at a time is sent.
+func (b *Budget) Down() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gate.closed()
+}
+
+// Recovered is closed when the API answers again after it was down.
+func (b *Budget) Recovered() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.recovered
+}
+
+// ticket is one place in the queue. granted yields one permit.
+type ticket struct {
+	granted  chan *permit
+	priority Priority
+	asked    time.Time
+}
+
+// permit lets one request out. Its holder calls done or withdraw exactly once.
+type permit struct {
+	budget *Budget
+	serial int
+	epoch  int
+	probe  bool
+}
+
+// ask queues for one permit.
+func (b *Budget) ask(p Priority) *ticket {
+	t := &ticket{granted: make(chan *permit, 1), priority: p, asked: time.Now()}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting[p] = append(b.waiting[p], t)
+	b.dispatch()
+	return t
+}
+
+// cancel leaves the queue; a permit that was already granted goes back.
+func (b *Budget) cancel(t *ticket) {
+	b.mu.Lock()
+	queue := b.waiting[t.priority]
+	for i, other := range queue {
+		if other == t {
+			b.waiting[t.priority] = append(queue[:i:i], queue[i+1:]...)
+			b.mu.Unlock()
+			return
+		}
+	}
+	b.mu.Unlock()
+	select {
+	case p := <-t.granted:
+		p.withdraw()
+	default:
+	}
+}
+
+// withdraw gives the permit back unused. Its token is spent all the same.
+func (p *permit) withdraw() {
+	b := p.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gate.withdrawn(p.probe)
+	b.inFlight--
+	b.dispatch()
+}
+
+// done tells how the request went.
+func (p *permit) done(err error) {
+	b := p.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.inFlight--
+	e, failed := errors.AsType[*apiclient.Error](err)
+	switch {
+	case failed && (e.Class == apiclient.ClassTransient || e.Class == apiclient.ClassAmbiguous):
+		b.gate.failed(now, p.epoch, p.probe, b.rng)
+		b.pause(now, e.RetryAfter)
+	case failed && e.Class == apiclient.ClassThrottled:
+		b.answered(p)
+		b.throttled(now, p, e.RetryAfter)
+	default:
+		b.answered(p)
+	}
+	b.dispatch()
+}
+
+func (b *Budget) answered(p *permit) {
+	if b.gate.answered(p.probe) {
+		close(b.recovered)
+		b.recovered = make(chan struct{})
+	}
+}
+
+// throttled slows the account down, once for all the requests that left before
+// the last slowing down: they say nothing about the new rate.
+func (b *Budget) throttled(now time.Time, p *permit, retryAfter time.Duration) {
+	b.pause(now, retryAfter)
+	if p.serial <= b.halvedAt {
+		return
+	}
+	b.halvedAt = b.serial
+	b.climb(now)
+	b.pace.throttled(now)
+	b.applyRate(now)
+	b.drain(now)
+	if b.onThrottle != nil {
+		b.onThrottle(b.pace.rate, retryAfter)
+	}
+}
+
+func (b *Budget) pause(now time.Time, d time.Duration) {
+	if until := now.Add(d); d > 0 && until.After(b.pausedUntil) {
+		b.pausedUntil = until
+	}
+}
+
+// climb lets the pace follow the clock.
+func (b *Budget) climb(now time.Time) {
+	before := b.pace.rate
+	b.pace.advance(now)
+	if b.pace.rate != before {
+		b.applyRate(now)
+	}
+}
+
+// applyRate hands the pace to the limiter. Below the ceiling the burst shrinks
+// with the rate, or a rested bucket would run into the limit at once.
+func (b *Budget) applyRate(now time.Time) {
+	share := b.pace.rate / b.pace.ceiling
+	b.limiter.SetLimitAt(now, rate.Limit(b.pace.rate))
+	b.limiter.SetBurstAt(now, max(1, int(float64(b.burst)*share)))
+}
+
+// drain empties the bucket: what was saved up belongs to a rate that proved too high.
+func (b *Budget) drain(now time.Time) {
+	if saved := int(b.limiter.TokensAt(now)); saved > 0 {
+		b.limiter.AllowN(now, saved)
+	}
+}
+
+// dispatch grants what may leave now and sets the timer for what comes next.
+// It is called with mu held after everything that may change the answer.
+func (b *Budget) dispatch() {
+	for {
+		now := time.Now()
+		b.climb(now)
+		next, ok := b.mayLeave(now)
+		if !ok {
+			b.wakeAt(now, next)
+			return
+		}
+		b.limiter.AllowN(now, 1)
+		b.grant(now, b.pick())
+	}
+}
+
+// mayLeave reports whether one request may leave now; at is when to look again,
+// zero where a reply or a new ticket will tell.
+func (b *Budget) mayLeave(now time.Time) (at time.Time, ok bool) {
+	if b.inFlight >= b.maxInFlight || !b.anyWaiting() {
+		return time.Time{}, false
+	}
+	if ok, at := b.gate.admits(now); !ok {
+		return at, false
+	}
+	if now.Before(b.pausedUntil) {
+		return b.pausedUntil, false
+	}
+	if missing := 1 - b.limiter.TokensAt(now); missing > 0 {
+		// Rounded up: woken a nanosecond early, the bucket would not be full yet.
+		wait := time.Duration(math.Ceil(missing / b.pace.rate * float64(time.Second)))
+		return now.Add(max(wait, time.Microsecond)), false
+	}
+	return time.Time{}, true
+}
+
+func (b *Budget) anyWaiting() bool {
+	for _, queue := range b.waiting {
+		if len(queue) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// pick takes the next ticket: by priority, with a small share for the rest. As
+// a probe a look goes first, since it changes nothing if its reply is lost.
+func (b *Budget) pick() *ticket {
+	order := [priorities]Priority{PriorityStart, PriorityDiagnose, PriorityPoll}
+	switch {
+	case b.gate.closed():
+		order = [priorities]Priority{PriorityDiagnose, PriorityPoll, PriorityStart}
+	case b.high >= lowShare-1:
+		order = [priorities]Priority{PriorityPoll, PriorityDiagnose, PriorityStart}
+	}
+	for _, p := range order {
+		if queue := b.waiting[p]; len(queue) > 0 {
+			b.waiting[p] = queue[1:]
+			b.countShare(p)
+			return queue[0]
+		}
+	}
+	panic("batcher: a permit for nobody")
+}
+
+// countShare keeps the tally that lowShare speaks of: only while lower
+// priorities wait does a higher one use their share up.
+func (b *Budget) countShare(p Priority) {
+	lowerWaits := false
+	for _, queue := range b.waiting[p+1:] {
+		lowerWaits = lowerWaits || len(queue) > 0
+	}
+	if lowerWaits {
+		b.high++
+	} else {
+		b.high = 0
+	}
+}
+
+func (b *Budget) grant(now time.Time, t *ticket) {
+	b.serial++
+	b.inFlight++
+	b.waited += now.Sub(t.asked)
+	epoch, probe := b.gate.leave()
+	t.granted <- &permit{budget: b, serial: b.serial, epoch: epoch, probe: probe}
+}
+
+func (b *Budget) wakeAt(now, at time.Time) {
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+	if at.IsZero() {
+		return
+	}
+	b.timer = time.AfterFunc(at.Sub(now), func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.dispatch()
+	})
+}

@@ -1,0 +1,21 @@
+// Package batcher brings the instances of a run to the wanted power state, or
+// says of each one why it is not there.
+//
+// Contract. [Batcher.Run] ends with exactly one outcome for every id that it
+// was given, whatever the API does, at the latest one request after its
+// deadline or its context's end. Nothing is reported as started or stopped that
+// was not seen RUNNING or STOPPED. One bad id never keeps the others of its
+// chunk off.
+//
+// What is retried: throttled and transient failures, until the deadline; a
+// request whose fate is unknown only after a look at the states of its ids. An
+// instance that falls back is started again, up to Config.Attempts times. What
+// is not: refused credentials end the run; a request that is refused for itself
+// is split once.
+//
+// A run keeps nothing on disk. What it tells its [Journal] lets a later process
+// go on where it stopped (see [Group]).
+//
+// A [Batcher] is safe for concurrent runs. All runs of an account share one
+// [Budget], which decides when a request may leave.
+package batcher
