@@ -1,80 +1,95 @@
 package scheduler
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
-// Date is a day in the calendar, in no zone. The zero value is no date.
-type Date struct {
-	Year  int
-	Month time.Month
-	Day   int
-}
-
-// DateOf is the local date of t in its own location.
-func DateOf(t time.Time) Date {
-	y, m, d := t.Date()
-	return Date{y, m, d}
-}
-
-// String is the date as 2026-12-25.
-func (d Date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day) }
-
-// Compare is -1, 0 or +1 as d is before, the same as or after e.
-func (d Date) Compare(e Date) int {
-	switch a, b := d.ordinal(), e.ordinal(); {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-func (d Date) ordinal() int {
-	return int(time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC).Unix() / 86400)
-}
-
-// DateRange is a first and a last date, both in the range.
-type DateRange struct {
-	From, To Date
-	Yearly   bool // every year: the years of From and To are zero
-}
-
-// ParseDates reads "2026-12-25", "2026-12-24..2026-12-26" or "*-01-01".
-func ParseDates(s string) (DateRange, error) {
-	t, err := time.Parse("2006-01-02", s)
-	if err != nil {
-		return DateRange{}, fmt.Errorf("date %q: %w", s, err)
-	}
-	return DateRange{From: DateOf(t), To: DateOf(t)}, nil
-}
-
 // CalendarSource is what a calendar is built from.
 type CalendarSource struct {
-	Name  string            // as schedules name it
-	Dates []string          // see ParseDates
-	ICS   map[string][]byte // content of iCalendar files by file name
+	Name  string            // as schedules name it; for a date written in a schedule, the date itself
+	Dates []string          // as ParseDates reads them
+	ICS   map[string][]byte // content of iCalendar files, by file name
 }
 
-// Calendar is a set of local dates. It is immutable and safe for concurrent use.
+// Calendar is a set of dates. It is immutable and safe for concurrent use.
 type Calendar struct {
-	name   string
-	ranges []DateRange
+	name    string
+	spans   []span     // sorted, apart from each other
+	yearly  [13]uint32 // bit d of element m: day d of month m, every year
+	endless bool       // some of it comes again for ever
 }
 
-// NewCalendar builds a calendar; errors name the date text or the file and line.
+// span is a run of days, both ends in it.
+type span struct{ from, to dayNumber }
+
+// NewCalendar builds a calendar from all dates and files of src. The error
+// joins what is wrong with each of them and names the date text or the file and
+// its line.
 func NewCalendar(src CalendarSource) (*Calendar, error) {
 	c := &Calendar{name: src.Name}
-	for _, s := range src.Dates {
-		r, err := ParseDates(s)
+	var problems []error
+	for _, text := range src.Dates {
+		r, err := ParseDates(text)
 		if err != nil {
-			return nil, fmt.Errorf("calendar %q: %w", src.Name, err)
+			problems = append(problems, err)
+			continue
 		}
-		c.ranges = append(c.ranges, r)
+		c.add(r)
 	}
+	for _, file := range slices.Sorted(maps.Keys(src.ICS)) {
+		dates, err := readICS(src.ICS[file])
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s:%w", file, err))
+			continue
+		}
+		c.spans = append(c.spans, dates.spans...)
+		c.endless = c.endless || dates.endless
+	}
+	if len(src.Dates) == 0 && len(src.ICS) == 0 {
+		problems = append(problems, errors.New("no dates; give it dates or an iCalendar file"))
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("calendar %q: %w", src.Name, errors.Join(problems...))
+	}
+	c.spans = mergeSpans(c.spans)
 	return c, nil
+}
+
+func (c *Calendar) add(r DateRange) {
+	if !r.Yearly {
+		c.spans = append(c.spans, span{r.From.number(), r.To.number()})
+		return
+	}
+	c.endless = true
+	// A leap year has every day that a yearly range can name.
+	day := time.Date(2000, r.From.Month, r.From.Day, 0, 0, 0, 0, time.UTC)
+	for range 366 {
+		c.yearly[day.Month()] |= 1 << day.Day()
+		if day.Month() == r.To.Month && day.Day() == r.To.Day {
+			return
+		}
+		if day = day.AddDate(0, 0, 1); day.Year() != 2000 {
+			day = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		}
+	}
+}
+
+// mergeSpans sorts spans and joins those that touch or overlap.
+func mergeSpans(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return int(a.from) - int(b.from) })
+	merged := spans[:0]
+	for _, s := range spans {
+		if n := len(merged); n > 0 && s.from <= merged[n-1].to+1 {
+			merged[n-1].to = max(merged[n-1].to, s.to)
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return slices.Clip(merged)
 }
 
 // Name is the calendar's name.
@@ -82,22 +97,53 @@ func (c *Calendar) Name() string { return c.name }
 
 // Contains says whether d is in the calendar.
 func (c *Calendar) Contains(d Date) bool {
-	for _, r := range c.ranges {
-		if r.From.Compare(d) <= 0 && d.Compare(r.To) <= 0 {
-			return true
-		}
+	if c.isYearly(d) {
+		return true
 	}
-	return false
+	i, ok := c.spanFrom(d.number())
+	return ok && c.spans[i].from <= d.number()
 }
 
-// End is the last date that the calendar's data speaks of; false when it never
-// ends.
-func (c *Calendar) End() (Date, bool) {
-	var end Date
-	for _, r := range c.ranges {
-		if r.To.Compare(end) > 0 {
-			end = r.To
+func (c *Calendar) isYearly(d Date) bool {
+	if d.Month < 1 || d.Month > 12 || d.Day < 1 || d.Day > 31 {
+		return false
+	}
+	return c.yearly[d.Month]&(1<<d.Day) != 0
+}
+
+// spanFrom is the first span that does not end before n.
+func (c *Calendar) spanFrom(n dayNumber) (int, bool) {
+	i, _ := slices.BinarySearchFunc(c.spans, n, func(s span, n dayNumber) int { return int(s.to) - int(n) })
+	return i, i < len(c.spans)
+}
+
+// next is the first day of the calendar that is not before n.
+func (c *Calendar) next(n dayNumber) (dayNumber, bool) {
+	found, ok := dayNumber(0), false
+	if i, some := c.spanFrom(n); some {
+		found, ok = max(n, c.spans[i].from), true
+	}
+	if c.yearly == [13]uint32{} {
+		return found, ok
+	}
+	// A yearly date comes at the latest after 8 years: 29 February around 1900.
+	for day := n; day <= n+8*366 && (!ok || day < found); day++ {
+		if c.isYearly(day.date()) {
+			return day, true
 		}
 	}
-	return end, true
+	return found, ok
+}
+
+// End is the last date that the calendar's data speaks of, the zero Date for a
+// calendar of empty files. It is false when the calendar never ends: it has
+// yearly dates or an event that recurs for ever.
+func (c *Calendar) End() (Date, bool) {
+	switch {
+	case c.endless:
+		return Date{}, false
+	case len(c.spans) == 0:
+		return Date{}, true
+	}
+	return c.spans[len(c.spans)-1].to.date(), true
 }

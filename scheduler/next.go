@@ -11,39 +11,155 @@ type Status string
 // What becomes of a nominal time.
 const (
 	StatusDue      Status = "due"      // it runs
-	StatusExcluded Status = "excluded" // its local date is in an exclude calendar
+	StatusExcluded Status = "excluded" // its date is in an exclude calendar
 	StatusPaused   Status = "paused"   // its schedule is paused
 )
 
 // Occurrence is one nominal time of one schedule.
 type Occurrence struct {
-	Schedule string    // name
+	Schedule string    // its name
 	Nominal  time.Time // in the schedule's zone; with Schedule the key of the run
-	Run      time.Time // Nominal and the jitter
+	Run      time.Time // Nominal shifted by the schedule's jitter
 	Status   Status
-	Calendar string // name of the calendar that excludes it, else empty
+	Calendar string // the calendar that excludes it; empty otherwise
 }
 
-// Occurrences yields the nominal times of s in (after, until], in time order.
-// A zero until is unbounded; 5 years without a nominal time end the sequence.
+// Occurrences yields what is due: every nominal time of s in (after, until], in
+// time order, with what is to become of it. A zero until is unbounded; 5 years
+// without a nominal time end the sequence. Pure, and safe for concurrent use.
+//
+// Dates are what a clock in the schedule's zone shows at the nominal time. On a
+// date of an Include calendar s fires at its times of day even where an Exclude
+// calendar or the spec's day fields say otherwise; an @every schedule has no day
+// fields, so there Include only lifts an exclusion. A date that is excluded
+// stays excluded while the schedule is paused: that is what a resume would not
+// change.
 func (s *Schedule) Occurrences(after, until time.Time) iter.Seq[Occurrence] {
 	return func(yield func(Occurrence) bool) {
 		jitter := s.JitterOffset()
-		for t := s.Timetable.Next(after); !t.IsZero() && (until.IsZero() || !t.After(until)); t = s.Timetable.Next(t) {
-			o := Occurrence{Schedule: s.Name, Nominal: t, Run: t.Add(jitter), Status: StatusDue}
-			date := DateOf(t)
-			if s.Paused {
-				o.Status = StatusPaused
+		times := s.newNominals(after)
+		for {
+			at := times.next()
+			if at.IsZero() || !until.IsZero() && at.After(until) {
+				return
 			}
-			for _, c := range s.Exclude {
-				if c.Contains(date) {
-					o.Status, o.Calendar = StatusExcluded, c.name
-					break
-				}
-			}
+			o := Occurrence{Schedule: s.Name, Nominal: at, Run: at.Add(jitter)}
+			o.Status, o.Calendar = s.statusOn(DateOf(at))
 			if !yield(o) {
 				return
 			}
 		}
 	}
+}
+
+// statusOn is what becomes of a nominal time on a date.
+func (s *Schedule) statusOn(d Date) (Status, string) {
+	if !s.includes(d) {
+		for _, c := range s.Exclude {
+			if c.Contains(d) {
+				return StatusExcluded, c.Name()
+			}
+		}
+	}
+	if s.Paused {
+		return StatusPaused, ""
+	}
+	return StatusDue, ""
+}
+
+func (s *Schedule) includes(d Date) bool {
+	for _, c := range s.Include {
+		if c.Contains(d) {
+			return true
+		}
+	}
+	return false
+}
+
+// nominals merges two sources of nominal times: the timetable's own, and its
+// times of day on the dates that Include adds.
+type nominals struct {
+	schedule *Schedule
+	daily    *Timetable // the same times of day on every date; nil without Include
+	own      time.Time  // the source's next time; zero when it has no more
+	added    time.Time
+}
+
+func (s *Schedule) newNominals(after time.Time) nominals {
+	n := nominals{schedule: s, own: s.Timetable.Next(after)}
+	if len(s.Include) > 0 {
+		n.daily = s.Timetable.onEveryDate()
+	}
+	n.added = n.nextAdded(after)
+	return n
+}
+
+// next takes the earlier of the two; a time that both have is one.
+func (n *nominals) next() time.Time {
+	at := n.own
+	if at.IsZero() || !n.added.IsZero() && n.added.Before(at) {
+		at = n.added
+	}
+	if at.IsZero() {
+		return at
+	}
+	if n.own.Equal(at) {
+		n.own = n.schedule.Timetable.Next(at)
+	}
+	if n.added.Equal(at) {
+		n.added = n.nextAdded(at)
+	}
+	return at
+}
+
+// nextAdded is the first time of day on an included date strictly after an
+// instant; zero when there is none within the search of 5 years.
+func (n *nominals) nextAdded(after time.Time) time.Time {
+	if n.daily == nil {
+		return time.Time{}
+	}
+	zone := n.schedule.Timetable.zone
+	limit := after.AddDate(searchYears, 0, 0)
+	for {
+		at := n.daily.Next(after)
+		if at.IsZero() || at.After(limit) {
+			return time.Time{}
+		}
+		today := DateOf(at)
+		if n.schedule.includes(today) {
+			return at
+		}
+		day, ok := n.schedule.nextIncluded(today.number())
+		if !ok {
+			return time.Time{}
+		}
+		// Where the clock was set back over midnight, that date may have
+		// begun before now.
+		after = at
+		if begin := justBefore(day.date().In(zone)); begin.After(at) {
+			after = begin
+		}
+	}
+}
+
+// nextIncluded is the first included date that is not before n.
+func (s *Schedule) nextIncluded(n dayNumber) (first dayNumber, ok bool) {
+	for _, c := range s.Include {
+		if day, some := c.next(n); some && (!ok || day < first) {
+			first, ok = day, true
+		}
+	}
+	return first, ok
+}
+
+// onEveryDate is t without its day fields; nil for @every, which has none.
+func (t *Timetable) onEveryDate() *Timetable {
+	if t.every > 0 {
+		return nil
+	}
+	daily := *t
+	daily.civil.Dom = 1<<32 - 2 | starBit
+	daily.civil.Month = 1<<13 - 2 | starBit
+	daily.civil.Dow = 1<<7 - 1 | starBit
+	return &daily
 }

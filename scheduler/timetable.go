@@ -1,82 +1,134 @@
 package scheduler
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
 )
 
-// maxSilence is how far ahead a timetable is searched for its next time.
-const maxSilence = 5 * 366 * 24 * time.Hour
-
-func strconvQuote(s string) string { return strconv.Quote(s) }
-
-// SpecError is a refusal of a cron spec.
-type SpecError struct {
-	Spec    string // as written
-	Problem string // what is wrong, without the spec
-	Hint    string // what to write instead
-}
-
-func (e *SpecError) Error() string {
-	return "cron " + strconv.Quote(e.Spec) + ": " + e.Problem + "; " + e.Hint
-}
-
-func refuseSpec(spec, problem, hint string) error {
-	return &SpecError{Spec: spec, Problem: problem, Hint: hint}
-}
+const (
+	// searchYears is how far ahead a timetable is searched for its next time.
+	searchYears = 5
+	// maxSilence is the longest @every duration: anything longer would lie
+	// outside the search.
+	maxSilence = searchYears * 365 * 24 * time.Hour
+	// lastYear ends the search where RFC 3339 ends.
+	lastYear = 9999
+	// maxGap is the longest gap whose fixed times are made up for: more is not
+	// daylight saving but a zone that moved over the date line.
+	maxGap = 3 * time.Hour
+)
 
 // Timetable is the nominal times of one schedule. It is immutable and safe for
 // concurrent use.
 type Timetable struct {
-	text  string
-	zone  *time.Location
-	every time.Duration     // of an @every spec, else 0
-	civil cron.SpecSchedule // in UTC, where its Next has no transitions to get wrong
-	warn  []string
+	text     string
+	zone     *time.Location
+	every    time.Duration // of an @every spec; the rest is unused then
+	wildcard bool          // a star in minute or hour: follows the wall clock
+	// civil matches wall-clock readings written as UTC times: a zone without
+	// transitions is the only kind in which robfig's Next is right.
+	civil    cron.SpecSchedule
+	warnings []string
 }
 
-// ParseTimetable reads a cron spec of five fields, a descriptor as @daily, or
-// "@every D", for a zone from LoadZone (nil is UTC). Errors are *SpecError.
+// ParseTimetable reads a cron spec of five fields (minute, hour, day of month,
+// month, weekday; names allowed; weekday 7 is Sunday), a descriptor such as
+// @daily, or "@every D". zone comes from LoadZone; nil is UTC. Every error is a
+// *SpecError that says what to write instead.
+//
+// Daylight saving is handled as cronie does it:
+//   - A schedule without a star in minute or hour keeps its times: one inside a
+//     gap of up to 3 hours fires at the transition, once however many fell into
+//     the gap; one that the clock shows twice fires on the first pass only.
+//   - A schedule with * or */n in minute or hour follows the wall clock: it
+//     fires whenever the clock shows a matching time. Readings that a gap leaves
+//     out do not fire and are not made up for; readings shown twice fire twice.
+//     So "0 * * * *" keeps to once every real hour on both days.
 func ParseTimetable(spec string, zone *time.Location) (*Timetable, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
 	spec = strings.TrimSpace(spec)
+	if zone.String() == time.Local.String() {
+		return nil, refuseSpec(spec, "its zone is Local, which depends on the host", "name the zone, as in Asia/Singapore")
+	}
 	t := &Timetable{text: spec, zone: zone}
-	if strings.HasPrefix(spec, everyPrefix) {
-		d, err := parseEvery(spec)
-		t.every = d
-		return t, err
+	var err error
+	if isEvery(spec) {
+		t.every, err = parseEvery(spec)
+	} else {
+		err = t.parseCron(spec)
 	}
-	if strings.Contains(spec, "TZ=") {
-		return nil, refuseSpec(spec, "a time zone inside the spec", "use the schedule's timezone")
-	}
-	parsed, err := cron.ParseStandard(spec)
 	if err != nil {
-		return nil, refuseSpec(spec, err.Error(), "write five fields: minute hour day month weekday")
+		return nil, err
 	}
-	t.civil = *parsed.(*cron.SpecSchedule)
-	t.civil.Location = time.UTC
 	return t, nil
 }
 
-// Next is the first nominal time strictly after the given one, in the
-// timetable's zone; the zero Time where there is none within 5 years.
+// String is the spec as written, without surrounding space.
+func (t *Timetable) String() string { return t.text }
+
+// Warnings are remarks about a spec that is accepted but may not mean what it
+// seems to. The slice is the caller's.
+func (t *Timetable) Warnings() []string { return append([]string(nil), t.warnings...) }
+
+// Next is the first nominal time strictly after the given instant, in the
+// timetable's zone; the zero Time when there is none within 5 years or before
+// the year 10000.
 func (t *Timetable) Next(after time.Time) time.Time {
+	if after.Year() > lastYear {
+		return time.Time{}
+	}
 	if t.every > 0 {
 		return nextMultiple(t.every, after).In(t.zone)
 	}
-	s := t.civil
-	s.Location = t.zone
-	return s.Next(after.In(t.zone))
+	limit := after.AddDate(searchYears, 0, 0)
+	seg := segmentAt(t.zone, after)
+	for {
+		next, following := t.nextIn(seg, after)
+		if !next.IsZero() {
+			if next.After(limit) {
+				return time.Time{}
+			}
+			return next.In(t.zone)
+		}
+		if seg.end.IsZero() || following.After(limit) {
+			return time.Time{}
+		}
+		seg = segmentAt(t.zone, following)
+	}
 }
 
-// Warnings are remarks about a spec that is accepted but may not mean what it
-// seems to.
-func (t *Timetable) Warnings() []string { return t.warn }
+// nextIn finds the first nominal time after the given instant inside one
+// segment; where there is none, it says at which instant to go on looking.
+func (t *Timetable) nextIn(seg segment, after time.Time) (next, following time.Time) {
+	from := after
+	entered := !seg.start.IsZero() && seg.start.After(after)
+	if entered {
+		from = justBefore(seg.start)
+	}
+	floor := seg.civil(from)
+	if !t.wildcard && !seg.start.IsZero() && from.Sub(seg.start) < offsetSpread {
+		shown := seg.shownBefore()
+		begin := seg.civil(seg.start)
+		switch {
+		case entered && shown.Before(begin) && begin.Sub(shown) <= maxGap:
+			if c := t.civil.Next(justBefore(shown)); !c.IsZero() && c.Before(begin) {
+				return seg.start, time.Time{}
+			}
+		case shown.After(floor):
+			floor = justBefore(shown)
+		}
+	}
 
-// String is the spec as written.
-func (t *Timetable) String() string { return t.text }
+	match := t.civil.Next(floor)
+	if !match.IsZero() && (seg.end.IsZero() || match.Before(seg.civil(seg.end))) {
+		return seg.instant(match), time.Time{}
+	}
+	if match.IsZero() {
+		match = floor.AddDate(searchYears+1, 0, 0)
+	}
+	return time.Time{}, seg.skip(from, match)
+}

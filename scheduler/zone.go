@@ -1,24 +1,81 @@
 package scheduler
 
 import (
-	"errors"
+	_ "embed"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 	_ "time/tzdata" // hosts without zone files know every zone too
 )
 
+// zoneNames are the zones of the tz database, one a line, for hints and for the
+// tests that go through every zone. A newer database may know more: LoadZone
+// asks the database, not this list.
+//
+//go:embed zones.txt
+var zoneNames string
+
 // LoadZone finds a time zone by its name in the tz database; "" is UTC. It
-// refuses "Local", because what a schedule means must not depend on the host.
+// refuses names whose meaning depends on the host, such as "Local", and zones
+// that count leap seconds.
 func LoadZone(name string) (*time.Location, error) {
-	switch name {
-	case "":
+	switch top, _, _ := strings.Cut(name, "/"); {
+	case name == "":
 		return time.UTC, nil
-	case "Local", "localtime":
+	case name == "Local", name == "localtime", name == "posixrules", name == "Factory":
 		return nil, fmt.Errorf("time zone %q: depends on the host; name the zone, as in Asia/Singapore", name)
+	case top == "right", top == "posix":
+		return nil, fmt.Errorf("time zone %q: not in every tz database; leave %q out", name, top+"/")
 	}
 	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, fmt.Errorf("time zone %q: %w", name, errors.New("unknown; use a name of the tz database, as in Asia/Singapore"))
+	if err == nil {
+		return zone, nil
 	}
-	return zone, nil
+	if near := nearestZone(name); near != "" {
+		return nil, fmt.Errorf("time zone %q: not in the tz database; did you mean %s?", name, near)
+	}
+	return nil, fmt.Errorf("time zone %q: not in the tz database; write region and city, as in Asia/Singapore", name)
+}
+
+// nearestZone is the zone whose name is most like the given one, or "".
+func nearestZone(name string) string {
+	if len(name) > 64 {
+		return ""
+	}
+	wanted := strings.ToLower(strings.ReplaceAll(name, " ", "_"))
+	best, distance := "", 1+len(wanted)/4 // about one slip in four letters
+	for zone := range strings.Lines(zoneNames) {
+		zone = strings.TrimSpace(zone)
+		known := strings.ToLower(zone)
+		if known == wanted {
+			return zone
+		}
+		city := known[strings.LastIndex(known, "/")+1:]
+		if d := min(editDistance(wanted, known), 1+editDistance(wanted, city)); d < distance {
+			best, distance = zone, d
+		}
+	}
+	return best
+}
+
+// editDistance is how many letters to add, drop or change to get from a to b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = slices.Min([]int{change, row[j] + 1, row[j+1] + 1})
+		}
+	}
+	return row[len(b)]
 }

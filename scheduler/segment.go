@@ -1,0 +1,62 @@
+package scheduler
+
+import "time"
+
+// offsetSpread is more than any two UTC offsets of one zone were ever apart
+// (the tz database spans -15:13 to +15:13). Two instants further apart than
+// this show wall-clock readings in the same order.
+const offsetSpread = 32 * time.Hour
+
+// segment is a stretch of one zone in which its offset does not change.
+// Wall-clock readings in it ("civil" times) are written as UTC times.
+type segment struct {
+	zone       *time.Location
+	start, end time.Time // [start, end); zero where it has no such bound
+	offset     time.Duration
+}
+
+func segmentAt(zone *time.Location, t time.Time) segment {
+	local := t.In(zone)
+	_, seconds := local.Zone()
+	start, end := local.ZoneBounds()
+	return segment{zone, start, end, time.Duration(seconds) * time.Second}
+}
+
+// civil is what the zone's clock shows at t, by this segment's offset.
+func (s segment) civil(t time.Time) time.Time { return t.UTC().Add(s.offset) }
+
+// instant is when the zone's clock shows c, by this segment's offset.
+func (s segment) instant(c time.Time) time.Time { return c.Add(-s.offset) }
+
+// shownBefore is the end of what the zone's clock has shown before this
+// segment: readings from there up to the segment's first are in a gap, readings
+// of the segment before it are shown for a second time. The segment has a
+// start.
+func (s segment) shownBefore() time.Time {
+	prev := segmentAt(s.zone, justBefore(s.start))
+	shown := prev.civil(s.start)
+	// A segment that began long ago outlasts whatever came before it.
+	for !prev.start.IsZero() && s.start.Sub(prev.start) < offsetSpread {
+		start := prev.start
+		prev = segmentAt(s.zone, justBefore(start))
+		if c := prev.civil(start); c.After(shown) {
+			shown = c
+		}
+	}
+	return shown
+}
+
+// skip says where to look next when the segment has been searched from an
+// instant and the first civil match lies beyond its end: usually at its end,
+// but over whole segments where none of their readings can match.
+func (s segment) skip(from, match time.Time) time.Time {
+	if s.end.IsZero() || s.end.Sub(from) < offsetSpread {
+		return s.end // a later segment may show readings from before the search
+	}
+	if near := match.Add(-offsetSpread); near.After(s.end) {
+		return near
+	}
+	return s.end
+}
+
+func justBefore(t time.Time) time.Time { return t.Add(-time.Nanosecond) }
