@@ -1,0 +1,334 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Config is what a Loop needs. Schedules may be empty and change by
+// Loop.Reload; the rest is fixed for its life.
+type Config struct {
+	Schedules []Schedule
+	// Run makes one run and returns when it is over. It is called from its own
+	// goroutine, never twice for one RunID in a process, and obeys ctx and the
+	// firing's deadline itself; ctx ends a minute after the deadline at the latest.
+	Run      func(ctx context.Context, f Firing) Result
+	Ledger   Ledger
+	Observer Observer
+	// Clock is the machine's own where nil.
+	Clock Clock
+	// Heartbeat is the longest sleep between two rounds; 0: DefaultHeartbeat.
+	Heartbeat time.Duration
+	// Alive is called at the end of each round, so at least once a heartbeat
+	// while the loop is well: feed a watchdog with it. May be nil.
+	Alive func()
+}
+
+// DefaultHeartbeat is how often the loop looks at the clock at least.
+const DefaultHeartbeat = 15 * time.Second
+
+// saveEvery is how often DecidedThrough is recorded when there is nothing else
+// to record.
+const saveEvery = 5 * time.Minute
+
+// recallReach is how far back the loop asks a ledger for what ran: further
+// than that, a clock set back meets the ledger's own check.
+const recallReach = 24 * time.Hour
+
+// Loop decides each nominal time of its schedules once, and makes the runs.
+type Loop struct {
+	cfg      Config
+	ends     chan ended
+	poke     chan struct{} // a reload waits
+	stopped  chan struct{} // closed when Run has returned
+	runs     context.Context
+	before   Reading // the previous round's
+	starting bool    // no round yet
+	recalled bool    // the ledger has told what it remembers
+	triedAt  time.Duration
+	savedAt  time.Duration
+	writes   []write // for the ledger, in order, after unrecorded
+
+	unrecorded Round
+	wrote      bool // the ledger was written to in this round
+
+	mu         sync.Mutex // guards what follows; only the goroutine of Run writes the slots
+	started    bool
+	slots      map[string]*slot
+	agenda     agenda
+	active     int // runs going
+	pending    *reload
+	ledgerErr  error // of the last write; nil when it went well
+	clockSteps int
+}
+
+type reload struct {
+	schedules []Schedule
+	done      chan struct{}
+}
+
+// write is something that the ledger has not taken yet.
+type write struct {
+	op string
+	do func() error
+}
+
+// maxWrites bounds the ends of runs, with their reports, that wait for a
+// failing ledger.
+const maxWrites = 256
+
+// New checks the configuration.
+func New(cfg Config) (*Loop, error) {
+	switch {
+	case cfg.Run == nil:
+		return nil, errors.New("scheduler: no run function")
+	case cfg.Ledger == nil:
+		return nil, errors.New("scheduler: no ledger")
+	case cfg.Observer == nil:
+		return nil, errors.New("scheduler: no observer")
+	case cfg.Heartbeat < 0:
+		return nil, fmt.Errorf("scheduler: heartbeat %s: negative", cfg.Heartbeat)
+	}
+	if err := validate(cfg.Schedules); err != nil {
+		return nil, err
+	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = DefaultHeartbeat
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = SystemClock()
+	}
+	if cfg.Alive == nil {
+		cfg.Alive = func() {}
+	}
+	return &Loop{
+		cfg: cfg, ends: make(chan ended), poke: make(chan struct{}, 1), stopped: make(chan struct{}),
+		starting: true, slots: make(map[string]*slot, len(cfg.Schedules)),
+	}, nil
+}
+
+func validate(schedules []Schedule) error {
+	var problems []error
+	seen := make(map[string]bool, len(schedules))
+	for i := range schedules {
+		if err := schedules[i].Validate(); err != nil {
+			problems = append(problems, err)
+		}
+		if seen[schedules[i].Name] {
+			problems = append(problems, fmt.Errorf("schedule %q: named twice", schedules[i].Name))
+		}
+		seen[schedules[i].Name] = true
+	}
+	return errors.Join(problems...)
+}
+
+// Run decides until ctx is done, then lets the runs end: their context is done
+// too. It returns when the last one has returned. A second call is an error.
+func (l *Loop) Run(ctx context.Context) error {
+	l.mu.Lock()
+	again := l.started
+	l.started = true
+	l.mu.Unlock()
+	if again {
+		return errors.New("scheduler: the loop ran already")
+	}
+	defer close(l.stopped)
+	l.runs = ctx
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		l.round()
+		timer.Reset(l.sleep())
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-l.poke:
+		case e := <-l.ends:
+			l.finished(e)
+		}
+	}
+	l.join()
+	return nil
+}
+
+// join waits for the runs and records how far everything is decided, so that
+// the next start counts from here.
+func (l *Loop) join() {
+	for l.active > 0 {
+		l.finished(<-l.ends)
+	}
+	if l.starting {
+		return // nothing was decided
+	}
+	at := l.cfg.Clock.Read().Wall
+	if due, ok := l.agenda.first(); ok && !due.After(at) {
+		at = due.Add(-1) // it came due while the runs ended, and is for the next start to decide
+	}
+	l.record(Round{At: at})
+}
+
+// sleep is how long the loop may rest. The wall clock may be set meanwhile,
+// which a timer does not notice, so it never rests longer than a heartbeat.
+func (l *Loop) sleep() time.Duration {
+	next, ok := l.agenda.first()
+	if !ok {
+		return l.cfg.Heartbeat
+	}
+	until := next.Sub(l.cfg.Clock.Read().Wall)
+	return min(max(until, time.Millisecond), l.cfg.Heartbeat)
+}
+
+// round brings everything up to date with the clock.
+func (l *Loop) round() {
+	reading := l.cfg.Clock.Read()
+	now := reading.Wall
+	l.wrote = false
+	s := l.lookAtClock(reading)
+	if !l.recalled && (l.starting || reading.Monotonic-l.triedAt >= l.cfg.Heartbeat) {
+		l.triedAt = reading.Monotonic
+		l.recall(now)
+	}
+	if l.starting {
+		l.tellAll()
+	}
+	decided := l.reconcile(s)
+	l.applyReload(now)
+	l.settle(reading)
+	l.starting = false
+	l.before = reading
+	l.cfg.Observer.Decided(RoundStats{Took: l.cfg.Clock.Read().Monotonic - reading.Monotonic, Decisions: decided})
+	l.cfg.Alive()
+}
+
+// lookAtClock finds out what lies between this round and the last: the part of
+// a situation that all schedules share.
+func (l *Loop) lookAtClock(r Reading) situation {
+	s := situation{now: r.Wall, cause: MissedStalled, grace: l.cfg.Heartbeat + stepThreshold}
+	if l.starting {
+		// A time that passed while nobody was there is missed, not just late.
+		s.cause, s.grace = MissedDown, stepThreshold
+		return s
+	}
+	step, slept := drift(l.before, r)
+	if slept != 0 {
+		s.cause = MissedAsleep
+	}
+	if step != 0 {
+		s.cause = MissedClockStep
+		l.mu.Lock()
+		l.clockSteps++
+		l.mu.Unlock()
+		l.cfg.Observer.ClockStepped(step)
+	}
+	if step < 0 {
+		l.rewind(r.Wall)
+	}
+	return s
+}
+
+// rewind makes the schedules start again from now: times that were decided
+// when the clock was ahead come again, and what ran is not run twice.
+func (l *Loop) rewind(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.slots {
+		if s.schedule == nil || !s.through.After(now) {
+			continue
+		}
+		s.through = now
+		s.seek()
+		s.seekDue(true)
+		l.unrecorded.Marks = append(l.unrecorded.Marks, s.mark())
+	}
+	l.rebuildAgenda()
+}
+
+func (s *slot) mark() Mark { return Mark{Schedule: s.name, Through: s.through, Spec: s.spec} }
+
+func (l *Loop) rebuildAgenda() {
+	for _, s := range l.agenda.slots {
+		s.index = -1
+	}
+	l.agenda.slots = l.agenda.slots[:0]
+	for _, s := range l.slots {
+		l.agenda.place(s)
+	}
+}
+
+// settle records what no other part of the round did: what the ledger did not
+// take before, and now and then that there was nothing to decide.
+func (l *Loop) settle(r Reading) {
+	leftover := !l.unrecorded.empty() || len(l.writes) > 0
+	if l.wrote {
+		l.savedAt = r.Monotonic
+		return
+	}
+	if leftover || l.starting || r.Monotonic-l.savedAt >= saveEvery {
+		l.record(Round{At: r.Wall})
+		l.savedAt = r.Monotonic
+	}
+}
+
+// record hands the ledger a round and whatever it did not take before. It
+// answers which of the runs the ledger already held.
+func (l *Loop) record(r Round) (held map[string]bool) {
+	l.wrote = true
+	if dropped := l.unrecorded.add(r); dropped > 0 {
+		l.ledgerFailed("remember decisions", fmt.Errorf("%d decisions were never recorded: the ledger has not taken any for too long", dropped))
+	}
+	ids, err := l.cfg.Ledger.Decide(l.unrecorded)
+	if err != nil {
+		l.ledgerFailed("record decisions", err)
+		return nil
+	}
+	l.unrecorded = Round{}
+	held = make(map[string]bool, len(ids))
+	for _, id := range ids {
+		held[id] = true
+	}
+	l.rewrite()
+	return held
+}
+
+// rewrite tries again what failed before, in order.
+func (l *Loop) rewrite() {
+	for len(l.writes) > 0 {
+		if err := l.writes[0].do(); err != nil {
+			l.ledgerFailed(l.writes[0].op, err)
+			return
+		}
+		l.writes[0] = write{}
+		l.writes = l.writes[1:]
+	}
+	l.setLedgerErr(nil)
+}
+
+// write records now, or later where the ledger fails.
+func (l *Loop) write(w write) {
+	if err := w.do(); err != nil {
+		l.writeLater(w, err)
+	}
+}
+
+func (l *Loop) writeLater(w write, err error) {
+	l.ledgerFailed(w.op, err)
+	if len(l.writes) >= maxWrites {
+		l.ledgerFailed(l.writes[0].op, errors.New("given up: too much waits for the ledger"))
+		l.writes = append([]write(nil), l.writes[1:]...)
+	}
+	l.writes = append(l.writes, w)
+}
+
+func (l *Loop) ledgerFailed(op string, err error) {
+	l.setLedgerErr(fmt.Errorf("%s: %w", op, err))
+	l.cfg.Observer.LedgerFailed(op, err)
+}
+
+func (l *Loop) setLedgerErr(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ledgerErr = err
+}

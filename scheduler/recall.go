@@ -1,0 +1,130 @@
+package scheduler
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// recall asks the ledger what earlier processes left, and resumes their runs.
+// While the ledger cannot tell, schedules start from now, and it is asked again
+// each heartbeat: late is better than never for a run left in the middle.
+func (l *Loop) recall(now time.Time) {
+	state, err := l.cfg.Ledger.Load(now.Add(-recallReach))
+	if err != nil {
+		l.ledgerFailed("load", err)
+	}
+	if l.starting {
+		l.fill(state, now)
+	}
+	if err != nil {
+		return
+	}
+	l.recalled = true
+	l.remember(state)
+	for _, name := range slices.Sorted(maps.Keys(state.Last)) {
+		if s := l.slots[name]; s != nil && s.schedule != nil {
+			l.cfg.Observer.LastRun(name, state.Last[name])
+		}
+	}
+	for _, f := range state.Unfinished {
+		l.takeUp(f, now)
+	}
+}
+
+// fill makes the first slots.
+func (l *Loop) fill(state State, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.cfg.Schedules {
+		s := l.newSlot(&l.cfg.Schedules[i])
+		m, known := state.Marks[s.name]
+		s.through = startFrom(m, known, s.spec, state.DecidedThrough, now)
+		if !known || s.through.Before(m.Through) || m.Spec != s.spec {
+			l.unrecorded.Marks = append(l.unrecorded.Marks, s.mark())
+		}
+		s.seek()
+		s.seekDue(true)
+	}
+	for name := range state.Marks {
+		if l.slots[name] == nil {
+			l.unrecorded.Forget = append(l.unrecorded.Forget, name)
+		}
+	}
+	l.cfg.Schedules = nil // the slots hold them; a reload must be able to free them
+	l.rebuildAgenda()
+}
+
+func (l *Loop) newSlot(schedule *Schedule) *slot {
+	s := &slot{name: schedule.Name, schedule: schedule, spec: schedule.spec(), index: -1}
+	l.slots[s.name] = s
+	return s
+}
+
+func (l *Loop) remember(state State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, times := range state.Ran {
+		if s := l.slots[name]; s != nil {
+			for _, t := range times {
+				s.remember(t)
+			}
+		}
+	}
+	for name, last := range state.Last {
+		if s := l.slots[name]; s != nil && s.last.FinishedAt.IsZero() {
+			s.last = last
+		}
+	}
+}
+
+// takeUp goes on with a run that an earlier process claimed and did not end.
+func (l *Loop) takeUp(f Firing, now time.Time) {
+	s := l.slots[f.Schedule]
+	if s != nil && slices.ContainsFunc(s.running, func(r Running) bool { return r.Firing.RunID == f.RunID }) {
+		return // ours: the ledger was slow to tell
+	}
+	f.Resumed = true
+	var schedule *Schedule
+	if s != nil {
+		schedule = s.schedule
+	}
+	verdict, reason := resume(f, schedule, now, schedule != nil && schedule.dueWithin(f.Nominal, now))
+	switch verdict {
+	case VerdictInterrupted:
+		l.abandon(f, verdict, reason, now)
+		return
+	case VerdictJittered:
+		l.lock(func() { s.wait(f); l.agenda.place(s) })
+		return
+	case VerdictCatchUp:
+		f.RunAt, f.Deadline, f.CatchUp = now, schedule.deadline(now), true
+	}
+	if len(s.running) > 0 && schedule.Overlap != OverlapAllow && s.queued == nil {
+		l.lock(func() { s.queued = &f })
+		return
+	}
+	l.write(write{"record a run's resumption", func() error { return l.cfg.Ledger.Begin(f) }})
+	l.begin(s, f)
+}
+
+// dueWithin says whether a due time lies in (after, until].
+func (s *Schedule) dueWithin(after, until time.Time) bool {
+	seen := 0
+	for o := range s.Occurrences(after, until) {
+		if o.Status == StatusDue && !o.Run.After(until) {
+			return true
+		}
+		if seen++; seen == maxListed {
+			break
+		}
+	}
+	return false
+}
+
+// lock changes slots while nobody takes a snapshot of them.
+func (l *Loop) lock(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}

@@ -1,0 +1,269 @@
+package scheduler
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// plan is what a round makes of one slot.
+type plan struct {
+	slot      *slot
+	begins    []Firing // claimed before, their time has come
+	drops     []drop   // claimed before, will not run
+	queue     *Firing  // claimed before, waits for its predecessor
+	decisions []Decision
+}
+
+// drop is a claimed run that will not run.
+type drop struct {
+	firing  Firing
+	verdict Verdict
+	reason  MissedReason
+}
+
+// reconcile decides every nominal time that has come, records that, and begins
+// what is to begin: in this order, so that a run is durable before its first
+// request leaves. shared is what all situations have in common.
+func (l *Loop) reconcile(shared situation) (decided int) {
+	slots := l.take(shared.now)
+	if len(slots) == 0 {
+		return 0
+	}
+	plans := make([]plan, len(slots))
+	round := Round{At: shared.now}
+	for i, s := range slots {
+		plans[i] = s.plan(shared)
+		if d := plans[i].decisions; len(d) > 0 {
+			round.Decisions = append(round.Decisions, d...)
+			round.Marks = append(round.Marks, Mark{Schedule: s.name, Through: shared.now, Spec: s.spec})
+		}
+		if i%1000 == 999 {
+			l.cfg.Alive() // a morning's worth of schedules after a long night is work, not a hang
+		}
+	}
+	var held map[string]bool
+	if !round.empty() {
+		held = l.record(round)
+	}
+	for _, p := range plans {
+		l.apply(p, held, shared.now)
+	}
+	return len(round.Decisions)
+}
+
+func (l *Loop) take(now time.Time) []*slot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.agenda.take(now)
+}
+
+// plan decides about s without changing it.
+func (s *slot) plan(shared situation) plan {
+	p := plan{slot: s}
+	if s.schedule == nil {
+		return p
+	}
+	shared.schedule, shared.through, shared.ran = s.schedule, s.through, s.hasRun
+	shared.running, shared.queued = len(s.running), s.queued != nil
+	for _, f := range s.waiting {
+		if f.RunAt.After(shared.now) {
+			break
+		}
+		p.place(f, &shared)
+	}
+	if s.hasNext && !s.next.Nominal.After(shared.now) {
+		p.decisions = shared.decide()
+	}
+	return p
+}
+
+// place finds out what becomes of a waiting run whose time has come.
+func (p *plan) place(f Firing, s *situation) {
+	verdict, reason := resume(f, s.schedule, s.now, s.schedule.dueWithin(f.Nominal, s.now))
+	switch verdict {
+	case VerdictInterrupted:
+		if reason == MissedInterrupted {
+			reason = s.cause // it never began
+		}
+		p.drops = append(p.drops, drop{f, VerdictMissed, reason})
+		return
+	case VerdictCatchUp:
+		f.RunAt, f.Deadline, f.CatchUp = s.now, s.schedule.deadline(s.now), true
+	}
+	switch s.turn(VerdictRun) {
+	case VerdictRun:
+		p.begins = append(p.begins, f)
+		s.running++
+	case VerdictQueued:
+		p.queue, s.queued = &f, true
+	default:
+		p.drops = append(p.drops, drop{f, VerdictOverlap, ""})
+	}
+}
+
+// apply makes a plan true.
+func (l *Loop) apply(p plan, held map[string]bool, now time.Time) {
+	begins := p.begins
+	l.lock(func() {
+		p.slot.forgetPassed(now)
+		if p.queue != nil {
+			p.slot.queued = p.queue
+		}
+		begins = append(begins, p.slot.claim(p.decisions, held)...)
+		l.agenda.place(p.slot)
+	})
+	for _, d := range p.drops {
+		l.abandon(d.firing, d.verdict, d.reason, now)
+	}
+	for _, d := range p.decisions {
+		l.tell(d)
+	}
+	for _, f := range begins {
+		l.begin(p.slot, f)
+	}
+	l.tellNext(p.slot)
+}
+
+// forgetPassed moves s on to now: what waited is planned, what was next is decided.
+func (s *slot) forgetPassed(now time.Time) {
+	passed := 0
+	for passed < len(s.waiting) && !s.waiting[passed].RunAt.After(now) {
+		passed++
+	}
+	s.waiting = append(s.waiting[:0:0], s.waiting[passed:]...)
+	if s.schedule == nil || s.through.After(now) {
+		return
+	}
+	s.through = now
+	s.seek()
+	s.seekDue(false)
+}
+
+// claim takes the runs of decisions on, and gives those that begin now. A run
+// that the ledger held already had its turn, in this process or another.
+func (s *slot) claim(decisions []Decision, held map[string]bool) (begins []Firing) {
+	for _, d := range decisions {
+		if !d.Claims() {
+			continue
+		}
+		s.remember(d.Nominal)
+		f := d.Firing()
+		switch {
+		case held[f.RunID]:
+		case d.Verdict == VerdictJittered:
+			s.wait(f)
+		case d.Verdict == VerdictQueued:
+			s.queued = &f
+		default:
+			begins = append(begins, f)
+		}
+	}
+	return begins
+}
+
+// begin starts a claimed run, unless the daemon is stopping: then the claim
+// waits in the ledger for the next start.
+func (l *Loop) begin(s *slot, f Firing) {
+	if l.runs.Err() != nil {
+		return
+	}
+	l.cfg.Observer.RunStarted(f)
+	l.lock(func() {
+		s.running = append(s.running, Running{Firing: f, StartedAt: l.cfg.Clock.Read().Wall})
+		l.active++
+	})
+	go l.execute(l.runs, f)
+}
+
+// finished takes a run's end in, and lets the next in the queue begin.
+func (l *Loop) finished(e ended) {
+	s := l.slots[e.firing.Schedule]
+	l.lock(func() {
+		l.active--
+		s.drop(e.firing.RunID)
+		if !e.suspended {
+			s.finish(e)
+		}
+	})
+	if e.suspended {
+		l.cfg.Observer.RunSuspended(e.firing)
+		return
+	}
+	l.cfg.Observer.RunFinished(e.firing, e.result, e.took)
+	if s.schedule != nil {
+		l.cfg.Observer.LastRun(s.name, s.last)
+	}
+	if e.unwritten != nil {
+		finish := func() error { return l.cfg.Ledger.Finish(e.firing, e.result, e.at) }
+		l.writeLater(write{"record a run's end", finish}, e.unwritten)
+	}
+	l.nextInQueue(s)
+	if s.schedule == nil && s.idle() {
+		l.lock(func() { delete(l.slots, s.name) })
+	}
+}
+
+func (s *slot) drop(runID string) {
+	for i, r := range s.running {
+		if r.Firing.RunID == runID {
+			s.running = append(s.running[:i:i], s.running[i+1:]...)
+			return
+		}
+	}
+}
+
+func (s *slot) finish(e ended) {
+	last := LastRun{
+		RunID: e.firing.RunID, Nominal: e.firing.Nominal, FinishedAt: e.at,
+		Outcome: e.result.Outcome, LastSuccess: s.last.LastSuccess,
+	}
+	if last.Outcome == OutcomeOK {
+		last.LastSuccess = e.at
+	}
+	s.last = last
+}
+
+// nextInQueue begins the queued run of s once nothing else of it runs. Its
+// deadline counts from here: it had no time to use before.
+func (l *Loop) nextInQueue(s *slot) {
+	if s.queued == nil || len(s.running) > 0 || l.runs.Err() != nil {
+		return
+	}
+	f := *s.queued
+	now := l.cfg.Clock.Read().Wall
+	f.RunAt, f.Deadline = now, s.schedule.deadline(now)
+	l.lock(func() { s.queued = nil })
+	l.write(write{"record a queued run's beginning", func() error { return l.cfg.Ledger.Begin(f) }})
+	l.begin(s, f)
+}
+
+// abandon ends a claim that does not run, or not on.
+func (l *Loop) abandon(f Firing, v Verdict, reason MissedReason, now time.Time) {
+	l.write(write{"record that a run is abandoned", func() error { return l.cfg.Ledger.Abandon(f, v, reason, now) }})
+	l.tell(Decision{Schedule: f.Schedule, Verdict: v, Nominal: f.Nominal, Last: f.Nominal, Count: 1, Reason: reason})
+}
+
+// tell tells the observer of a decision against a run.
+func (l *Loop) tell(d Decision) {
+	switch d.Verdict {
+	case VerdictMissed, VerdictInterrupted:
+		l.cfg.Observer.RunMissed(Missed{d.Schedule, d.Nominal, d.Last, d.Count, d.AtLeast, d.Reason})
+	case VerdictExcluded, VerdictPaused, VerdictOverlap:
+		l.cfg.Observer.RunSkipped(Skipped{d.Schedule, d.Nominal, d.Last, d.Count, d.Verdict, d.Calendar})
+	}
+}
+
+// tellNext tells the observer of the next run where it has changed.
+func (l *Loop) tellNext(s *slot) {
+	if at := s.nextRun(); !at.Equal(s.told) {
+		s.told = at
+		l.cfg.Observer.NextRun(s.name, at)
+	}
+}
+
+func (l *Loop) tellAll() {
+	for _, name := range slices.Sorted(maps.Keys(l.slots)) {
+		l.tellNext(l.slots[name])
+	}
+}

@@ -1,0 +1,174 @@
+package scheduler
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// slot is what the loop knows of one schedule name. Only the goroutine of
+// Loop.Run writes it, under Loop.mu.
+type slot struct {
+	name     string
+	schedule *Schedule // nil once removed, while its last runs end
+	spec     string    // of schedule
+
+	through time.Time // every nominal time up to here is decided
+	next    Occurrence
+	hasNext bool       // next is the first nominal time after through
+	due     Occurrence // the first one that will run; zero Run: none
+	told    time.Time  // what the observer knows of the next run
+
+	waiting []Firing // claimed, begin at their RunAt, in that order
+	queued  *Firing  // claimed, begins when running is 0
+	running []Running
+	ran     []int64 // nominal times (Unix) that ran, the newest maxRemembered
+	last    LastRun
+
+	index int // in the heap; -1: not there
+}
+
+// maxRemembered bounds what the process itself remembers of runs: enough for
+// any clock step while the ledger works, and for short ones while it does not.
+const maxRemembered = 128
+
+func (s *slot) remember(nominal time.Time) {
+	if len(s.ran) >= maxRemembered {
+		s.ran = append(s.ran[:0], s.ran[len(s.ran)-maxRemembered+1:]...)
+	}
+	s.ran = append(s.ran, nominal.Unix())
+}
+
+func (s *slot) hasRun(nominal time.Time) bool { return slices.Contains(s.ran, nominal.Unix()) }
+
+// seek finds the next nominal time after through.
+func (s *slot) seek() {
+	s.hasNext = false
+	for o := range s.schedule.Occurrences(s.through, time.Time{}) {
+		s.next, s.hasNext = o, true
+		return
+	}
+}
+
+// maxSeek bounds the search for the next time that is neither excluded nor
+// paused: more than the seconds of a day, far less than would hold a round up.
+const maxSeek = 100_000
+
+// seekDue finds the next nominal time after through that will run. It is kept
+// until it passes: a schedule of every second on an excluded day would look
+// through the rest of the day each second otherwise.
+func (s *slot) seekDue(always bool) {
+	if s.schedule.Paused {
+		s.due = Occurrence{}
+		return
+	}
+	if !always && s.due.Nominal.After(s.through) {
+		return
+	}
+	s.due = Occurrence{}
+	seen := 0
+	for o := range s.schedule.Occurrences(s.through, time.Time{}) {
+		if o.Status == StatusDue {
+			s.due = o
+			return
+		}
+		if seen++; seen == maxSeek {
+			return
+		}
+	}
+}
+
+// wake is when the slot next needs a round; false: never.
+func (s *slot) wake() (time.Time, bool) {
+	at, ok := s.next.Nominal, s.hasNext
+	if len(s.waiting) > 0 && (!ok || s.waiting[0].RunAt.Before(at)) {
+		at, ok = s.waiting[0].RunAt, true
+	}
+	return at, ok
+}
+
+// nextRun is when the schedule next runs, as far as planned; zero: not at all.
+func (s *slot) nextRun() time.Time {
+	if s.schedule == nil {
+		return time.Time{}
+	}
+	at := s.due.Run
+	if len(s.waiting) > 0 && (at.IsZero() || s.waiting[0].RunAt.Before(at)) {
+		at = s.waiting[0].RunAt
+	}
+	return at
+}
+
+func (s *slot) wait(f Firing) {
+	at, _ := slices.BinarySearchFunc(s.waiting, f.RunAt, func(w Firing, t time.Time) int { return w.RunAt.Compare(t) })
+	s.waiting = slices.Insert(s.waiting, at, f)
+}
+
+// idle says that nothing but its schedule keeps the slot.
+func (s *slot) idle() bool { return len(s.running) == 0 && s.queued == nil && len(s.waiting) == 0 }
+
+// agenda holds the slots by their wake time, so that a round touches those
+// that need it and no other.
+type agenda struct{ slots []*slot }
+
+func (a *agenda) Len() int { return len(a.slots) }
+
+func (a *agenda) Less(i, j int) bool {
+	x, _ := a.slots[i].wake()
+	y, _ := a.slots[j].wake()
+	return x.Before(y)
+}
+
+func (a *agenda) Swap(i, j int) {
+	a.slots[i], a.slots[j] = a.slots[j], a.slots[i]
+	a.slots[i].index, a.slots[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (a *agenda) Push(x any) {
+	s := x.(*slot)
+	s.index = len(a.slots)
+	a.slots = append(a.slots, s)
+}
+
+// Pop implements heap.Interface.
+func (a *agenda) Pop() any {
+	s := a.slots[len(a.slots)-1]
+	a.slots[len(a.slots)-1] = nil
+	a.slots = a.slots[:len(a.slots)-1]
+	s.index = -1
+	return s
+}
+
+// place puts s where its wake time belongs, or takes it out.
+func (a *agenda) place(s *slot) {
+	_, wakes := s.wake()
+	switch {
+	case wakes && s.index < 0:
+		heap.Push(a, s)
+	case wakes:
+		heap.Fix(a, s.index)
+	case s.index >= 0:
+		heap.Remove(a, s.index)
+	}
+}
+
+// first is the earliest wake time; false: none.
+func (a *agenda) first() (time.Time, bool) {
+	if len(a.slots) == 0 {
+		return time.Time{}, false
+	}
+	return a.slots[0].wake()
+}
+
+// take removes and gives the slots whose wake time has come.
+func (a *agenda) take(now time.Time) []*slot {
+	var due []*slot
+	for len(a.slots) > 0 {
+		if at, _ := a.slots[0].wake(); at.After(now) {
+			break
+		}
+		due = append(due, heap.Pop(a).(*slot))
+	}
+	return due
+}
