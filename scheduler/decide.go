@@ -113,6 +113,10 @@ func (s situation) decide() []Decision {
 	prompt := slices.ContainsFunc(all, s.prompt)
 	lateRun := s.catchUpOf(all, prompt)
 
+	replaced := prompt || !lateRun.IsZero()
+	for i := range gap {
+		gap[i].Reason = s.missedReason(replaced)
+	}
 	var decisions []Decision
 	for i, o := range all {
 		if i == len(head) {
@@ -121,7 +125,7 @@ func (s situation) decide() []Decision {
 		if s.ran != nil && s.ran(o.Nominal) {
 			continue
 		}
-		d := s.judge(o, o.Nominal.Equal(lateRun), prompt || !lateRun.IsZero())
+		d := s.judge(o, o.Nominal.Equal(lateRun), replaced)
 		switch d.Verdict {
 		case VerdictRun, VerdictCatchUp:
 			s.running++
@@ -256,7 +260,7 @@ func (s situation) gap(head, tail []Occurrence) []Decision {
 		return []Decision{{
 			Schedule: s.schedule.Name, Action: s.schedule.Action, Groups: s.schedule.Groups,
 			Verdict: VerdictMissed, Nominal: o.Nominal, Last: until,
-			Count: 1, AtLeast: true, Reason: s.missedReason(false),
+			Count: 1, AtLeast: true,
 		}}
 	}
 	return nil

@@ -1,0 +1,485 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// story runs a test in a bubble, and stops the daemon that it leaves behind.
+func story(t *testing.T, now string, tell func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, now)
+		tell(t, w)
+		if w.cancel != nil {
+			w.stop()
+		}
+	})
+}
+
+func TestRunsOnTime(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		w.start(mustSchedule(t, "s", "45 7 * * *"))
+		if !w.next["s"].Equal(at("05 07:45")) {
+			t.Errorf("next run %s", w.next["s"])
+		}
+		w.until("06 08:00")
+		w.expect(
+			"05 07:45:00 run s/2026-01-05T07:45:00Z", "05 07:46:00 finished s/2026-01-05T07:45:00Z ok after 1m0s",
+			"06 07:45:00 run s/2026-01-06T07:45:00Z", "06 07:46:00 finished s/2026-01-06T07:45:00Z ok after 1m0s")
+		if !w.next["s"].Equal(at("07 07:45")) {
+			t.Errorf("next run %s", w.next["s"])
+		}
+	})
+}
+
+func TestClaimIsDurableBeforeTheRun(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.runFor = func(f Firing) time.Duration {
+			w.ledger.mu.Lock()
+			defer w.ledger.mu.Unlock()
+			if r := w.ledger.runs[f.RunID]; r == nil || !r.open() || w.ledger.marks["s"].Through.Before(f.Nominal) {
+				t.Errorf("not claimed when it runs: %+v", r)
+			}
+			return 0
+		}
+		w.start(mustSchedule(t, "s", "45 7 * * *"))
+		w.pass(2 * time.Minute)
+		if len(w.calls) != 1 {
+			t.Errorf("%d runs", len(w.calls))
+		}
+	})
+}
+
+func TestKilledInMidRunIsResumed(t *testing.T) {
+	story(t, "05 07:40", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:50")
+		w.kill()
+		w.pass(5 * time.Minute)
+		w.start(s)
+		w.pass(15 * time.Minute)
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z",
+			"05 07:55:00 run s/2026-01-05T07:45:00Z resumed", "05 08:05:00 finished s/2026-01-05T07:45:00Z ok after 10m0s")
+		if a, b := w.calls[0], w.calls[1]; !a.Deadline.Equal(b.Deadline) || !a.Nominal.Equal(b.Nominal) || b.CatchUp {
+			t.Errorf("resumed as something else: %+v, was %+v", b, a)
+		}
+		w.kill()
+		w.start(s)
+		w.pass(time.Minute)
+		w.expect()
+	})
+}
+
+func TestKilledInMidRunAndTooLate(t *testing.T) {
+	story(t, "05 07:40", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:50")
+		w.kill()
+		w.pass(time.Hour)
+		w.start(s)
+		w.pass(15 * time.Minute)
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 08:50:00 missed s 05 07:45:00 interrupted x1")
+	})
+}
+
+func TestStoppedInMidRunIsResumed(t *testing.T) {
+	story(t, "05 07:40", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:50")
+		w.stop()
+		w.start(s)
+		w.pass(15 * time.Minute)
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 07:50:00 suspended s/2026-01-05T07:45:00Z",
+			"05 07:50:00 run s/2026-01-05T07:45:00Z resumed", "05 08:00:00 finished s/2026-01-05T07:45:00Z ok after 10m0s")
+	})
+}
+
+func TestDownOverANominalTime(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.pass(time.Minute)
+		w.kill()
+		w.until("05 08:30")
+		w.start(s)
+		w.pass(time.Hour)
+		w.kill()
+		w.until("08 12:00")
+		w.start(s)
+		w.expect("05 08:30:00 run s/2026-01-05T07:45:00Z", "05 08:31:00 finished s/2026-01-05T07:45:00Z ok after 1m0s",
+			"08 12:00:00 missed s 06 07:45:00 down x1", "08 12:00:00 missed s 07 07:45:00 down x1", "08 12:00:00 missed s 08 07:45:00 down x1")
+	})
+}
+
+func TestNewRenamedAndEditedSchedulesHaveNoPast(t *testing.T) {
+	story(t, "05 08:00", func(t *testing.T, w *world) {
+		old := mustSchedule(t, "old", "0 9 * * *")
+		w.start(old)
+		w.pass(time.Minute)
+		w.kill()
+		w.until("05 09:10")
+		w.start(mustSchedule(t, "new", "0 9 * * *")) // renamed while down
+		w.pass(time.Minute)
+		w.expect()
+		if _, ok := w.ledger.marks["old"]; ok {
+			t.Error("the mark of a schedule that is gone would be its past when it comes back")
+		}
+		w.kill()
+		w.until("05 09:20")
+		w.start(mustSchedule(t, "new", "15 9 * * *")) // edited while down
+		w.pass(time.Minute)
+		w.expect()
+		if err := w.loop.Reload([]Schedule{mustSchedule(t, "new", "0,20 9 * * *")}); err != nil { // edited while up
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		w.expect()
+	})
+}
+
+func TestIncludedDateAddedAfterItsTimeDoesNotFire(t *testing.T) {
+	story(t, "10 12:00", func(t *testing.T, w *world) { // a Saturday
+		weekdays := mustSchedule(t, "s", "45 11 * * MON-FRI")
+		w.start(weekdays)
+		w.pass(time.Minute)
+		makeUp := weekdays
+		c, err := NewCalendar(CalendarSource{Name: "make-up", Dates: []string{"2026-01-10"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		makeUp.Include = []*Calendar{c}
+		if err := w.loop.Reload([]Schedule{makeUp}); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		w.stop()
+		w.start(makeUp)
+		w.pass(time.Minute)
+		w.expect()
+	})
+}
+
+func TestOverlap(t *testing.T) {
+	for _, tc := range []struct {
+		overlap Overlap
+		want    []string
+	}{
+		{OverlapSkip, []string{
+			"05 07:00:00 run s/2026-01-05T07:00:00Z", "05 07:15:00 skipped s 05 07:15:00 overlap",
+			"05 07:25:00 finished s/2026-01-05T07:00:00Z ok after 25m0s", "05 07:30:00 run s/2026-01-05T07:30:00Z",
+		}},
+		{OverlapQueue, []string{
+			"05 07:00:00 run s/2026-01-05T07:00:00Z",
+			"05 07:25:00 finished s/2026-01-05T07:00:00Z ok after 25m0s", "05 07:25:00 run s/2026-01-05T07:15:00Z",
+		}},
+		{OverlapAllow, []string{
+			"05 07:00:00 run s/2026-01-05T07:00:00Z", "05 07:15:00 run s/2026-01-05T07:15:00Z",
+			"05 07:25:00 finished s/2026-01-05T07:00:00Z ok after 25m0s", "05 07:30:00 run s/2026-01-05T07:30:00Z",
+		}},
+	} {
+		t.Run(string(tc.overlap), func(t *testing.T) {
+			story(t, "05 06:59", func(t *testing.T, w *world) {
+				w.runFor = func(Firing) time.Duration { return 25 * time.Minute }
+				w.start(mustSchedule(t, "s", "*/15 * * * *", overlap(tc.overlap)))
+				w.until("05 07:31")
+				w.expect(tc.want...)
+				if tc.overlap == OverlapQueue {
+					if c := w.calls[1]; !c.Deadline.Equal(at("05 07:55")) {
+						t.Errorf("deadline of the queued run %s: it counts from its beginning", c.Deadline)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestJitteredRunSurvivesAKillBeforeItBegan(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "45 7 * * *", jitter(10*time.Minute), catchUp(0))
+		runAt := at("05 07:45").Add(s.JitterOffset())
+		w.start(s)
+		w.until("05 07:45:20")
+		w.kill()
+		w.start(s)
+		w.pass(20 * time.Minute)
+		if len(w.calls) != 1 || !w.calls[0].at.Equal(runAt) || !w.calls[0].Nominal.Equal(at("05 07:45")) {
+			t.Fatalf("calls %+v, want one at %s", w.calls, runAt)
+		}
+		if want := runAt.Add(30 * time.Minute); !w.calls[0].Deadline.Equal(want) {
+			t.Errorf("deadline %s, want %s", w.calls[0].Deadline, want)
+		}
+	})
+}
+
+func TestClockSetForwardAndBack(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		w.start(mustSchedule(t, "s", "45 7 * * *"))
+		w.pass(time.Minute)
+		w.clock.step(48 * time.Hour)
+		w.pass(2 * time.Minute)
+		w.expect("07 07:01:15 stepped 48h0m0s", "07 07:01:15 missed s 05 07:45:00 clock_step x1", "07 07:01:15 missed s 06 07:45:00 clock_step x1")
+		w.clock.step(-48 * time.Hour)
+		w.until("06 08:00")
+		w.expect("05 07:03:15 stepped -48h0m0s",
+			"05 07:45:00 run s/2026-01-05T07:45:00Z", "05 07:46:00 finished s/2026-01-05T07:45:00Z ok after 1m0s",
+			"06 07:45:00 run s/2026-01-06T07:45:00Z", "06 07:46:00 finished s/2026-01-06T07:45:00Z ok after 1m0s")
+	})
+}
+
+func TestClockSetForwardRunsAtTheNewTime(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		w.start(mustSchedule(t, "s", "30 10 * * *"))
+		w.pass(time.Minute)
+		w.clock.step(2 * time.Hour)
+		w.until("05 10:31:30")
+		w.expect("05 09:01:15 stepped 2h0m0s", "05 10:30:00 run s/2026-01-05T10:30:00Z", "05 10:31:00 finished s/2026-01-05T10:30:00Z ok after 1m0s")
+	})
+}
+
+func TestClockSetBackDoesNotRunTwice(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:50")
+		w.clock.step(-time.Hour)
+		w.until("05 08:00")
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 07:46:00 finished s/2026-01-05T07:45:00Z ok after 1m0s", "05 06:50:15 stepped -1h0m0s")
+		w.clock.step(-time.Hour) // and over a restart
+		w.kill()
+		w.start(s)
+		w.until("05 08:00")
+		w.expect()
+	})
+}
+
+func TestSuspendIsCaughtUpWithinAHeartbeat(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		w.start(mustSchedule(t, "s", "45 7 * * *"))
+		w.pass(time.Minute)
+		w.clock.suspend(time.Hour)
+		w.pass(DefaultHeartbeat)
+		w.expect("05 08:01:15 run s/2026-01-05T07:45:00Z")
+		w.clock.suspend(72 * time.Hour)
+		w.pass(DefaultHeartbeat)
+		w.log = w.log[len(w.log)-3:]
+		w.expect("08 08:01:30 missed s 06 07:45:00 superseded x1", "08 08:01:30 missed s 07 07:45:00 superseded x1", "08 08:01:30 skipped s 08 07:45:00 overlap")
+	})
+}
+
+func TestReloadLeavesRunsAlone(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		gone, stays := mustSchedule(t, "gone", "45 7 * * *"), mustSchedule(t, "stays", "45,50 7 * * *")
+		w.start(gone, stays)
+		w.until("05 07:46")
+		if err := w.loop.Reload([]Schedule{stays, mustSchedule(t, "new", "48 7 * * *")}); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(w.loop.Snapshot().Running); got != 2 {
+			t.Errorf("%d runs after the reload, want 2", got)
+		}
+		if !w.next["gone"].IsZero() {
+			t.Error("a removed schedule still has a next run")
+		}
+		w.until("05 08:00")
+		if got := len(w.calls); got != 3 {
+			t.Errorf("%d runs, want 3: %+v", got, w.calls)
+		}
+		bad := stays
+		bad.Action = ""
+		if err := w.loop.Reload([]Schedule{bad}); err == nil {
+			t.Error("a bad schedule was taken")
+		}
+		if got := w.loop.Snapshot().Schedules; len(got) != 2 || got[0].Schedule != "stays" && got[1].Schedule != "stays" {
+			t.Errorf("after a refused reload: %+v", got)
+		}
+	})
+}
+
+func TestRemovedAndPausedSchedulesDropWhatWaits(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		a := mustSchedule(t, "a", "45 7 * * *", jitter(10*time.Minute))
+		b := mustSchedule(t, "b", "45 7 * * *", jitter(10*time.Minute))
+		w.start(a, b)
+		w.until("05 07:45:10")
+		b.Paused = true
+		if err := w.loop.Reload([]Schedule{b}); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(20 * time.Minute)
+		w.expect("05 07:45:10 missed a 05 07:45:00 removed x1", "05 07:45:10 skipped b 05 07:45:00 paused")
+	})
+}
+
+func TestPanicInARunIsReportedAndWedgesNothing(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.runFor = func(f Firing) time.Duration {
+			if f.Nominal.Equal(at("05 07:45")) {
+				return -1
+			}
+			return 0
+		}
+		w.start(mustSchedule(t, "s", "*/15 * * * *"))
+		w.until("05 08:01")
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 07:45:00 finished s/2026-01-05T07:45:00Z failed after 0s",
+			"05 08:00:00 run s/2026-01-05T08:00:00Z", "05 08:00:00 finished s/2026-01-05T08:00:00Z ok after 0s")
+	})
+}
+
+func TestPanicCarriesItsStack(t *testing.T) {
+	l := &Loop{cfg: Config{Run: func(context.Context, Firing) Result { panic("boom") }}}
+	r := l.call(t.Context(), Firing{}, time.Time{})
+	var p *PanicError
+	if !errors.As(r.Err, &p) || !strings.Contains(string(p.Stack), "loop_test.go") || !strings.Contains(r.Err.Error(), "boom") {
+		t.Errorf("got %v", r.Err)
+	}
+}
+
+func TestFailingLedgerStillPowersOn(t *testing.T) {
+	for _, f := range []fault{lost, unreported} {
+		story(t, "05 07:44", func(t *testing.T, w *world) {
+			broken := true
+			w.ledger.fault = func(string) fault {
+				if broken {
+					return f
+				}
+				return noFault
+			}
+			s := mustSchedule(t, "s", "45 7 * * *")
+			w.start(s)
+			w.until("06 07:50")
+			w.clock.step(-time.Hour) // no ledger, and still not twice
+			w.until("06 08:00")
+			if len(w.calls) != 2 {
+				t.Errorf("fault %d: %d runs, want 2", f, len(w.calls))
+			}
+			failures := 0
+			for _, line := range w.log {
+				if strings.Contains(line, "ledger: ") {
+					failures++
+				}
+			}
+			if failures == 0 || w.loop.Snapshot().Ledger == nil {
+				t.Errorf("fault %d: nobody was told", f)
+			}
+			broken = false
+			w.pass(time.Minute)
+			if w.loop.Snapshot().Ledger != nil {
+				t.Errorf("fault %d: still failing: %v", f, w.loop.Snapshot().Ledger)
+			}
+			for _, c := range w.calls {
+				if r := w.ledger.runs[c.RunID]; r == nil || r.outcome != OutcomeOK {
+					t.Errorf("fault %d: %s was not recorded once the ledger was back: %+v", f, c.RunID, r)
+				}
+			}
+		})
+	}
+}
+
+func TestUnfinishedRunIsFoundWhenTheLedgerComesBack(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:46")
+		w.kill()
+		broken := true
+		w.ledger.fault = func(string) fault {
+			if broken {
+				return lost
+			}
+			return noFault
+		}
+		w.start(s)
+		w.pass(time.Minute)
+		broken = false
+		w.pass(time.Minute)
+		if len(w.calls) != 2 || !w.calls[1].Resumed {
+			t.Errorf("calls: %+v", w.calls)
+		}
+	})
+}
+
+func TestStopJoinsRunsAndStartsNone(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return time.Hour }
+		w.start(mustSchedule(t, "s", "45 7 * * *", overlap(OverlapQueue)))
+		w.until("05 07:46")
+		w.stop()
+		if len(w.loop.Snapshot().Running) != 0 {
+			t.Error("runs are left")
+		}
+		if err := w.loop.Run(t.Context()); err == nil {
+			t.Error("a loop ran twice")
+		}
+		if err := w.loop.Reload(nil); !errors.Is(err, ErrStopped) {
+			t.Errorf("reload of a stopped loop: %v", err)
+		}
+		w.cancel = nil
+	})
+}
+
+func TestLoopNeverSleepsPastTheHeartbeat(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.start(mustSchedule(t, "s", "0 0 1 1 *"))
+		before := w.rounds
+		w.pass(10 * time.Minute)
+		if got := w.rounds - before; got != 40 {
+			t.Errorf("%d rounds in ten minutes, want 40", got)
+		}
+	})
+}
+
+func TestStuckRunIsCutAMinuteAfterItsDeadline(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 24 * time.Hour }
+		w.start(mustSchedule(t, "s", "45 7 * * *"))
+		w.until("05 08:20")
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 08:16:00 finished s/2026-01-05T07:45:00Z partial after 31m0s")
+	})
+}
+
+func TestReloadBeforeRun(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		loop, err := New(Config{Run: w.run(0), Ledger: &session{memoryLedger: w.ledger}, Observer: events{w}, Clock: w.clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := loop.Reload([]Schedule{mustSchedule(t, "s", "45 7 * * *")}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Second)
+		defer cancel()
+		if err := loop.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 07:46:00 finished s/2026-01-05T07:45:00Z ok after 1m0s")
+	})
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	run := func(context.Context, Firing) Result { return Result{} }
+	s := mustSchedule(t, "s", "@daily")
+	for name, cfg := range map[string]Config{
+		"no run function":  {Ledger: &session{}, Observer: events{}},
+		"no ledger":        {Run: run, Observer: events{}},
+		"no observer":      {Run: run, Ledger: &session{}},
+		"negative":         {Run: run, Ledger: &session{}, Observer: events{}, Heartbeat: -1},
+		`"s": named twice`: {Run: run, Ledger: &session{}, Observer: events{}, Schedules: []Schedule{s, s}},
+	} {
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
