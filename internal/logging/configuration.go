@@ -1,0 +1,23 @@
+package logging
+
+import "go.uber.org/zap"
+
+// Changes says what a reload changed, by names of schedules.
+type Changes struct {
+	Added, Removed []string
+	// Moved run at other times than before; Changed differ in anything else.
+	Moved, Changed []string
+}
+
+// ConfigurationReloaded logs that the configuration at path is in use.
+func (e *Events) ConfigurationReloaded(path string, c Changes) {
+	e.logger.Info(EventConfigurationReloaded, zap.String("config", path),
+		zap.Strings("schedules_added", c.Added), zap.Strings("schedules_removed", c.Removed),
+		zap.Strings("schedules_moved", c.Moved), zap.Strings("schedules_changed", c.Changed))
+}
+
+// ConfigurationRejected logs that the configuration at path was refused and the
+// one in use stays. err holds every mistake at once.
+func (e *Events) ConfigurationRejected(path string, err error) {
+	e.logger.Error(EventConfigurationRejected, zap.String("config", path), zap.String(keyError, errorText(err)))
+}

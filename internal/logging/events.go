@@ -1,0 +1,259 @@
+package logging
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+)
+
+// The messages of the events. They and the keys below are a contract with
+// whoever searches the log.
+const (
+	EventRunStarted            = "run started"
+	EventBatchFinished         = "batch finished"
+	EventInstanceFailed        = "instance failed"
+	EventRunFinished           = "run finished"
+	EventScheduleMissed        = "schedule missed"
+	EventScheduleSkipped       = "schedule skipped"
+	EventClockStepped          = "clock stepped"
+	EventConfigurationReloaded = "configuration reloaded"
+	EventConfigurationRejected = "configuration rejected"
+	EventThrottled             = "throttled"
+	EventCredentialsRejected   = "credentials rejected"
+)
+
+// The fixed keys. Every key of a Report's failures is the same word.
+const (
+	keyRunID       = "run_id"
+	keySchedule    = "schedule"
+	keyGroup       = "group"
+	keyAction      = "action"
+	keyScheduledAt = "scheduled_at"
+	keyInstanceID  = "instance_id"
+	keyReason      = "reason"
+	keyCode        = "code"
+	keyRequestID   = "request_id"
+	keyAttempts    = "attempts"
+	keyFailed      = "failed"
+	keyFailedIDs   = "failed_ids"
+	keyDuration    = "duration_seconds"
+	keyResult      = "result"
+	keyState       = "state"
+	keyError       = "error"
+)
+
+// defaultInstanceLines is a tenth of what journald takes in 30 seconds.
+const defaultInstanceLines = 1000
+
+// spell is how long an error has to stay away for its next coming to be news:
+// longer than the longest pause between two attempts, backoff and timeout
+// together, or an outage would be news at every attempt.
+const spell = 2 * time.Minute
+
+// EventsConfig is what Events needs.
+type EventsConfig struct {
+	Logger *zap.Logger
+	// InstanceLines is the most "instance failed" lines of one run; 0 means
+	// 1,000, a negative number none.
+	InstanceLines int
+}
+
+// Events logs what happens. It implements batcher.Observer, and
+// scheduler.Observer through [Events.Scheduler].
+type Events struct {
+	logger *zap.Logger
+	limit  int
+
+	mu     sync.Mutex
+	lines  map[string]int          // "instance failed" lines written, by run in progress
+	spells map[spellKey]time.Time  // when an error was last met
+	quiet  map[string]skippedGroup // by schedule: the last skip that was told aloud
+}
+
+// spellKey names an error that keeps coming back. The account's throttle has no run.
+type spellKey struct{ runID, apiAction, fingerprint string }
+
+var _ batcher.Observer = (*Events)(nil)
+
+// NewEvents makes an Events.
+func NewEvents(cfg EventsConfig) *Events {
+	limit := cfg.InstanceLines
+	if limit == 0 {
+		limit = defaultInstanceLines
+	}
+	return &Events{
+		logger: cfg.Logger, limit: limit,
+		lines: map[string]int{}, spells: map[spellKey]time.Time{}, quiet: map[string]skippedGroup{},
+	}
+}
+
+// RunStarted implements batcher.Observer.
+func (e *Events) RunStarted(run batcher.RunInfo) {
+	groups, total, duplicates := make([]string, 0, len(run.Groups)), 0, 0
+	for _, g := range run.Groups {
+		groups, total, duplicates = append(groups, g.Group), total+g.Total, duplicates+g.Duplicates
+	}
+	fields := append(runFields(run), zap.Strings("groups", groups), zap.Int("instances", total))
+	if duplicates > 0 {
+		fields = append(fields, zap.Int("duplicates", duplicates))
+	}
+	if !run.Deadline.IsZero() {
+		fields = append(fields, zap.Time("deadline", run.Deadline))
+	}
+	if run.Resumed {
+		fields = append(fields, zap.Bool("resumed", true))
+	}
+	e.logger.Info(EventRunStarted, fields...)
+}
+
+// BatchFinished implements batcher.Observer: debug for a batch that was
+// accepted whole, info for one that was not. It warns of nothing: what a
+// refused batch costs is known only once its instances are settled.
+func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
+	level := zapcore.InfoLevel
+	if b.Result == batcher.BatchAccepted {
+		level = zapcore.DebugLevel
+	}
+	fields := append(runFields(run), zap.String(keyGroup, b.Group), zap.String(keyResult, string(b.Result)),
+		zap.Int("instances", b.Size), zap.Int(keyFailed, b.Failed), zap.String(keyRequestID, b.RequestID), seconds(b.Duration))
+	if b.Err != nil {
+		fields = append(fields, zap.String(keyCode, string(codeOf(b.Err))), zap.String(keyError, b.Err.Error()))
+	}
+	e.logger.Log(level, EventBatchFinished, fields...)
+}
+
+// Settled implements batcher.Observer: a line for each instance that failed, up
+// to the run's limit.
+func (e *Events) Settled(run batcher.RunInfo, group string, results []batcher.InstanceResult) {
+	for _, r := range results {
+		if r.Outcome != batcher.OutcomeFailed {
+			continue
+		}
+		switch n := e.countLine(run.RunID); {
+		case n <= e.limit:
+			e.logger.Warn(EventInstanceFailed, append(runFields(run), zap.String(keyGroup, group),
+				zap.String(keyInstanceID, r.InstanceID), zap.String(keyReason, string(r.Reason)), zap.String(keyCode, string(r.Code)),
+				zap.String(keyState, string(r.State)), zap.String(keyRequestID, r.RequestID), zap.Int(keyAttempts, r.Attempts))...)
+		case n == e.limit+1:
+			e.logger.Warn("further failed instances of this run are listed in run finished and in the history only",
+				append(runFields(run), zap.Int("limit", e.limit))...)
+		default:
+			return
+		}
+	}
+}
+
+func (e *Events) countLine(runID string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lines[runID]++
+	return e.lines[runID]
+}
+
+// Progressed implements batcher.Observer.
+func (e *Events) Progressed(batcher.RunInfo, batcher.Progress) {}
+
+// CredentialsRejected implements batcher.Observer.
+func (e *Events) CredentialsRejected(run batcher.RunInfo, err error) {
+	e.logger.Error(EventCredentialsRejected, append(runFields(run), errorFields(err)...)...)
+}
+
+// RunFinished implements batcher.Observer: one event a group, its level by the group's result.
+func (e *Events) RunFinished(run batcher.RunInfo, r batcher.Report) {
+	e.forget(run.RunID)
+	for _, g := range r.Groups {
+		e.logger.Log(levelOf(g.Result()), EventRunFinished, append(runFields(run), groupFields(r, g)...)...)
+	}
+	if len(r.Groups) == 0 {
+		e.logger.Info(EventRunFinished, append(runFields(run), zap.String(keyResult, string(r.Result())), seconds(r.FinishedAt.Sub(r.StartedAt)))...)
+	}
+}
+
+func groupFields(r batcher.Report, g batcher.GroupReport) []zap.Field {
+	outcomes := batcher.Outcomes(r.Action)
+	ids := make([]string, 0, g.Failed)
+	for _, f := range g.Failures() {
+		ids = append(ids, f.InstanceID)
+	}
+	fields := []zap.Field{
+		zap.String(keyGroup, g.Group), zap.String(keyResult, string(g.Result())),
+		zap.Int(string(outcomes[0]), g.Done), zap.Int(string(outcomes[1]), g.Already),
+		zap.Int(keyFailed, g.Failed), zap.Strings(keyFailedIDs, ids), seconds(r.FinishedAt.Sub(r.StartedAt)),
+	}
+	if g.Err != "" {
+		fields = append(fields, zap.String(keyError, g.Err))
+	}
+	return fields
+}
+
+func levelOf(r batcher.Result) zapcore.Level {
+	switch r {
+	case batcher.ResultOK:
+		return zapcore.InfoLevel
+	case batcher.ResultPartial:
+		return zapcore.WarnLevel
+	}
+	return zapcore.ErrorLevel
+}
+
+// forget ends what is remembered of a run.
+func (e *Events) forget(runID string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.lines, runID)
+	for key, last := range e.spells {
+		// The account's own spells outlive runs, yet not for ever.
+		if key.runID == runID || time.Since(last) > spell {
+			delete(e.spells, key)
+		}
+	}
+}
+
+// runFields are the keys that every event of a run begins with.
+func runFields(run batcher.RunInfo) []zap.Field {
+	fields := make([]zap.Field, 0, 16)
+	fields = append(fields, zap.String(keyRunID, run.RunID))
+	if run.Schedule != "" {
+		fields = append(fields, zap.String(keySchedule, run.Schedule))
+	}
+	fields = append(fields, zap.String(keyAction, string(run.Action)))
+	if !run.ScheduledAt.IsZero() {
+		fields = append(fields, zap.Time(keyScheduledAt, run.ScheduledAt))
+	}
+	return fields
+}
+
+// errorFields are the API's code and request id, where err has them, and err itself.
+func errorFields(err error) []zap.Field {
+	var fields []zap.Field
+	if api, ok := errors.AsType[*apiclient.Error](err); ok {
+		fields = append(fields, zap.String(keyCode, string(api.Code)), zap.String(keyRequestID, api.RequestID))
+	}
+	return append(fields, zap.String(keyError, errorText(err)))
+}
+
+// errorText is err's text without the other forms of it that zap.Error adds.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func codeOf(err error) apiclient.Code {
+	if api, ok := errors.AsType[*apiclient.Error](err); ok {
+		return api.Code
+	}
+	return ""
+}
+
+// seconds is a duration to the millisecond: nobody reads more of it.
+func seconds(d time.Duration) zap.Field {
+	return zap.Float64(keyDuration, d.Round(time.Millisecond).Seconds())
+}

@@ -1,0 +1,124 @@
+package logging
+
+import (
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"zecpower/scheduler"
+)
+
+// scheduleEvents is an Events as the scheduler sees it: the batcher's observer
+// has methods of the same names.
+type scheduleEvents struct{ e *Events }
+
+// Scheduler gives the scheduler's view of e.
+func (e *Events) Scheduler() scheduler.Observer { return scheduleEvents{e} }
+
+// skippedGroup is what skips have in common that are told once.
+type skippedGroup struct {
+	cause    scheduler.Verdict
+	calendar string
+	day      string // UTC
+}
+
+// RunStarted implements scheduler.Observer. The batcher's own event follows.
+func (scheduleEvents) RunStarted(scheduler.Firing) {}
+
+// RunFinished implements scheduler.Observer. The batcher has told how its
+// groups fared; what is left is a run that failed as a whole.
+func (s scheduleEvents) RunFinished(f scheduler.Firing, r scheduler.Result, took time.Duration) {
+	s.e.forget(f.RunID)
+	if r.Err == nil {
+		return
+	}
+	fields := append(firingFields(f), zap.String(keyResult, string(r.Outcome)), seconds(took), zap.String(keyError, errorText(r.Err)))
+	if p, ok := errors.AsType[*scheduler.PanicError](r.Err); ok {
+		fields = append(fields, zap.ByteString("stack", p.Stack))
+	}
+	s.e.logger.Error(EventRunFinished, fields...)
+}
+
+// RunSuspended implements scheduler.Observer.
+func (s scheduleEvents) RunSuspended(f scheduler.Firing) {
+	s.e.forget(f.RunID)
+	s.e.logger.Warn("run suspended, the next start resumes it", firingFields(f)...)
+}
+
+// RunMissed implements scheduler.Observer.
+func (s scheduleEvents) RunMissed(m scheduler.Missed) {
+	fields := append(stretchFields(m.Schedule, m.Nominal, m.Last, m.Count), zap.String(keyReason, string(m.Reason)))
+	if m.AtLeast {
+		fields = append(fields, zap.Bool("at_least", true))
+	}
+	s.e.logger.Warn(EventScheduleMissed, fields...)
+}
+
+// RunSkipped implements scheduler.Observer: a warning where a run was still
+// going. Excluded and paused times are told at the first one of a UTC day and
+// for the same cause, the others are debug: a paused "@every 10s" is no news
+// 8,640 times a day.
+func (s scheduleEvents) RunSkipped(k scheduler.Skipped) {
+	fields := append(stretchFields(k.Schedule, k.Nominal, k.Last, k.Count), zap.String(keyReason, string(k.Cause)))
+	if k.Calendar != "" {
+		fields = append(fields, zap.String("calendar", k.Calendar))
+	}
+	level := zapcore.WarnLevel
+	if k.Cause != scheduler.VerdictOverlap {
+		level = s.e.skipLevel(k)
+	}
+	s.e.logger.Log(level, EventScheduleSkipped, fields...)
+}
+
+func (e *Events) skipLevel(k scheduler.Skipped) zapcore.Level {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	g := skippedGroup{k.Cause, k.Calendar, k.Nominal.UTC().Format(time.DateOnly)}
+	if e.quiet[k.Schedule] == g {
+		return zapcore.DebugLevel
+	}
+	e.quiet[k.Schedule] = g
+	return zapcore.InfoLevel
+}
+
+// ClockStepped implements scheduler.Observer.
+func (s scheduleEvents) ClockStepped(delta time.Duration) {
+	s.e.logger.Warn(EventClockStepped, zap.Float64("step_seconds", delta.Round(time.Millisecond).Seconds()))
+}
+
+// NextRun implements scheduler.Observer.
+func (scheduleEvents) NextRun(string, time.Time) {}
+
+// LastRun implements scheduler.Observer.
+func (scheduleEvents) LastRun(string, scheduler.LastRun) {}
+
+// Decided implements scheduler.Observer.
+func (scheduleEvents) Decided(scheduler.RoundStats) {}
+
+// LedgerFailed implements scheduler.Observer, once a spell: the loop tries again each round.
+func (s scheduleEvents) LedgerFailed(op string, err error) {
+	level := zapcore.DebugLevel
+	if s.e.news(spellKey{apiAction: op, fingerprint: errorText(err)}) {
+		level = zapcore.ErrorLevel
+	}
+	s.e.logger.Log(level, "ledger not written, runs go on", zap.String("operation", op), zap.String(keyError, errorText(err)))
+}
+
+func firingFields(f scheduler.Firing) []zap.Field {
+	return []zap.Field{
+		zap.String(keyRunID, f.RunID), zap.String(keySchedule, f.Schedule), zap.String(keyAction, f.Action),
+		zap.Strings("groups", f.Groups), zap.Time(keyScheduledAt, f.Nominal),
+	}
+}
+
+// stretchFields name a stretch of nominal times by its first; where it has more
+// than one, also by its last and their number.
+func stretchFields(schedule string, first, last time.Time, count int) []zap.Field {
+	fields := []zap.Field{zap.String(keySchedule, schedule), zap.Time(keyScheduledAt, first)}
+	if count > 1 {
+		fields = append(fields, zap.Time("last_scheduled_at", last), zap.Int("count", count))
+	}
+	return fields
+}

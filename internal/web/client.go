@@ -1,0 +1,95 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ErrNoDaemon means that nobody answers on the control socket: no daemon runs,
+// or it runs with another state directory.
+var ErrNoDaemon = errors.New("no daemon answers")
+
+// The control socket's paths.
+const (
+	PathStatus  = "/v1/status"
+	PathHistory = "/v1/history"
+)
+
+// maxRefusal is how much of a refusal's text is shown, in bytes.
+const maxRefusal = 1 << 10
+
+// Client asks a running daemon over its control socket. It is safe for
+// concurrent use and keeps no connection.
+type Client struct {
+	path string
+	http *http.Client
+}
+
+// ControlClient returns a client of the control socket at path. Nothing is dialled yet.
+func ControlClient(path string) *Client {
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	return &Client{path: path, http: &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", path)
+		},
+	}}}
+}
+
+// Get asks for a path and returns the body of the reply, for the caller to
+// close. The error is ErrNoDaemon where nobody answers; a permission that lacks
+// is another one, so that nobody takes a daemon for stopped that runs.
+func (c *Client) Get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+	u := url.URL{Scheme: "http", Host: "zecpower", Path: path, RawQuery: query.Encode()}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	if reply.StatusCode != http.StatusOK {
+		defer reply.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(reply.Body, maxRefusal)) // what was read is worth showing
+		return nil, fmt.Errorf("control socket %s: GET %s: %s: %s", c.path, path, reply.Status, strings.TrimSpace(string(text)))
+	}
+	return reply.Body, nil
+}
+
+// GetJSON asks for a path and decodes the reply into dst.
+func (c *Client) GetJSON(ctx context.Context, path string, query url.Values, dst any) error {
+	body, err := c.Get(ctx, path, query)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(dst); err != nil {
+		return fmt.Errorf("control socket %s: GET %s: %w", c.path, path, err)
+	}
+	return nil
+}
+
+func (c *Client) explain(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("control socket %s: %w", c.path, ErrNoDaemon)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("control socket %s: permission denied; ask as root or as the daemon's own user or group", c.path)
+	}
+	var op *url.Error
+	if errors.As(err, &op) {
+		err = op.Err // the made-up URL explains nothing
+	}
+	return fmt.Errorf("control socket %s: %w", c.path, err)
+}

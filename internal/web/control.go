@@ -1,0 +1,120 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// ControlSocket is the control socket's name in its directory.
+const ControlSocket = "control.sock"
+
+const (
+	controlMode = 0o660
+	// maxSocketPath is how long the path of a Unix socket may be on Linux, in bytes.
+	maxSocketPath = 107
+	// probeTimeout bounds the question whether somebody answers on a socket.
+	probeTimeout = time.Second
+)
+
+// ErrControlBusy means that another daemon answers on the control socket.
+var ErrControlBusy = errors.New("another zecpower answers on it; stop that one first")
+
+// ControlConfig is what the control server needs.
+type ControlConfig struct {
+	// Dir holds the socket, control.sock. It must exist.
+	Dir string
+	// Status and History answer GET /v1/status and GET /v1/history.
+	Status, History http.Handler
+	Logger          *zap.Logger
+	Limits          Limits
+}
+
+// Control serves the commands that ask about the running daemon.
+type Control struct {
+	server *server
+	path   string
+}
+
+// StartControl binds the control socket, mode 0660, and serves. A socket left
+// behind by a process that died is replaced; one that answers is not
+// ([ErrControlBusy]), and neither is anything that is no socket.
+func StartControl(cfg ControlConfig) (*Control, error) {
+	if cfg.Status == nil || cfg.History == nil || cfg.Logger == nil {
+		return nil, errors.New("control: status, history and logger must be given")
+	}
+	path := filepath.Join(cfg.Dir, ControlSocket)
+	listener, err := listenControl(path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET "+PathStatus, cfg.Status)
+	mux.Handle("GET "+PathHistory, cfg.History)
+	h := &http.Server{Handler: mux, ErrorLog: errorLog(cfg.Logger)}
+	serve := func(l net.Listener, h *http.Server) error { return h.Serve(l) }
+	return &Control{startServer(listener, h, cfg.Limits, serve), path}, nil
+}
+
+func listenControl(path string) (net.Listener, error) {
+	if len(path) > maxSocketPath {
+		return nil, fmt.Errorf("its path has %d bytes, the system allows %d; use a shorter --state-dir", len(path), maxSocketPath)
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, controlMode); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	return listener, nil
+}
+
+// removeStale removes a socket on which nobody answers.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return errors.New("it is in the way and no socket; move it elsewhere")
+	}
+	conn, err := net.DialTimeout("unix", path, probeTimeout)
+	if err == nil {
+		_ = conn.Close()
+		return ErrControlBusy
+	}
+	// Only a refusal proves that nobody listens: a full queue, say, does not.
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("cannot tell whether it is in use: %w", err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Path is the socket's path.
+func (c *Control) Path() string { return c.path }
+
+// Done is closed once serving has ended, after Stop or by itself.
+func (c *Control) Done() <-chan struct{} { return c.server.done }
+
+// Stop lets requests finish until ctx ends, then cuts them, removes the socket
+// and returns once every goroutine is gone. Twice is fine.
+func (c *Control) Stop(ctx context.Context) error { return c.server.stop(ctx) }
