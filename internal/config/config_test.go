@@ -1,0 +1,274 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/scheduler"
+)
+
+var update = flag.Bool("update", false, "write the .err files of testdata/invalid anew")
+
+func TestEverySampleOfAMistakeIsRefusedWithItsMessage(t *testing.T) {
+	for _, file := range samples(t, "invalid") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			config, err := Load(file)
+			if err == nil {
+				t.Fatalf("accepted: %+v", config)
+			}
+			got := strings.ReplaceAll(err.Error(), "testdata/invalid/", "") + "\n"
+			golden := strings.TrimSuffix(file, ".yaml") + ".err"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%swant:\n%s", got, want)
+			}
+			if strings.Contains(got, "hunter2") {
+				t.Error("the message shows a secret")
+			}
+		})
+	}
+}
+
+func TestEveryValidSampleLoads(t *testing.T) {
+	for _, file := range samples(t, "valid") {
+		t.Run(filepath.Base(file), func(t *testing.T) { load(t, file) })
+	}
+}
+
+func samples(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", folder, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no samples in %s: %v", folder, err)
+	}
+	return files
+}
+
+// load fails the test on any problem, and on a schedule that its own package would refuse.
+func load(t *testing.T, path string) *Config {
+	t.Helper()
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range c.Schedules {
+		if err := c.Schedules[i].Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := apiclient.ParseEndpoint(c.API.Endpoint); err != nil {
+		t.Error(err)
+	}
+	return c
+}
+
+// write makes a file in a folder of the test's own.
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLeftOutKeysHaveTheirDefaults(t *testing.T) {
+	for _, file := range []string{"testdata/valid/minimal.yaml", "testdata/valid/empty-sections.yaml"} {
+		c := load(t, file)
+		wantAPI := API{"https://console.zenlayer.com", "2025-09-01", 30 * time.Second, 10, 10, 8}
+		wantBatch := Batch{100, 3, Backoff{500 * time.Millisecond, 30 * time.Second}, 5 * time.Second, 10 * time.Minute}
+		if c.API != wantAPI || c.Batch != wantBatch || c.Timezone != time.UTC || len(c.Warnings) > 0 {
+			t.Errorf("%s: %+v", file, c)
+		}
+		s := c.Schedules[0]
+		if s.CatchUp != time.Hour || s.Overlap != scheduler.OverlapSkip || s.Jitter != 0 || s.Deadline != 30*time.Minute ||
+			s.Paused || s.Zone != time.UTC || s.Action != "start" || s.Timetable.String() != "45 7 * * MON-FRI" {
+			t.Errorf("%s: %+v", file, s)
+		}
+	}
+}
+
+func TestEveryKeyReachesItsValue(t *testing.T) {
+	c := load(t, "testdata/valid/full.yaml")
+	wantAPI := API{"https://zec.example.com:8443", "2024-04-01", 20 * time.Second, 2.5, 4, 2}
+	wantBatch := Batch{50, 5, Backoff{time.Second, time.Minute}, 7 * time.Second, 15 * time.Minute}
+	if c.API != wantAPI || c.Batch != wantBatch || c.Timezone.String() != "Europe/Berlin" {
+		t.Errorf("got %+v %+v %v", c.API, c.Batch, c.Timezone)
+	}
+	morning, evening := c.Schedules[0], c.Schedules[1]
+	got := []any{
+		morning.Name, morning.Zone.String(), morning.Action, morning.Groups, calendarNames(morning.Exclude), calendarNames(morning.Include),
+		morning.CatchUp, morning.Overlap, morning.Jitter, morning.Deadline, morning.Paused,
+		evening.Name, evening.Zone.String(), evening.Action, evening.Groups, calendarNames(c.Calendars),
+	}
+	want := []any{
+		"weekday-morning", "Asia/Singapore", "start",
+		[]string{"db", "web"},
+		[]string{"holidays", "office", "2026-12-31"},
+		[]string{"both", "2026-12-26"},
+		2 * time.Hour, scheduler.OverlapQueue, 5 * time.Minute, 45 * time.Minute, true,
+		"evening", "Europe/Berlin", "stop",
+		[]string{"web"},
+		[]string{"holidays", "office", "both"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if !morning.Exclude[1].Contains(scheduler.Date{Year: 2026, Month: 8, Day: 17}) {
+		t.Error("the iCalendar file's date is missing")
+	}
+	wantFiles := []string{"testdata/valid/full.yaml", "testdata/valid/files/web.txt", "testdata/valid/files/office.ics"}
+	if !reflect.DeepEqual(c.Files, wantFiles) {
+		t.Errorf("files %q, want %q", c.Files, wantFiles)
+	}
+}
+
+func calendarNames(calendars []*scheduler.Calendar) (names []string) {
+	for _, c := range calendars {
+		names = append(names, c.Name())
+	}
+	return names
+}
+
+func TestWarningsDoNotStandInTheWay(t *testing.T) {
+	c := load(t, "testdata/valid/warnings.yaml")
+	var got []string
+	for _, w := range c.Warnings {
+		got = append(got, strings.TrimPrefix(w.String(), "testdata/valid/"))
+	}
+	if len(got) != 5 {
+		t.Fatalf("got %d warnings:\n%s", len(got), strings.Join(got, "\n"))
+	}
+	for i, want := range []string{
+		`warnings.yaml:3:20: groups.web: 1 of 3 instance ids are repeated, i-000001 first (each instance is powered once)`,
+		`warnings.yaml:4:3: no schedule uses the group "spare"`,
+		`warnings.yaml:6:3: no schedule uses the calendar "spare"`,
+		`warnings.yaml:9:11: schedules.morning.cron: "0 7 1 * MON": `, // the rest is the scheduler's
+		`warnings.yaml:12:15: schedules.morning: deadline 5m ends a run before batch.boot_timeout 10m: a slow boot is cut off`,
+	} {
+		if !strings.HasPrefix(got[i], want) {
+			t.Errorf("got  %s\nwant %s", got[i], want)
+		}
+	}
+}
+
+func TestExampleLoadsWithoutWarningAndShowsTheDefaults(t *testing.T) {
+	c := load(t, "../../schedules.example.yaml")
+	for _, w := range c.Warnings {
+		t.Error(w)
+	}
+	plain := load(t, "testdata/valid/minimal.yaml")
+	if c.API != plain.API || c.Batch != plain.Batch {
+		t.Errorf("the example's values are not the defaults: %+v %+v", c.API, c.Batch)
+	}
+	morning, err := c.Schedule("weekday-morning")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := plain.Schedules[0]; morning.CatchUp != d.CatchUp || morning.Overlap != d.Overlap || morning.Jitter != d.Jitter ||
+		morning.Deadline != d.Deadline || morning.Paused != d.Paused {
+		t.Errorf("the example's schedule does not show the defaults: %+v", morning)
+	}
+	for name, want := range map[string]string{"db": "i-000000", "web": "i-000010"} {
+		g, err := c.Group(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids, err := g.IDs(); err != nil || ids[0] != want || len(ids) != g.Size {
+			t.Errorf("group %s: %v, error %v", name, ids, err)
+		}
+	}
+	if _, err := c.Schedule("weekday-evening"); err != nil {
+		t.Error(err)
+	}
+	if len(c.Files) != 1 {
+		t.Errorf("the example needs other files: %q", c.Files)
+	}
+}
+
+func TestExampleShowsEveryKey(t *testing.T) {
+	data, err := os.ReadFile("../../schedules.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range strings.Fields(`api endpoint api_version timeout requests_per_second burst max_in_flight
+		batch batch_size attempts backoff initial max poll_interval boot_timeout timezone
+		groups instances instances_file calendars dates ics
+		schedules cron action exclude include catch_up overlap jitter deadline paused`) {
+		if !strings.Contains(string(data), key+":") {
+			t.Errorf("the example does not show %s", key)
+		}
+	}
+}
+
+func TestUnknownNamesGetTheNearestOne(t *testing.T) {
+	c := load(t, "testdata/valid/full.yaml")
+	_, err := c.Group("wbe")
+	if want := `testdata/valid/full.yaml: there is no group "wbe" (did you mean "web"?)`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	_, err = c.Schedule("nightly")
+	if want := `testdata/valid/full.yaml: there is no schedule "nightly" (there are 2, such as "weekday-morning")`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestFileThatCannotBeReadSaysWhy(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none.yaml"): "there is no such file (check the path)",
+		dir:                             "is a directory, not a file (name a file in it)",
+		"/dev/zero":                     "is neither a file nor a pipe (name a regular file)",
+		pipe:                            "the file is empty (start from schedules.example.yaml)",
+	} {
+		if _, err := Load(path); err == nil || err.Error() != path+": "+want {
+			t.Errorf("got %v, want %s: %s", err, path, want)
+		}
+	}
+}
+
+func TestFileWithoutPermissionSaysSo(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read every file")
+	}
+	path := write(t, "schedules.yaml", "groups: {}")
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "permission denied (let the user that runs zecpower") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestErrorHoldsItsProblemsAsData(t *testing.T) {
+	_, err := Load("testdata/invalid/many-mistakes.yaml")
+	var invalid *Invalid
+	if !errors.As(err, &invalid) || len(invalid.Problems) < 10 {
+		t.Fatalf("got %v", err)
+	}
+	p := invalid.Problems[1]
+	p.File = filepath.Base(p.File)
+	if want := (Problem{File: "many-mistakes.yaml", Line: 1, Column: 36, Message: `api: unknown key "timeot"`, Hint: `did you mean "timeout"?`}); p != want {
+		t.Errorf("got %+v, want %+v", p, want)
+	}
+}

@@ -1,0 +1,218 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+
+	"zecpower/internal/config/strictyaml"
+)
+
+// Group is a named list of instances.
+type Group struct {
+	// Name is unique in the configuration.
+	Name string
+
+	// File is the instances_file as it is opened; empty where the ids stand in the configuration itself.
+	File string
+
+	// Size is the number of ids that Load saw, repeated ones included.
+	Size int
+
+	ids []string // of an inline group
+}
+
+// IDs are the group's instance ids in their order, at least one, trimmed; one that is listed twice is there twice.
+// An instances_file is read again at each call, so that a run sees what stands there now; the error is an *Invalid
+// with the file's bad lines. The caller must not change the slice.
+func (g *Group) IDs() ([]string, error) {
+	if g.File == "" {
+		return g.ids, nil
+	}
+	ids, problems := readIDs(g.File)
+	if len(problems) > 0 {
+		return nil, &Invalid{Problems: problems}
+	}
+	return ids, nil
+}
+
+func (l *loader) groups(key, value *yaml.Node) {
+	l.Names(value, func(name string, key, value *yaml.Node) {
+		l.names.groups = append(l.names.groups, name)
+		g := &Group{Name: name}
+		l.config.groups[name] = g
+		l.config.Groups = append(l.config.Groups, g)
+		l.group(g, key, value)
+	})
+	l.needSome(key, value, "group")
+}
+
+// needSome refuses a section that holds nothing. One with broken entries has had its problems reported.
+func (l *loader) needSome(key, value *yaml.Node, noun string) {
+	if strictyaml.IsEmpty(value) {
+		l.Refuse(key, strictyaml.Faultf("add at least one", "there is no %s", noun))
+	}
+}
+
+func (l *loader) group(g *Group, key, value *yaml.Node) {
+	var file string
+	given := l.Mapping(key, value, strictyaml.Keys{
+		"instances":      l.List(l.inlineID(g)),
+		"instances_file": strictyaml.Value(l.Doc, &file, "a file name", notEmpty),
+	})
+	inline, fromFile := given["instances"], given["instances_file"]
+	switch {
+	case inline != nil && fromFile != nil:
+		l.Refuse(fromFile, strictyaml.Faultf("keep one", "a group has instances or an instances_file, not both"))
+	case inline != nil:
+		g.Size = len(g.ids)
+		l.warnRepeated(inline, g.ids)
+	case file != "":
+		l.groupFile(g, file, fromFile)
+	case strictyaml.IsEmpty(value):
+		l.Refuse(key, strictyaml.Faultf("add instances: [id, …] or instances_file: FILE", "the group has no instances"))
+	}
+}
+
+func (l *loader) inlineID(g *Group) func(*yaml.Node) {
+	return func(item *yaml.Node) {
+		text, ok := l.Item(item)
+		if !ok {
+			return
+		}
+		id := strings.TrimSpace(text)
+		if err := checkID(id); err != nil {
+			l.Refuse(item, err)
+			return
+		}
+		g.ids = append(g.ids, id)
+	}
+}
+
+func (l *loader) groupFile(g *Group, name string, at *yaml.Node) {
+	g.File = l.file(name)
+	f, again := l.idFiles[g.File]
+	if !again {
+		f.ids, f.problems = readIDs(g.File)
+		l.idFiles[g.File] = f
+	}
+	switch {
+	case len(f.problems) == 1 && f.problems[0].Line == 0:
+		// The file as a whole is the problem: say so where it is named, because the name may be what is wrong.
+		l.In("instances_file", func() {
+			l.Refuse(at, strictyaml.Faultf(f.problems[0].Hint, "%s: %s", g.File, f.problems[0].Message))
+		})
+	case !again:
+		l.Add(f.problems...)
+	}
+	g.Size = len(f.ids)
+	l.warnRepeated(at, f.ids)
+}
+
+// idFile is what Load found in an instances_file.
+type idFile struct {
+	ids      []string
+	problems []Problem
+}
+
+func (l *loader) warnRepeated(at *yaml.Node, ids []string) {
+	seen := make(map[string]struct{}, len(ids))
+	var first string
+	for _, id := range ids {
+		if _, again := seen[id]; again && first == "" {
+			first = id
+		}
+		seen[id] = struct{}{}
+	}
+	if n := len(ids) - len(seen); n > 0 {
+		l.Warn(at, strictyaml.Faultf("each instance is powered once", "%d of %d instance ids are repeated, %s first", n, len(ids), first))
+	}
+}
+
+// readIDs reads an instances_file: one id a line, blank lines and # comments left out.
+func readIDs(path string) ([]string, []Problem) {
+	doc := &strictyaml.Doc{File: path}
+	data, err := strictyaml.ReadFile(path, maxFile)
+	if err != nil {
+		doc.WholeFile(err)
+		return nil, doc.Problems()
+	}
+	return parseIDs(doc, data), doc.Problems()
+}
+
+// maxBadLines is how many bad lines of one file are shown: a wrong file is bad in all of them.
+const maxBadLines = 10
+
+func parseIDs(doc *strictyaml.Doc, data []byte) []string {
+	text, ok := doc.Text(data)
+	if !ok {
+		return nil
+	}
+	ids := make([]string, 0, strings.Count(text, "\n")+1)
+	bad, omitted := 0, 0 // how many bad lines, and the first that is not shown
+	for number := 1; text != ""; number++ {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		id := strings.TrimSpace(withoutComment(line))
+		if id == "" {
+			continue
+		}
+		if err := checkID(id); err == nil {
+			ids = append(ids, id)
+		} else if bad++; bad <= maxBadLines {
+			doc.RefuseAt(number, utf8.RuneCountInString(line[:strings.Index(line, id)])+1, err)
+		} else if omitted == 0 {
+			omitted = number
+		}
+	}
+	switch {
+	case omitted > 0:
+		doc.RefuseAt(omitted, 1, strictyaml.Faultf("is this the right file?", "from here on, %d more lines are not instance ids", bad-maxBadLines))
+	case bad == 0 && len(ids) == 0:
+		doc.WholeFile(strictyaml.Faultf("write one a line", "there is no instance id in the file"))
+	}
+	return ids
+}
+
+// withoutComment cuts at a # that starts the line or follows a space, as in YAML.
+func withoutComment(line string) string {
+	for i := 0; i < len(line); i++ {
+		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// maxID is more than twice what the cloud gives out.
+const maxID = 64
+
+// checkID catches what is certainly not an id, such as a list on one line or a pasted table. Whether an instance
+// exists is for the API to say.
+func checkID(id string) error {
+	switch {
+	case id == "":
+		return strictyaml.Faultf("write an id, or take it out", "the instance id is empty")
+	case len(id) > maxID:
+		return strictyaml.Faultf(fmt.Sprintf("an id has at most %d characters", maxID), "%s is too long for an instance id", strictyaml.Quote(id))
+	}
+	for _, c := range []byte(id) {
+		if !isIDByte(c) {
+			return strictyaml.Faultf("one id a line or list item: letters, digits and - _ . : only", "%s is not an instance id", strictyaml.Quote(id))
+		}
+	}
+	return nil
+}
+
+func isIDByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.:", c) >= 0
+}
+
+func notEmpty(text string) (string, error) {
+	if strings.TrimSpace(text) == "" || strings.ContainsRune(text, 0) {
+		return "", strictyaml.Faultf("the path is relative to the configuration's folder", "the file name is empty")
+	}
+	return text, nil
+}

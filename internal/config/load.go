@@ -1,0 +1,227 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"zecpower/internal/config/strictyaml"
+	"zecpower/scheduler"
+)
+
+// maxFile is room for some millions of instance ids, and an end to a file that is something else.
+const maxFile = 256 << 20
+
+// Load reads the configuration and all files that it names. Its error is an *Invalid.
+func Load(path string) (*Config, error) {
+	l := &loader{
+		Doc:        &strictyaml.Doc{File: path, Example: "schedules.example.yaml"},
+		config:     defaults(path),
+		zones:      make(map[string]loadedZone),
+		calendars:  make(map[string]*scheduler.Calendar),
+		inline:     make(map[string]*scheduler.Calendar),
+		timetables: make(map[timetableKey]parsedTimetable),
+		idFiles:    make(map[string]idFile),
+		used:       make(map[string]bool),
+	}
+	data, err := strictyaml.ReadFile(path, maxFile)
+	if err != nil {
+		l.WholeFile(err)
+	} else if root := l.Parse(data); root != nil {
+		l.document(root)
+	}
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	l.config.Warnings = l.Warnings()
+	return l.config, nil
+}
+
+// loader is one Load. What schedules refer to is complete before the first schedule is read.
+type loader struct {
+	*strictyaml.Doc
+	config *Config
+
+	zones      map[string]loadedZone
+	timetables map[timetableKey]parsedTimetable
+	calendars  map[string]*scheduler.Calendar // by name; nil where it is broken, so that it is known but not built on
+	inline     map[string]*scheduler.Calendar // by date text
+	idFiles    map[string]idFile              // by path: groups may share one, whose mistakes are reported once
+	names      names
+	used       map[string]bool // "group ", "calendar " or "file " and the name, once it is referred to
+}
+
+// names are what a wrong name may have been meant to be, in the order of the file.
+type names struct{ groups, calendars []string }
+
+// document reads the sections in the order in which they build on each other, whatever their order in the file.
+func (l *loader) document(root *yaml.Node) {
+	sections := make(map[string]section)
+	keep := func(name string) strictyaml.Read {
+		return func(key, value *yaml.Node) { sections[name] = section{key, value} }
+	}
+	keys := make(strictyaml.Keys)
+	order := []struct {
+		name string
+		read strictyaml.Read
+	}{
+		{"api", l.api},
+		{"batch", l.batch},
+		{"timezone", l.zone(&l.config.Timezone)},
+		{"groups", l.groups},
+		{"calendars", l.calendarSection},
+		{"schedules", l.schedules},
+	}
+	for _, o := range order {
+		keys[o.name] = keep(o.name)
+	}
+	l.Mapping(root, root, keys, "groups", "schedules")
+	for _, o := range order {
+		if s, ok := sections[o.name]; ok {
+			l.In(o.name, func() { o.read(s.key, s.value) })
+		}
+	}
+	l.warnUnused(sections["groups"].value, "group ", "group")
+	l.warnUnused(sections["calendars"].value, "calendar ", "calendar")
+}
+
+type section struct{ key, value *yaml.Node }
+
+func (l *loader) api(key, value *yaml.Node) {
+	a := &l.config.API
+	l.Mapping(key, value, strictyaml.Keys{
+		"endpoint":            strictyaml.Value(l.Doc, &a.Endpoint, "a URL", checkEndpoint),
+		"api_version":         strictyaml.Value(l.Doc, &a.APIVersion, "a date", checkVersion),
+		"timeout":             l.Duration(&a.Timeout, 100*time.Millisecond, 10*time.Minute),
+		"requests_per_second": l.Rate(&a.RequestsPerSecond, 10000),
+		"burst":               l.Int(&a.Burst, 1, 10000),
+		"max_in_flight":       l.Int(&a.MaxInFlight, 1, 1000),
+	})
+}
+
+func (l *loader) batch(key, value *yaml.Node) {
+	b := &l.config.Batch
+	given := l.Mapping(key, value, strictyaml.Keys{
+		"batch_size":    l.Int(&b.Size, 1, 100),
+		"attempts":      l.Int(&b.Attempts, 1, 100),
+		"backoff":       l.backoff,
+		"poll_interval": l.Duration(&b.PollInterval, 10*time.Millisecond, 10*time.Minute),
+		"boot_timeout":  l.Duration(&b.BootTimeout, 100*time.Millisecond, 24*time.Hour),
+	})
+	if n := oneOf(given, "poll_interval", "boot_timeout"); n != nil && b.PollInterval >= b.BootTimeout {
+		l.Refuse(n, strictyaml.Faultf("poll more often, or wait longer for a boot",
+			"poll_interval %s is not below boot_timeout %s", strictyaml.Short(b.PollInterval), strictyaml.Short(b.BootTimeout)))
+	}
+}
+
+func (l *loader) backoff(key, value *yaml.Node) {
+	b := &l.config.Batch.Backoff
+	given := l.Mapping(key, value, strictyaml.Keys{
+		"initial": l.Duration(&b.Initial, time.Millisecond, 10*time.Minute),
+		"max":     l.Duration(&b.Max, time.Millisecond, time.Hour),
+	})
+	if n := oneOf(given, "initial", "max"); n != nil && b.Initial > b.Max {
+		l.Refuse(n, strictyaml.Faultf("lower initial or raise max", "initial %s is above max %s", strictyaml.Short(b.Initial), strictyaml.Short(b.Max)))
+	}
+}
+
+// oneOf is the first of the named values that the file gives: where a relation between two is reported.
+func oneOf(given map[string]*yaml.Node, names ...string) *yaml.Node {
+	for _, name := range names {
+		if n := given[name]; n != nil {
+			return n
+		}
+	}
+	return nil
+}
+
+// zone reads a zone's name. Zones are kept: thousands of schedules share a few, and each is a file to parse.
+func (l *loader) zone(dst **time.Location) strictyaml.Read {
+	return strictyaml.Value(l.Doc, dst, "a time zone such as Asia/Singapore", func(name string) (*time.Location, error) {
+		if name == "" {
+			return nil, strictyaml.Faultf("name one, such as Asia/Singapore, or take the key out", "the time zone is empty")
+		}
+		z, ok := l.zones[name]
+		if !ok {
+			z.zone, z.err = scheduler.LoadZone(name)
+			l.zones[name] = z
+		}
+		return z.zone, z.err
+	})
+}
+
+type loadedZone struct {
+	zone *time.Location
+	err  error
+}
+
+func (l *loader) warnUnused(section *yaml.Node, prefix, noun string) {
+	if section == nil {
+		return
+	}
+	for i := 0; i+1 < len(section.Content); i += 2 {
+		if k := section.Content[i]; !l.used[prefix+k.Value] {
+			l.Warn(k, strictyaml.Faultf("", "no schedule uses the %s %s", noun, strictyaml.Quote(k.Value)))
+		}
+	}
+}
+
+// file is a path of the configuration as it is opened: relative to the configuration's own folder. It is remembered
+// as one to watch, readable or not.
+func (l *loader) file(name string) string {
+	path := name
+	if !filepath.IsAbs(name) {
+		path = filepath.Join(filepath.Dir(l.File), name)
+	}
+	if !l.used["file "+path] {
+		l.used["file "+path] = true
+		l.config.Files = append(l.config.Files, path)
+	}
+	return path
+}
+
+// checkEndpoint never shows the text itself where that may hold a password.
+func checkEndpoint(text string) (string, error) {
+	const remedy = "write it as https://console.zenlayer.com"
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "", strictyaml.Faultf(remedy, "this is not a URL")
+	case u.User != nil:
+		return "", strictyaml.Faultf("credentials come from the environment or a credentials file; take them out of here", "the URL holds a user or password")
+	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
+		return "", strictyaml.Faultf(remedy, "%s is not an https URL with a host", strictyaml.Quote(text))
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return "", strictyaml.Faultf("use https", "http would send requests in the open; it is for loopback addresses only")
+	case strings.Trim(u.Path, "/") != "":
+		return "", strictyaml.Faultf("leave it out: zecpower knows the path", "the URL has a path")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
+		return "", strictyaml.Faultf("leave them out", "the URL has a query or a fragment")
+	}
+	if port := u.Port(); port != "" || strings.HasSuffix(u.Host, ":") {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return "", strictyaml.Faultf("use 1 to 65535, or leave it out", "the port %s is out of range", strictyaml.Quote(port))
+		}
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func checkVersion(text string) (string, error) {
+	if _, err := time.Parse(time.DateOnly, text); err != nil {
+		return "", strictyaml.Faultf("write a date such as 2025-09-01", "%s is not an API version", strictyaml.Quote(text))
+	}
+	return text, nil
+}

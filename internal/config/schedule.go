@@ -1,0 +1,157 @@
+package config
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"zecpower/internal/config/strictyaml"
+	"zecpower/scheduler"
+)
+
+func (l *loader) schedules(key, value *yaml.Node) {
+	l.config.Schedules = make([]scheduler.Schedule, 0, len(value.Content)/2)
+	l.Names(value, func(name string, key, value *yaml.Node) {
+		l.config.Schedules = append(l.config.Schedules, l.schedule(name, key, value))
+	})
+	l.needSome(key, value, "schedule")
+}
+
+func (l *loader) schedule(name string, key, value *yaml.Node) scheduler.Schedule {
+	s := scheduler.Schedule{
+		Name:     name,
+		Zone:     l.config.Timezone,
+		CatchUp:  defaultCatchUp,
+		Overlap:  scheduler.OverlapSkip,
+		Deadline: defaultDeadline,
+	}
+	var spec string
+	given := l.Mapping(key, value, strictyaml.Keys{
+		"cron":     strictyaml.Value(l.Doc, &spec, `a cron spec such as "45 7 * * MON-FRI"`, verbatim),
+		"timezone": l.zone(&s.Zone),
+		"action":   strictyaml.Enum(l.Doc, &s.Action, "start", "stop"),
+		"groups":   l.List(l.groupName(&s.Groups)),
+		"exclude":  l.List(l.calendarOrDate(&s.Exclude)),
+		"include":  l.List(l.calendarOrDate(&s.Include)),
+		"catch_up": l.Duration(&s.CatchUp, 0, 30*24*time.Hour),
+		"overlap":  strictyaml.Enum(l.Doc, &s.Overlap, scheduler.OverlapSkip, scheduler.OverlapQueue, scheduler.OverlapAllow),
+		"jitter":   l.Duration(&s.Jitter, 0, 24*time.Hour),
+		"deadline": l.Duration(&s.Deadline, time.Second, 24*time.Hour),
+		"paused":   l.Bool(&s.Paused),
+	}, "cron", "action", "groups")
+	if n := given["cron"]; n != nil && n.Kind == yaml.ScalarNode && !strictyaml.IsEmpty(n) {
+		l.In("cron", func() { s.Timetable = l.timetable(n, spec, s.Zone) })
+	}
+	if n := given["deadline"]; n != nil && s.Deadline < l.config.Batch.BootTimeout {
+		l.Warn(n, strictyaml.Faultf("", "deadline %s ends a run before batch.boot_timeout %s: a slow boot is cut off",
+			strictyaml.Short(s.Deadline), strictyaml.Short(l.config.Batch.BootTimeout)))
+	}
+	return s
+}
+
+func verbatim(text string) (string, error) { return text, nil }
+
+type timetableKey struct {
+	spec string
+	zone *time.Location
+}
+
+type parsedTimetable struct {
+	timetable *scheduler.Timetable
+	err       error
+}
+
+// timetable parses a spec once for each zone: that it ever fires is looked up years ahead, and schedules share specs.
+func (l *loader) timetable(at *yaml.Node, spec string, zone *time.Location) *scheduler.Timetable {
+	k := timetableKey{spec, zone}
+	p, ok := l.timetables[k]
+	if !ok {
+		p.timetable, p.err = scheduler.ParseTimetable(spec, zone)
+		l.timetables[k] = p
+	}
+	var refused *scheduler.SpecError
+	switch {
+	case errors.As(p.err, &refused):
+		l.Refuse(at, strictyaml.Faultf(refused.Hint, "%s: %s", strictyaml.Quote(spec), refused.Problem))
+	case p.err != nil:
+		l.Refuse(at, p.err)
+	default:
+		for _, w := range p.timetable.Warnings() {
+			l.Warn(at, strictyaml.Faultf("", "%s: %s", strictyaml.Quote(spec), w))
+		}
+	}
+	return p.timetable
+}
+
+func (l *loader) groupName(dst *[]string) func(*yaml.Node) {
+	return func(item *yaml.Node) {
+		name, ok := l.Item(item)
+		switch {
+		case !ok || len(l.names.groups) == 0: // that there is none has been reported
+		case l.config.groups[name] == nil:
+			l.Refuse(item, l.unknownName("group", name, l.names.groups))
+		case slices.Contains(*dst, name):
+			l.Refuse(item, strictyaml.Faultf("name it once", "the group %q is named twice", name))
+		default:
+			l.used["group "+name] = true
+			*dst = append(*dst, name)
+		}
+	}
+}
+
+func (l *loader) unknownName(noun, name string, known []string) error {
+	if near := l.Nearest(name, known); near != "" {
+		return strictyaml.Faultf("did you mean \""+near+"\"?", "there is no %s %s", noun, strictyaml.Quote(name))
+	}
+	return strictyaml.Faultf("define it under "+noun+"s:", "there is no %s %s", noun, strictyaml.Quote(name))
+}
+
+func (l *loader) calendarOrDate(dst *[]*scheduler.Calendar) func(*yaml.Node) {
+	return func(item *yaml.Node) {
+		text, ok := l.Item(item)
+		if !ok {
+			return
+		}
+		var c *scheduler.Calendar
+		if dateShape.MatchString(text) {
+			c = l.dates(item, text)
+		} else {
+			c = l.calendar(item, text)
+		}
+		if c != nil {
+			*dst = append(*dst, c)
+		}
+	}
+}
+
+// dateShape tells the dates in exclude and include from the names of calendars, which must not look like it.
+var dateShape = regexp.MustCompile(`^[0-9*][^a-zA-Z]*$`)
+
+// dates is the calendar of dates that stand in a schedule itself; its name is the text.
+func (l *loader) dates(item *yaml.Node, text string) *scheduler.Calendar {
+	if c, ok := l.inline[text]; ok {
+		return c
+	}
+	if !l.isDate(item, text) {
+		return nil
+	}
+	c, err := scheduler.NewCalendar(scheduler.CalendarSource{Name: text, Dates: []string{text}})
+	if err != nil {
+		l.Refuse(item, err)
+		return nil
+	}
+	l.inline[text] = c
+	return c
+}
+
+func (l *loader) calendar(item *yaml.Node, name string) *scheduler.Calendar {
+	c, ok := l.calendars[name]
+	if !ok {
+		l.Refuse(item, l.unknownName("calendar", name, l.names.calendars))
+	}
+	l.used["calendar "+name] = true
+	return c
+}

@@ -1,0 +1,61 @@
+package strictyaml
+
+import "strings"
+
+// Nearest is the candidate that a person who wrote word most likely meant, or "" where none is near. Case and the
+// kind of dash do not count; the first of equally near candidates wins.
+func Nearest(word string, candidates []string) string {
+	const longest = 64
+	if len(word) > longest {
+		return ""
+	}
+	word = fold(word)
+	best, least := "", longest
+	for _, c := range candidates {
+		f := fold(c)
+		limit := max(1, max(len(f), len(word))/3)
+		if d := len(f) - len(word); d > limit || -d > limit {
+			continue
+		}
+		if d := distance(word, f); d <= limit && d < least {
+			best, least = c, d
+		}
+	}
+	if best != "" || len(word) < 4 {
+		return best
+	}
+	for _, c := range candidates {
+		if f := fold(c); strings.Contains(f, word) || (len(f) >= 4 && strings.Contains(word, f)) {
+			return c
+		}
+	}
+	return ""
+}
+
+func fold(s string) string {
+	return strings.ReplaceAll(strings.ToLower(s), "-", "_")
+}
+
+// distance counts the insertions, deletions, replacements and swaps of neighbours between a and b (optimal string
+// alignment). Swaps count as one because they are what fingers do.
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,144 @@
+package strictyaml
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+func TestNearestIsWhatFingersMeant(t *testing.T) {
+	keys := []string{"api", "batch_size", "boot_timeout", "catch_up", "cron", "groups", "instances", "instances_file", "poll_interval", "timeout", "web"}
+	for word, want := range map[string]string{
+		"corn":                   "cron",
+		"wbe":                    "web",
+		"group":                  "groups",
+		"batchSize":              "batch_size",
+		"batch-size":             "batch_size",
+		"BATCH_SIZE":             "batch_size",
+		"interval":               "poll_interval",
+		"instance_file":          "instances_file",
+		"timout":                 "timeout",
+		"database":               "",
+		"x":                      "",
+		"":                       "",
+		strings.Repeat("a", 100): "",
+	} {
+		if got := Nearest(word, keys); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestDistanceCountsASwapOnce(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"abc", "", 3}, {"", "abc", 3}, {"abc", "acb", 1}, {"abc", "abd", 1}, {"kitten", "sitting", 3}, {"ca", "abc", 3}} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("%s %s: got %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+func TestShortLeavesZeroPartsOut(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", time.Second: "1s", 30 * time.Second: "30s", time.Minute: "1m", 10 * time.Minute: "10m", time.Hour: "1h",
+		90 * time.Minute: "1h30m", time.Hour + time.Second: "1h0m1s", 720 * time.Hour: "720h", 500 * time.Millisecond: "500ms",
+	} {
+		if got := Short(d); got != want {
+			t.Errorf("%v: got %s, want %s", d, got, want)
+		}
+		if back, err := time.ParseDuration(Short(d)); err != nil || back != d {
+			t.Errorf("%v does not read back: %v %v", d, back, err)
+		}
+	}
+}
+
+func TestLongValuesAreCutInMessages(t *testing.T) {
+	if got := Quote(strings.Repeat("é", 1000)); got != `"`+strings.Repeat("é", 64)+`"…` {
+		t.Errorf("got %s", got)
+	}
+	if got := Quote("a\n\x1b[31m"); strings.ContainsAny(got, "\n\x1b") {
+		t.Errorf("a control character reaches the terminal: %q", got)
+	}
+}
+
+func TestProblemsAreSortedWithTheNamedFileFirst(t *testing.T) {
+	problems := []Problem{{File: "b", Line: 9}, {File: "m", Line: 2, Column: 5}, {File: "a", Line: 1}, {File: "m", Line: 2, Column: 1}, {File: "m"}}
+	Sort("m", problems)
+	got := fmt.Sprint((&Invalid{Problems: problems}).Error())
+	if want := "m: \nm:2:1: \nm:2:5: \na:1:0: \nb:9:0: "; got != want {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestRefusedValueLeavesTheDefault(t *testing.T) {
+	d := &Doc{File: "f"}
+	n, rate, on, length, word := 7, 1.5, true, time.Minute, "skip"
+	root := d.Parse([]byte("n: 1000\nrate: -1\non: yes\nlength: 5\nword: never\n"))
+	d.Mapping(root, root, Keys{
+		"n": d.Int(&n, 1, 10), "rate": d.Rate(&rate, 10), "on": d.Bool(&on), "length": d.Duration(&length, 0, time.Hour), "word": Enum(d, &word, "skip", "queue"),
+	})
+	if n != 7 || rate != 1.5 || !on || length != time.Minute || word != "skip" {
+		t.Error(n, rate, on, length, word)
+	}
+	if len(d.Problems()) != 5 {
+		t.Errorf("got\n%v", d.Err())
+	}
+}
+
+func TestFaultsOfOtherPackagesEndInTheRemedy(t *testing.T) {
+	d := &Doc{File: "f"}
+	d.Refuse(&yaml.Node{Line: 1, Column: 2}, errors.New("what: why; what to do"))
+	if got, want := d.Err().Error(), "f:1:2: what: why (what to do)"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestOpenErrorsSayWhatToDo(t *testing.T) {
+	got := openFault(&fs.PathError{Op: "open", Path: "p", Err: fs.ErrPermission}).Error()
+	if want := "permission denied (let the user that runs zecpower read it and enter its folders)"; got != want {
+		t.Errorf("got %s", got)
+	}
+	if got := openFault(&fs.PathError{Op: "read", Path: "p", Err: errors.New("disk on fire")}).Error(); got != "cannot be read: disk on fire" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestDeepNestingIsAnErrorNotACrash(t *testing.T) {
+	for _, text := range []string{strings.Repeat("[", 200_000), strings.Repeat("{a: ", 200_000), "a: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)} {
+		d := &Doc{File: "f"}
+		if root := d.Parse([]byte(text)); root != nil {
+			d.Mapping(root, root, Keys{})
+		}
+		if d.Err() == nil {
+			t.Error("accepted")
+		}
+	}
+}
+
+func TestSyntaxErrorsNameTheLine(t *testing.T) {
+	filler := strings.Repeat("a: [1, 2]\n", 50)
+	for text, line := range map[string]int{
+		"b: c: d\n":                1,
+		"b: @x\n":                  1,
+		"b: 1\nc: \"open\nd: 2\n":  2,
+		"b:\n  - 1\n  c: 2\n":      3,
+		"b:\n    c: 1\n   d: 2\n":  3,
+		"b: {c: 1 d: 2}\n":         1,
+		"- a\nb: c\n":              1,
+		"b: \"\\q\"\n":             1,
+		"b: 1\n\tc: 2\n":           2,
+		"b: |\n  text\n c\nd: 1\n": 3,
+	} {
+		d := &Doc{File: "f"}
+		if d.Parse([]byte(filler+text)) != nil || len(d.Problems()) != 1 || d.Problems()[0].Line != 50+line {
+			t.Errorf("%q: want one problem on line %d, got %v", text, 50+line, d.Err())
+		}
+	}
+}
