@@ -1,0 +1,130 @@
+package zecsim
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"zecpower/apiclient"
+)
+
+// accepted counts what gets through when a request is sent every step until an end.
+func accepted(t *testing.T, l *Limit, step, until time.Duration) int {
+	n := 0
+	inBubble(t, Options{Instances: 1, Limit: l}, func(t *testing.T, s *Simulator, c *caller) {
+		for time.Since(s.Started()) < until {
+			a := c.call("DescribeInstances", "{}")
+			switch {
+			case a.status == 200:
+				n++
+			case a.Code != string(apiclient.CodeRequestLimitExceeded):
+				t.Fatalf("HTTP %d %s %v", a.status, a.Code, a.err)
+			}
+			time.Sleep(step)
+		}
+		if truth := s.Truth(); truth.Requests-truth.Throttled != n {
+			t.Errorf("%d of %d throttled, %d came through", truth.Throttled, truth.Requests, n)
+		}
+	})
+	return n
+}
+
+func TestLimitLetsRateAndBurstThrough(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limit       *Limit
+		step, until time.Duration
+		want        int
+	}{
+		"burst, then the rate":       {&Limit{Rate: 10, Burst: 5}, 10 * time.Millisecond, 10 * time.Second, 104},
+		"slower than the rate":       {&Limit{Rate: 10, Burst: 1}, 100 * time.Millisecond, 10 * time.Second, 100},
+		"a fraction of a request":    {&Limit{Rate: 0.5, Burst: 1}, 100 * time.Millisecond, 10 * time.Second, 5},
+		"default burst is the rate":  {&Limit{Rate: 8}, time.Microsecond, time.Millisecond, 8},
+		"a limit that moves":         {&Limit{Rate: 20, Burst: 1, Changes: []LimitChange{{After: 10 * time.Second, Rate: 5}, {After: 20 * time.Second, Rate: 40}}}, 5 * time.Millisecond, 30 * time.Second, 650},
+		"a limit that shuts":         {&Limit{Rate: 10, Burst: 1, Changes: []LimitChange{{After: time.Second, Rate: 0}}}, 10 * time.Millisecond, 5 * time.Second, 10},
+		"a bucket that gets smaller": {&Limit{Rate: 1, Burst: 100, Changes: []LimitChange{{After: time.Second, Rate: 1, Burst: 2}}}, time.Second, time.Millisecond, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := accepted(t, tc.limit, tc.step, tc.until); got < tc.want-1 || got > tc.want+1 {
+				t.Errorf("%d requests came through, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestThrottledReplies(t *testing.T) {
+	for _, status := range []int{429, 400, 403} {
+		for _, form := range []RetryAfter{RetryAfterNone, RetryAfterSeconds, RetryAfterDate} {
+			t.Run(fmt.Sprint(status, form), func(t *testing.T) {
+				o := Options{Instances: 1, Limit: &Limit{Rate: 0.25, Burst: 1, Statuses: []int{status}, RetryAfter: form}}
+				inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+					c.start("i-000000").want(t, 200, "")
+					a := c.call("DescribeInstances", "{}")
+					a.want(t, status, apiclient.CodeRequestLimitExceeded)
+					time.Sleep(waitOf(t, form, a.header.Get("Retry-After"), 4*time.Second))
+					c.call("DescribeInstances", "{}").want(t, 200, "")
+				})
+			})
+		}
+	}
+}
+
+// waitOf reads a Retry-After, which must be there exactly if the form has one.
+func waitOf(t *testing.T, form RetryAfter, header string, otherwise time.Duration) time.Duration {
+	t.Helper()
+	switch form {
+	case RetryAfterSeconds:
+		n, err := strconv.Atoi(header)
+		if err != nil || n != 4 {
+			t.Errorf("Retry-After is %q, want 4", header)
+		}
+		return time.Duration(n) * time.Second
+	case RetryAfterDate:
+		at, err := http.ParseTime(header)
+		if err != nil || time.Until(at) < 4*time.Second || time.Until(at) > 6*time.Second {
+			t.Errorf("Retry-After is %q (%v), %s from now", header, err, time.Until(at))
+		}
+		return time.Until(at)
+	}
+	if header != "" {
+		t.Errorf("Retry-After is %q", header)
+	}
+	return otherwise
+}
+
+func TestThrottledRequestsAreNotApplied(t *testing.T) {
+	o := Options{Instances: 2, Limit: &Limit{Rate: 1, Burst: 1}, KeepRequests: true}
+	inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+		c.start("i-000000").want(t, 200, "")
+		c.start("i-000001").want(t, 429, apiclient.CodeRequestLimitExceeded)
+		in, _ := s.Instance("i-000001")
+		if last := s.Requests()[1]; in.AcceptedStarts != 0 || last.Applied || !last.Throttled {
+			t.Errorf("instance %+v, request %+v", in, last)
+		}
+	})
+}
+
+func TestAllowedAddsUpTheStages(t *testing.T) {
+	s, err := New(Options{Limit: &Limit{Rate: 20, Changes: []LimitChange{{After: 10 * time.Second, Rate: 5}, {After: 20 * time.Second, Rate: 40}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(seconds int) time.Time { return s.Started().Add(time.Duration(seconds) * time.Second) }
+	for _, tc := range []struct {
+		from, to int
+		want     float64
+	}{{0, 10, 200}, {0, 30, 650}, {5, 15, 125}, {19, 21, 45}, {25, 26, 40}, {7, 7, 0}} {
+		if got := s.Allowed(at(tc.from), at(tc.to)); math.Abs(got-tc.want) > 1e-6 {
+			t.Errorf("from %d to %d s: %v, want %v", tc.from, tc.to, got, tc.want)
+		}
+	}
+	unlimited, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := unlimited.Allowed(at(0), at(1)); !math.IsInf(got, 1) {
+		t.Errorf("without a limit %v are allowed", got)
+	}
+}

@@ -1,0 +1,226 @@
+package zecsim
+
+import (
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"zecpower/apiclient"
+)
+
+// RequestRecord is what became of one request.
+type RequestRecord struct {
+	N         int // from 1, in the order of arrival
+	At        time.Time
+	Took      time.Duration // until the simulator was done with it
+	Action    string        // as sent, known or not
+	RequestID string
+	IDs       int // instance ids in it, as far as it could be read
+	// Malformed says that the request broke the documented form: among others
+	// more than 100, repeated or empty ids, or none where some are needed.
+	// Such a request counts although a fault keeps it from being judged.
+	Malformed bool
+	// Fault is what it met; empty where nothing.
+	Fault FaultKind
+	// Applied says that the simulator did what was asked, whatever the client
+	// was told; for starts and stops that is Accepted instances.
+	Applied   bool
+	Accepted  int
+	Throttled bool
+	// Status and Code are what was sent; 0 where the connection broke first.
+	Status int
+	Code   apiclient.Code
+	// Abandoned says that the client left before the reply was out.
+	Abandoned bool
+	// Note says what the reply keeps to itself, such as what was wrong with a signature.
+	Note string
+}
+
+// Truth sums up what happened so far.
+type Truth struct {
+	At time.Time
+	// Requests that arrived, whatever became of them.
+	Requests int
+	ByAction map[string]int // unknown actions are counted as ""
+	ByStatus map[int]int    // finished requests by the HTTP status sent; 0 where none was
+	Faults   map[FaultKind]int
+	// Throttled requests were over the limit; AuthFailures were not let in;
+	// Malformed and Abandoned are as in RequestRecord.
+	Throttled, AuthFailures, Malformed, Abandoned int
+	// AcceptedStarts and AcceptedStops count instances.
+	AcceptedStarts, AcceptedStops int
+	// MaxPerSecond is the most requests that arrived within less than one second of each other.
+	MaxPerSecond int
+	// PeakConcurrency is the most requests that were under way at once.
+	PeakConcurrency int
+	// Instances counts those that exist; ByState tells their true states.
+	Instances int
+	ByState   map[apiclient.State]int
+}
+
+// InstanceTruth is what really happened to one instance.
+type InstanceTruth struct {
+	ID string
+	// State is the true state now, StateMissing where it does not exist;
+	// Shown is what describes tell, which may lag behind.
+	State, Shown apiclient.State
+	// AcceptedStarts and AcceptedStops took effect. StartRequests named it and
+	// were judged, accepted or not; NeedlessStarts of them came while it was
+	// STARTING or BOOTING.
+	AcceptedStarts, AcceptedStops, StartRequests, NeedlessStarts int
+	// FirstRunning and LastRunning are when it first and last reached RUNNING; zero where it never did.
+	FirstRunning, LastRunning time.Time
+	// Startable says that it can reach RUNNING, given where it began, with
+	// StartsNeeded accepted starts (0: it was there, or gets there by itself),
+	// the first of them between StartableFrom and StartableUntil (zero: no end).
+	// Stops are not reckoned with.
+	Startable                     bool
+	StartsNeeded                  int
+	StartableFrom, StartableUntil time.Time
+}
+
+// Truth returns the sums. Its maps are the caller's.
+func (s *Simulator) Truth() Truth {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.tick()
+	t := s.ledger.truth()
+	t.At = s.origin.Add(now)
+	t.Instances, t.ByState = s.fleet.existing(now), s.fleet.countStates(now)
+	return t
+}
+
+// Instance returns the truth about one id; false where the fleet has no such
+// position. An instance that is missing from the API may well be in the fleet.
+func (s *Simulator) Instance(id string) (InstanceTruth, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	position, ok := s.fleet.find(id)
+	if !ok {
+		return InstanceTruth{}, false
+	}
+	return s.instanceTruth(position, s.tick()), true
+}
+
+// Instances yields the truth about every instance in the order of the fleet,
+// each as it is when it is yielded.
+func (s *Simulator) Instances() iter.Seq[InstanceTruth] {
+	return func(yield func(InstanceTruth) bool) {
+		for i := range s.fleet.instances {
+			s.mu.Lock()
+			t := s.instanceTruth(i, s.tick())
+			s.mu.Unlock()
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// Requests returns a record of each request that is over, in the order of
+// their ends; none unless Options.KeepRequests is set.
+func (s *Simulator) Requests() []RequestRecord {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ledger.kept)
+}
+
+// Allowed is how many requests the server-side rates let in between two times,
+// bursts left out; +Inf where there is no limit.
+func (s *Simulator) Allowed(from, to time.Time) float64 {
+	return s.bucket.allowed(from.Sub(s.origin), to.Sub(s.origin))
+}
+
+// Started is when the simulator's time began: windows and limit changes count from there.
+func (s *Simulator) Started() time.Time { return s.origin }
+
+func (s *Simulator) instanceTruth(position int, now time.Duration) InstanceTruth {
+	in := &s.fleet.instances[position]
+	in.settle(now)
+	can := in.kind.startable()
+	return InstanceTruth{
+		ID: s.fleet.id(position), State: in.state(now), Shown: in.shown(now),
+		AcceptedStarts: int(in.starts), AcceptedStops: int(in.stops),
+		StartRequests: int(in.startRequests), NeedlessStarts: int(in.needlessStarts),
+		FirstRunning: s.wallTime(in.firstRunning), LastRunning: s.wallTime(in.lastRunning),
+		Startable: can.possible, StartsNeeded: can.starts,
+		StartableFrom: s.origin.Add(can.from), StartableUntil: s.wallTime(can.until),
+	}
+}
+
+// wallTime is the zero time for never and forever.
+func (s *Simulator) wallTime(at time.Duration) time.Time {
+	if at == never || at == forever {
+		return time.Time{}
+	}
+	return s.origin.Add(at)
+}
+
+// ledger counts requests. Its owner guards it.
+type ledger struct {
+	requests, underWay, peak                      int
+	throttled, authFailures, malformed, abandoned int
+	acceptedStarts, acceptedStops                 int
+	byAction                                      map[string]int
+	byStatus                                      map[int]int
+	faults                                        map[FaultKind]int
+	kept                                          []RequestRecord
+
+	lastSecond   []time.Duration // arrivals less than a second before the newest
+	maxPerSecond int
+}
+
+func newLedger() ledger {
+	return ledger{byAction: map[string]int{}, byStatus: map[int]int{}, faults: map[FaultKind]int{}}
+}
+
+// arrive counts a request and returns its number.
+func (l *ledger) arrive(at time.Duration, action string) int {
+	l.requests++
+	l.underWay++
+	l.peak = max(l.peak, l.underWay)
+	if !slices.Contains(actionNames(), action) {
+		action = "" // a client chooses its header, so it must not choose our keys
+	}
+	l.byAction[action]++
+	old := 0
+	for old < len(l.lastSecond) && at-l.lastSecond[old] >= time.Second {
+		old++
+	}
+	l.lastSecond = append(l.lastSecond[old:], at)
+	l.maxPerSecond = max(l.maxPerSecond, len(l.lastSecond))
+	return l.requests
+}
+
+// leave counts how a request ended.
+func (l *ledger) leave(r RequestRecord, keep bool) {
+	l.underWay--
+	r.Malformed = r.Malformed || strings.HasPrefix(string(r.Code), string(apiclient.CodeInvalidParameter))
+	l.byStatus[r.Status]++
+	count := func(n *int, that bool) {
+		if that {
+			*n++
+		}
+	}
+	count(&l.throttled, r.Throttled)
+	count(&l.abandoned, r.Abandoned)
+	count(&l.authFailures, strings.HasPrefix(string(r.Code), "AUTHFAILURE"))
+	count(&l.malformed, r.Malformed)
+	if r.Fault != "" {
+		l.faults[r.Fault]++
+	}
+	if keep {
+		l.kept = append(l.kept, r)
+	}
+}
+
+func (l *ledger) truth() Truth {
+	return Truth{
+		Requests: l.requests, ByAction: maps.Clone(l.byAction), ByStatus: maps.Clone(l.byStatus), Faults: maps.Clone(l.faults),
+		Throttled: l.throttled, AuthFailures: l.authFailures, Malformed: l.malformed, Abandoned: l.abandoned,
+		AcceptedStarts: l.acceptedStarts, AcceptedStops: l.acceptedStops,
+		MaxPerSecond: l.maxPerSecond, PeakConcurrency: l.peak,
+	}
+}
