@@ -134,3 +134,27 @@ func (os Observers) RunFinished(run RunInfo, r Report) {
 		o.RunFinished(run, r)
 	}
 }
+
+// Quiet is an Observer that does nothing: embed it and implement what matters.
+type Quiet struct{}
+
+// RunStarted implements Observer.
+func (Quiet) RunStarted(RunInfo) {}
+
+// BatchFinished implements Observer.
+func (Quiet) BatchFinished(RunInfo, Batch) {}
+
+// Retried implements Observer.
+func (Quiet) Retried(RunInfo, string, apiclient.Class, error) {}
+
+// CredentialsRejected implements Observer.
+func (Quiet) CredentialsRejected(RunInfo, error) {}
+
+// Settled implements Observer.
+func (Quiet) Settled(RunInfo, string, []InstanceResult) {}
+
+// Progressed implements Observer.
+func (Quiet) Progressed(RunInfo, Progress) {}
+
+// RunFinished implements Observer.
+func (Quiet) RunFinished(RunInfo, Report) {}
