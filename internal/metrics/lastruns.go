@@ -1,0 +1,138 @@
+package metrics
+
+import (
+	"maps"
+	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zecpower/batcher"
+)
+
+// MaxFailedInfo is how many failed instances of a group are named; the rest are counted.
+const MaxFailedInfo = 200
+
+// groupAction names the series of a group under one action.
+type groupAction struct {
+	group  string
+	action batcher.Action
+}
+
+// groupRun is the outcome of one group's last run. Immutable once published.
+type groupRun struct {
+	action  batcher.Action
+	metrics []prometheus.Metric // of that action, ready to send
+}
+
+// snapshot is everything that one scrape shows of the groups' last runs.
+// Immutable: a change publishes another one.
+type snapshot struct {
+	runs map[string]groupRun // by group
+	// idle are the series, all 0, of each known group and action whose last run
+	// was another action's, or none.
+	idle map[groupAction][]prometheus.Metric
+}
+
+// lastRuns collects group_instances, instance_failed_info and
+// instances_failed_omitted: the outcome of each group's last run, whichever its
+// action. Writers are serialised by the owner; scrapes take no lock.
+type lastRuns struct {
+	instances *prometheus.Desc
+	failed    *prometheus.Desc
+	omitted   *prometheus.Desc
+	current   atomic.Pointer[snapshot]
+}
+
+func newLastRuns(r *registrar) *lastRuns {
+	l := &lastRuns{
+		instances: r.desc("group_instances", "Instances of the group's last run by outcome; 0 for an action that was not the last.", "group", "action", "outcome"),
+		failed:    r.desc("instance_failed_info", "1 for each instance that failed in the group's last run; at most 200 a group.", "group", "action", "instance_id", "reason"),
+		omitted:   r.desc("instances_failed_omitted", "Instances that failed in the group's last run and are not in zecpower_instance_failed_info.", "group", "action"),
+	}
+	l.current.Store(&snapshot{})
+	return l
+}
+
+// Describe implements prometheus.Collector.
+func (l *lastRuns) Describe(out chan<- *prometheus.Desc) {
+	out <- l.instances
+	out <- l.failed
+	out <- l.omitted
+}
+
+// Collect implements prometheus.Collector from a single snapshot.
+func (l *lastRuns) Collect(out chan<- prometheus.Metric) {
+	s := l.current.Load()
+	for _, run := range s.runs {
+		send(out, run.metrics)
+	}
+	for key, zeros := range s.idle {
+		if run, ran := s.runs[key.group]; !ran || run.action != key.action {
+			send(out, zeros)
+		}
+	}
+}
+
+func send(out chan<- prometheus.Metric, ms []prometheus.Metric) {
+	for _, m := range ms {
+		out <- m
+	}
+}
+
+// finished publishes a run's groups, all at once.
+func (l *lastRuns) finished(r batcher.Report) {
+	old := l.current.Load()
+	next := &snapshot{runs: maps.Clone(old.runs), idle: old.idle}
+	if next.runs == nil {
+		next.runs = make(map[string]groupRun, len(r.Groups))
+	}
+	for _, g := range r.Groups {
+		next.runs[g.Group] = groupRun{action: r.Action, metrics: l.render(g, r.Action)}
+	}
+	l.current.Store(next)
+}
+
+// setKnown keeps the groups that keep allows and gives the pairs their zeros.
+func (l *lastRuns) setKnown(known map[groupAction]bool, keep func(groupAction) bool) {
+	old := l.current.Load()
+	next := &snapshot{runs: make(map[string]groupRun), idle: make(map[groupAction][]prometheus.Metric, len(known))}
+	for group, run := range old.runs {
+		if keep(groupAction{group, run.action}) {
+			next.runs[group] = run
+		}
+	}
+	for key := range known {
+		next.idle[key] = l.render(batcher.GroupReport{Group: key.group}, key.action)
+	}
+	l.current.Store(next)
+}
+
+// render gives a group's series: a count for each outcome, the first failures by name, the rest as a number.
+func (l *lastRuns) render(g batcher.GroupReport, action batcher.Action) []prometheus.Metric {
+	outcomes := batcher.Outcomes(action)
+	counts := []int{g.Done, g.Already, g.Failed}
+	var ms []prometheus.Metric
+	for i, outcome := range outcomes {
+		ms = append(ms, gauge(l.instances, float64(counts[i]), g.Group, string(action), string(outcome)))
+	}
+	named := make(map[string]bool)
+	for _, f := range g.Results {
+		if len(named) == MaxFailedInfo {
+			break
+		}
+		// A repeated or malformed label value would cost the whole scrape, so
+		// neither is trusted to stay out: ids come from files.
+		id := strings.ToValidUTF8(f.InstanceID, "\uFFFD")
+		if f.Outcome != batcher.OutcomeFailed || named[id] {
+			continue
+		}
+		named[id] = true
+		ms = append(ms, gauge(l.failed, 1, g.Group, string(action), id, string(f.Reason)))
+	}
+	return append(ms, gauge(l.omitted, float64(max(0, g.Failed-len(named))), g.Group, string(action)))
+}
+
+func gauge(desc *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+}

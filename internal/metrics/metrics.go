@@ -1,0 +1,178 @@
+package metrics
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+)
+
+// Buckets in seconds, each from the fastest that is worth telling apart to past
+// the default limit of what it measures. Those of a schedule are few: there may
+// be 10,000 schedules, and native histograms are finer anyway.
+var (
+	startDelayBuckets  = []float64{0.1, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600}
+	runDurationBuckets = []float64{1, 5, 15, 60, 120, 300, 600, 1800, 3600, 14400}
+	bootBuckets        = []float64{1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200}
+	apiBuckets         = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
+)
+
+// Budget is the account's shared request budget, read at each scrape.
+type Budget interface {
+	// Rate is the present rate in requests a second.
+	Rate() float64
+	// Waited is how long requests have waited for the budget, summed. It never falls.
+	Waited() time.Duration
+}
+
+// Metrics is one set of collectors in its own registry. Make it with [New].
+type Metrics struct {
+	registry *prometheus.Registry
+	families []Family
+
+	runs           *prometheus.CounterVec
+	runDuration    *prometheus.HistogramVec
+	runStartDelay  *prometheus.HistogramVec
+	runsInProgress *prometheus.GaugeVec
+
+	nextRun     *prometheus.GaugeVec
+	lastRun     *prometheus.GaugeVec
+	lastSuccess *prometheus.GaugeVec
+	missed      *prometheus.CounterVec
+
+	instances    *prometheus.CounterVec
+	bootDuration *prometheus.HistogramVec
+	batches      *prometheus.CounterVec
+	lastRuns     *lastRuns
+
+	apiRequests *prometheus.CounterVec
+	apiDuration *prometheus.HistogramVec
+	apiRetries  *prometheus.CounterVec
+
+	reloadOK    prometheus.Gauge
+	reloadAt    prometheus.Gauge
+	clockSteps  prometheus.Counter
+	ledgerFails prometheus.Counter
+	calendarEnd *prometheus.GaugeVec
+
+	budget atomic.Pointer[Budget]
+
+	// mu guards series, and orders a reload's dropping of series against the
+	// runs that write them.
+	mu     sync.Mutex
+	series series
+}
+
+// New makes the metrics and registers them, with the Go runtime's, the
+// process's and zecpower_build_info (from the version variables of
+// prometheus/common, set by the linker) beside them.
+func New() *Metrics {
+	r := &registrar{registry: prometheus.NewRegistry()}
+	m := &Metrics{registry: r.registry, series: newSeries()}
+	m.registerRuns(r)
+	m.registerSchedules(r)
+	m.registerInstances(r)
+	m.registerAPI(r)
+	m.registerDaemon(r)
+	m.families = r.families
+	m.initAPI()
+	return m
+}
+
+func (m *Metrics) registerRuns(r *registrar) {
+	m.runs = r.counter("runs_total", "Finished runs by result: ok, partial or failed.", "schedule", "action", "result")
+	m.runDuration = r.histogram("run_duration_seconds", "How long finished runs took.", runDurationBuckets, "schedule")
+	m.runStartDelay = r.histogram("run_start_delay_seconds",
+		"Nominal time to first request, jitter and catch-up included; runs resumed after a restart are left out.", startDelayBuckets, "schedule")
+	m.runsInProgress = r.gauge("runs_in_progress", "Runs in progress.", "schedule")
+}
+
+func (m *Metrics) registerSchedules(r *registrar) {
+	m.nextRun = r.gauge("schedule_next_run_timestamp_seconds", "When the schedule runs next; absent while it has no next run.", "schedule")
+	m.lastRun = r.gauge("schedule_last_run_timestamp_seconds",
+		"When the schedule's last run finished, restarts included; absent until there is one.", "schedule")
+	m.lastSuccess = r.gauge("schedule_last_success_timestamp_seconds",
+		"When the schedule's last run with result ok finished, restarts included; absent until there is one.", "schedule")
+	m.missed = r.counter("schedule_runs_missed_total", "Nominal times that were due and did not run, by reason.", "schedule", "reason")
+}
+
+func (m *Metrics) registerInstances(r *registrar) {
+	m.lastRuns = newLastRuns(r)
+	r.registry.MustRegister(m.lastRuns)
+	m.instances = r.counter("instances_total", "Instances that reached their outcome in a run.", "group", "action", "outcome")
+	m.bootDuration = r.histogram("instance_boot_duration_seconds",
+		"Accepted start to RUNNING, to within a poll interval.", bootBuckets, "group")
+	m.batches = r.counter("batches_total", "StartInstances and StopInstances requests of runs: accepted, partial or refused.", "group", "action", "result")
+}
+
+func (m *Metrics) registerAPI(r *registrar) {
+	m.apiRequests = r.counter("api_requests_total", "API requests by HTTP status, or error where no reply arrived.", "api_action", "code")
+	m.apiDuration = r.histogram("api_request_duration_seconds", "How long API requests took.", apiBuckets, "api_action")
+	m.apiRetries = r.counter("api_retries_total", "API requests that failed and were followed by another, by class of error.", "api_action", "reason")
+	r.gaugeFunc("api_rate_limit_requests_per_second", "Present rate of the account's request budget.", func() float64 {
+		if b := m.budget.Load(); b != nil {
+			return (*b).Rate()
+		}
+		return 0
+	})
+	r.counterFunc("api_rate_limit_wait_seconds_total", "Time that requests waited for the account's request budget.", func() float64 {
+		if b := m.budget.Load(); b != nil {
+			return (*b).Waited().Seconds()
+		}
+		return 0
+	})
+}
+
+func (m *Metrics) registerDaemon(r *registrar) {
+	m.reloadOK = r.gauge("config_last_reload_successful", "Whether the last attempt to load the configuration succeeded.").WithLabelValues()
+	m.reloadAt = r.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded.").WithLabelValues()
+	m.clockSteps = r.counter("clock_steps_total", "Steps of the wall clock that were noticed.").WithLabelValues()
+	m.ledgerFails = r.counter("ledger_write_failures_total", "Writes of the ledger of runs that failed, or may have; the fleet is powered on regardless.").WithLabelValues()
+	m.calendarEnd = r.gauge("calendar_end_timestamp_seconds", "End of the last day that the calendar's data speaks of; absent where it never ends.", "calendar")
+	r.note(KindGauge, "build_info", "Version, revision and Go version of this binary.",
+		[]string{"version", "revision", "branch", "goversion", "goos", "goarch", "tags"})
+	r.registry.MustRegister(
+		versioncollector.NewCollector(namespace),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+}
+
+// SetBudget names the budget that the rate limit metrics read. Without one they are 0.
+func (m *Metrics) SetBudget(b Budget) { m.budget.Store(&b) }
+
+// Registry is where everything is registered, for a caller that adds collectors
+// of its own or gathers in a test.
+func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
+
+// Families lists the families named zecpower_…, in the order of the documentation.
+func (m *Metrics) Families() []Family { return slices.Clone(m.families) }
+
+// Names lists, sorted, every name that a query may use: ours, a histogram's
+// _bucket, _sum and _count, and what the Go runtime, the process and the scrape
+// handler expose here. It does not depend on what has run so far.
+func (m *Metrics) Names() ([]string, error) {
+	gathered, err := m.registry.Gather()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, f := range gathered {
+		if !strings.HasPrefix(f.GetName(), namespace+"_") {
+			names = append(names, f.GetName())
+		}
+	}
+	for _, f := range m.families {
+		names = append(names, f.Name)
+		if f.Kind == KindHistogram {
+			names = append(names, f.Name+"_bucket", f.Name+"_sum", f.Name+"_count")
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}

@@ -1,0 +1,617 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"go.uber.org/zap"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+	"zecpower/scheduler"
+)
+
+var at = time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
+
+type fakeBudget struct{}
+
+func (fakeBudget) Rate() float64         { return 7.5 }
+func (fakeBudget) Waited() time.Duration { return 90 * time.Second }
+
+func known() Known {
+	return Known{
+		Schedules: []KnownSchedule{
+			{"morning", batcher.ActionStart, []string{"web", "db"}},
+			{"evening", batcher.ActionStop, []string{"web"}},
+		},
+		CalendarEnds: map[string]time.Time{"holidays": at},
+	}
+}
+
+// run is a run of schedule over one group in which done instances went well and the others failed.
+func run(schedule string, action batcher.Action, group string, done, failed int) (batcher.RunInfo, batcher.Report) {
+	info := batcher.RunInfo{
+		RunID: schedule + "/x", Schedule: schedule, Action: action, ScheduledAt: at,
+		Groups: []batcher.GroupInfo{{Group: group, Total: done + failed}},
+	}
+	g := batcher.GroupReport{Group: group, Total: done + failed, Done: done, Failed: failed}
+	for i := range done {
+		g.Results = append(g.Results, batcher.InstanceResult{
+			InstanceID: fmt.Sprintf("i-%06d", i), Outcome: batcher.Outcomes(action)[0], BootDuration: 20 * time.Second,
+		})
+	}
+	for i := range failed {
+		g.Results = append(g.Results, batcher.InstanceResult{
+			InstanceID: fmt.Sprintf("x-%06d", i), Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonRecycled,
+		})
+	}
+	return info, batcher.Report{
+		RunID: info.RunID, Schedule: schedule, Action: action, ScheduledAt: at, StartedAt: at, FirstRequestAt: at.Add(time.Second),
+		FinishedAt: at.Add(time.Minute), Groups: []batcher.GroupReport{g},
+	}
+}
+
+// play tells m of a whole run.
+func play(m *Metrics, info batcher.RunInfo, r batcher.Report) {
+	m.RunStarted(info)
+	for _, g := range r.Groups {
+		m.BatchFinished(info, batcher.Batch{Group: g.Group, Size: g.Total, Result: batcher.BatchPartial})
+		m.Settled(info, g.Group, g.Results)
+	}
+	m.RunFinished(info, r)
+}
+
+// populated has every series that there is.
+func populated() *Metrics {
+	m := New()
+	m.SetBudget(fakeBudget{})
+	m.SetKnown(known())
+	m.Handler(zap.NewNop())
+	m.ConfigReloaded(at)
+	m.Scheduler().NextRun("morning", at)
+	m.Scheduler().LastRun("morning", scheduler.LastRun{FinishedAt: at, LastSuccess: at})
+	playRun(m, "morning", batcher.ActionStart, "web", 3, 2)
+	return m
+}
+
+func playRun(m *Metrics, schedule string, action batcher.Action, group string, done, failed int) {
+	info, report := run(schedule, action, group, done, failed)
+	play(m, info, report)
+}
+
+// text is what a scrape shows of the series whose line begins with prefix.
+func text(t *testing.T, m *Metrics, prefix string) string {
+	t.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&all, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var lines []string
+	for line := range strings.Lines(all.String()) {
+		if strings.HasPrefix(line, prefix) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+func expect(t *testing.T, m *Metrics, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		if !strings.Contains(text(t, m, line), line+"\n") {
+			name, _, _ := strings.Cut(line, "{")
+			name, _, _ = strings.Cut(name, " ")
+			t.Errorf("missing %s\nhave:\n%s", line, text(t, m, name))
+		}
+	}
+}
+
+func expectNone(t *testing.T, m *Metrics, substring string) {
+	t.Helper()
+	for line := range strings.Lines(text(t, m, "zecpower_")) {
+		if strings.Contains(line, substring) {
+			t.Errorf("unwanted: %s", line)
+		}
+	}
+}
+
+func TestMetricsAreTheDocumentedOnes(t *testing.T) {
+	documented := map[string]string{
+		"runs_total":                                   "counter schedule action result",
+		"run_duration_seconds":                         "histogram schedule",
+		"run_start_delay_seconds":                      "histogram schedule",
+		"runs_in_progress":                             "gauge schedule",
+		"schedule_next_run_timestamp_seconds":          "gauge schedule",
+		"schedule_last_run_timestamp_seconds":          "gauge schedule",
+		"schedule_last_success_timestamp_seconds":      "gauge schedule",
+		"schedule_runs_missed_total":                   "counter schedule reason",
+		"group_instances":                              "gauge group action outcome",
+		"instances_total":                              "counter group action outcome",
+		"instance_failed_info":                         "gauge group action instance_id reason",
+		"instances_failed_omitted":                     "gauge group action",
+		"instance_boot_duration_seconds":               "histogram group",
+		"batches_total":                                "counter group action result",
+		"api_requests_total":                           "counter api_action code",
+		"api_request_duration_seconds":                 "histogram api_action",
+		"api_retries_total":                            "counter api_action reason",
+		"api_rate_limit_requests_per_second":           "gauge",
+		"api_rate_limit_wait_seconds_total":            "counter",
+		"config_last_reload_successful":                "gauge",
+		"config_last_reload_success_timestamp_seconds": "gauge",
+		"clock_steps_total":                            "counter",
+		"ledger_write_failures_total":                  "counter",
+		"calendar_end_timestamp_seconds":               "gauge calendar",
+		"build_info":                                   "gauge version revision branch goversion goos goarch tags",
+	}
+	m := populated()
+	gathered, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := map[string]*dto.MetricFamily{}
+	for _, f := range gathered {
+		if name, ours := strings.CutPrefix(f.GetName(), "zecpower_"); ours {
+			served[name] = f
+			if documented[name] == "" {
+				t.Errorf("%s is served and not documented", name)
+			}
+		}
+	}
+	for name, want := range documented {
+		kind, labels, _ := strings.Cut(want, " ")
+		f := served[name]
+		if f == nil {
+			t.Errorf("%s is documented and not served", name)
+			continue
+		}
+		if got := strings.ToLower(f.GetType().String()); got != kind {
+			t.Errorf("%s is a %s, want %s", name, got, kind)
+		}
+		var got []string
+		for _, l := range f.Metric[0].Label {
+			got = append(got, l.GetName())
+		}
+		wanted := strings.Fields(labels)
+		slices.Sort(wanted)
+		slices.Sort(got)
+		if !slices.Equal(got, wanted) {
+			t.Errorf("%s has labels %v, want %v", name, got, wanted)
+		}
+	}
+	for _, f := range m.Families() {
+		if want := documented[strings.TrimPrefix(f.Name, "zecpower_")]; want != strings.TrimSpace(string(f.Kind)+" "+strings.Join(f.Labels, " ")) {
+			t.Errorf("Families says %v, want %q", f, want)
+		}
+	}
+	if len(m.Families()) != len(documented) {
+		t.Errorf("%d families, want %d", len(m.Families()), len(documented))
+	}
+}
+
+func TestMetricsAreLintClean(t *testing.T) {
+	m := populated()
+	problems, err := testutil.GatherAndLint(m.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestNamesDoNotDependOnWhatHasRun(t *testing.T) {
+	fresh, err := New().Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := populated().Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{
+		"zecpower_instance_failed_info", "zecpower_run_duration_seconds_bucket", "zecpower_instance_boot_duration_seconds_sum",
+		"zecpower_build_info", "go_goroutines", "process_resident_memory_bytes",
+	} {
+		if !slices.Contains(fresh, name) {
+			t.Errorf("%s is not named", name)
+		}
+	}
+	for _, name := range full {
+		if !slices.Contains(fresh, name) && !strings.HasPrefix(name, "promhttp_") {
+			t.Errorf("%s came up later", name)
+		}
+	}
+}
+
+func TestKnownSeriesStartAtZero(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	for _, result := range []string{"ok", "partial", "failed"} {
+		expect(t, m, `zecpower_runs_total{action="start",result="`+result+`",schedule="morning"} 0`)
+	}
+	for _, outcome := range []string{"stopped", "already_stopped", "failed"} {
+		expect(t, m, `zecpower_instances_total{action="stop",group="web",outcome="`+outcome+`"} 0`,
+			`zecpower_group_instances{action="stop",group="web",outcome="`+outcome+`"} 0`)
+	}
+	for _, reason := range scheduler.MissedReasons() {
+		expect(t, m, `zecpower_schedule_runs_missed_total{reason="`+string(reason)+`",schedule="evening"} 0`)
+	}
+	expect(t, m,
+		`zecpower_schedule_runs_missed_total{reason="overlap",schedule="evening"} 0`,
+		`zecpower_runs_in_progress{schedule="morning"} 0`,
+		`zecpower_run_duration_seconds_count{schedule="morning"} 0`,
+		`zecpower_run_start_delay_seconds_count{schedule="morning"} 0`,
+		`zecpower_instance_boot_duration_seconds_count{group="db"} 0`,
+		`zecpower_batches_total{action="start",group="db",result="refused"} 0`,
+		`zecpower_instances_failed_omitted{action="start",group="db"} 0`,
+		`zecpower_api_requests_total{api_action="StartInstances",code="429"} 0`,
+		`zecpower_api_requests_total{api_action="DescribeInstancesStatus",code="error"} 0`,
+		`zecpower_api_retries_total{api_action="StopInstances",reason="throttled"} 0`,
+		`zecpower_clock_steps_total 0`,
+		`zecpower_api_rate_limit_requests_per_second 0`,
+	)
+	// A timestamp of 0 would be a run in 1970, overdue ever since.
+	for _, name := range []string{"next_run", "last_run", "last_success"} {
+		if got := text(t, m, "zecpower_schedule_"+name); got != "" {
+			t.Errorf("before any run: %s", got)
+		}
+	}
+}
+
+func TestRunIsCounted(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	info, report := run("morning", batcher.ActionStart, "web", 3, 2)
+	m.RunStarted(info)
+	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 1`)
+	m.BatchFinished(info, batcher.Batch{Group: "web", Result: batcher.BatchPartial})
+	m.Retried(info, "StartInstances", apiclient.ClassThrottled, errors.New("429"))
+	m.Settled(info, "web", report.Groups[0].Results)
+	m.RunFinished(info, report)
+	expect(t, m,
+		`zecpower_runs_in_progress{schedule="morning"} 0`,
+		`zecpower_runs_total{action="start",result="partial",schedule="morning"} 1`,
+		`zecpower_run_duration_seconds_sum{schedule="morning"} 60`,
+		`zecpower_run_start_delay_seconds_sum{schedule="morning"} 1`,
+		`zecpower_instances_total{action="start",group="web",outcome="started"} 3`,
+		`zecpower_instances_total{action="start",group="web",outcome="failed"} 2`,
+		`zecpower_group_instances{action="start",group="web",outcome="started"} 3`,
+		`zecpower_group_instances{action="start",group="web",outcome="failed"} 2`,
+		`zecpower_instance_failed_info{action="start",group="web",instance_id="x-000000",reason="recycled"} 1`,
+		`zecpower_instances_failed_omitted{action="start",group="web"} 0`,
+		`zecpower_instance_boot_duration_seconds_count{group="web"} 3`,
+		`zecpower_batches_total{action="start",group="web",result="partial"} 1`,
+		`zecpower_api_retries_total{api_action="StartInstances",reason="throttled"} 1`,
+		fmt.Sprintf(`zecpower_schedule_last_run_timestamp_seconds{schedule="morning"} %g`, unix(report.FinishedAt)),
+	)
+	expectNone(t, m, "last_success")
+	info, report = run("morning", batcher.ActionStart, "web", 5, 0)
+	play(m, info, report)
+	expect(t, m, fmt.Sprintf(`zecpower_schedule_last_success_timestamp_seconds{schedule="morning"} %g`, unix(report.FinishedAt)))
+	expectNone(t, m, "instance_failed_info")
+}
+
+func TestResumedRunTellsNoStartDelay(t *testing.T) {
+	m := New()
+	info, report := run("morning", batcher.ActionStart, "web", 1, 0)
+	info.Resumed, report.FirstRequestAt = true, at.Add(time.Hour)
+	play(m, info, report)
+	expect(t, m, `zecpower_run_start_delay_seconds_count{schedule="morning"} 0`)
+}
+
+func TestLastRunOfAGroupReplacesTheOneBeforeWhicheverItsAction(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	playRun(m, "morning", batcher.ActionStart, "web", 3, 2)
+	playRun(m, "evening", batcher.ActionStop, "web", 4, 1)
+	expect(t, m,
+		`zecpower_group_instances{action="start",group="web",outcome="failed"} 0`,
+		`zecpower_group_instances{action="stop",group="web",outcome="stopped"} 4`,
+		`zecpower_instance_failed_info{action="stop",group="web",instance_id="x-000000",reason="recycled"} 1`,
+		`zecpower_instances_total{action="start",group="web",outcome="failed"} 2`,
+	)
+	expectNone(t, m, `instance_failed_info{action="start"`)
+}
+
+func TestFailedInstancesAreNamedUpToTheCapInOrder(t *testing.T) {
+	m := New()
+	info, report := run("morning", batcher.ActionStart, "web", 0, MaxFailedInfo+37)
+	slices.Reverse(report.Groups[0].Results)
+	play(m, info, report)
+	got := strings.Split(strings.TrimSpace(text(t, m, "zecpower_instance_failed_info{")), "\n")
+	if len(got) != MaxFailedInfo {
+		t.Errorf("%d named, want %d", len(got), MaxFailedInfo)
+	}
+	expect(t, m, `zecpower_instances_failed_omitted{action="start",group="web"} 37`,
+		`zecpower_instance_failed_info{action="start",group="web",instance_id="x-000236",reason="recycled"} 1`)
+	expectNone(t, m, "x-000036")
+}
+
+func TestOddInstanceIDsDoNotCostTheScrape(t *testing.T) {
+	m := New()
+	info, report := run("morning", batcher.ActionStart, "web", 0, 3)
+	for i, id := range []string{"i-\xff", "i-\xfe", "a\"b\\c\nd"} {
+		report.Groups[0].Results[i].InstanceID = id
+	}
+	play(m, info, report)
+	got := strings.Count(text(t, m, "zecpower_instance_failed_info{"), "\n")
+	expect(t, m, fmt.Sprintf(`zecpower_instances_failed_omitted{action="start",group="web"} %d`, 3-got))
+}
+
+func TestReloadDropsWhatIsGoneAndStartsWhatIsNew(t *testing.T) {
+	m := populated()
+	m.Scheduler().NextRun("evening", at)
+	m.SetKnown(Known{Schedules: []KnownSchedule{{"morning", batcher.ActionStop, []string{"cache"}}}})
+	for _, gone := range []string{`"evening"`, `"web"`, `"db"`, `"holidays"`, `action="start",result="ok",schedule="morning"`} {
+		expectNone(t, m, gone)
+	}
+	expect(t, m,
+		`zecpower_runs_total{action="stop",result="ok",schedule="morning"} 0`,
+		`zecpower_run_duration_seconds_count{schedule="morning"} 1`,
+		`zecpower_group_instances{action="stop",group="cache",outcome="stopped"} 0`)
+	// What the scheduler still has to say of a schedule that is gone brings nothing back.
+	m.Scheduler().NextRun("evening", at)
+	m.Scheduler().LastRun("evening", scheduler.LastRun{FinishedAt: at})
+	expectNone(t, m, `"evening"`)
+}
+
+func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	info, report := run("morning", batcher.ActionStart, "web", 3, 2)
+	m.Scheduler().NextRun("morning", at)
+	m.RunStarted(info)
+	m.SetKnown(Known{})
+	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 1`)
+	expectNone(t, m, "next_run")
+	m.Settled(info, "web", report.Groups[0].Results)
+	m.RunFinished(info, report)
+	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 0`,
+		`zecpower_runs_total{action="start",result="partial",schedule="morning"} 1`,
+		`zecpower_group_instances{action="start",group="web",outcome="started"} 3`)
+	m.SetKnown(Known{})
+	expectNone(t, m, `schedule="morning"`)
+	expectNone(t, m, `group="web"`)
+}
+
+func TestSchedulerIsHeard(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	s := m.Scheduler()
+	s.RunMissed(scheduler.Missed{Schedule: "morning", Count: 3, Reason: scheduler.MissedDown})
+	s.RunSkipped(scheduler.Skipped{Schedule: "morning", Count: 2, Cause: scheduler.VerdictOverlap})
+	s.RunSkipped(scheduler.Skipped{Schedule: "morning", Count: 5, Cause: scheduler.VerdictPaused})
+	s.ClockStepped(time.Hour)
+	s.LedgerFailed("decide", errors.New("disk full"))
+	s.NextRun("morning", at)
+	s.LastRun("morning", scheduler.LastRun{FinishedAt: at, LastSuccess: at.Add(-time.Hour)})
+	expect(t, m,
+		`zecpower_schedule_runs_missed_total{reason="down",schedule="morning"} 3`,
+		`zecpower_schedule_runs_missed_total{reason="overlap",schedule="morning"} 2`,
+		`zecpower_clock_steps_total 1`,
+		`zecpower_ledger_write_failures_total 1`,
+		fmt.Sprintf(`zecpower_schedule_next_run_timestamp_seconds{schedule="morning"} %g`, unix(at)),
+		fmt.Sprintf(`zecpower_schedule_last_run_timestamp_seconds{schedule="morning"} %g`, unix(at)),
+		fmt.Sprintf(`zecpower_schedule_last_success_timestamp_seconds{schedule="morning"} %g`, unix(at.Add(-time.Hour))))
+	s.NextRun("morning", time.Time{})
+	expectNone(t, m, "next_run")
+}
+
+func TestRunWithoutAReportCountsAsFailedOnce(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	s := m.Scheduler()
+	panicked := scheduler.Firing{RunID: "morning/1", Schedule: "morning", Action: "start"}
+	s.RunStarted(panicked)
+	m.RunStarted(batcher.RunInfo{RunID: "morning/1", Schedule: "morning", Action: batcher.ActionStart})
+	s.RunFinished(panicked, scheduler.Result{Outcome: scheduler.OutcomeFailed, Err: errors.New("panic")}, time.Second)
+	expect(t, m, `zecpower_runs_total{action="start",result="failed",schedule="morning"} 1`,
+		`zecpower_runs_in_progress{schedule="morning"} 0`)
+
+	info, report := run("morning", batcher.ActionStart, "web", 2, 0)
+	fine := scheduler.Firing{RunID: info.RunID, Schedule: "morning", Action: "start"}
+	s.RunStarted(fine)
+	play(m, info, report)
+	s.RunFinished(fine, scheduler.Result{Outcome: scheduler.OutcomeOK}, time.Second)
+	expect(t, m, `zecpower_runs_total{action="start",result="failed",schedule="morning"} 1`,
+		`zecpower_runs_total{action="start",result="ok",schedule="morning"} 1`)
+	if len(m.series.fired)+len(m.series.running) != 0 {
+		t.Errorf("remembered for ever: %v, %v", m.series.fired, m.series.running)
+	}
+}
+
+func TestRequestCodesAreBounded(t *testing.T) {
+	for code, want := range map[string]string{
+		"200": "200", "404": "404", "599": "599", "error": "error",
+		"": "error", "600": "error", "099": "error", "+20": "error", "2000": "error", "teapot": "error",
+	} {
+		if got := boundedCode(code); got != want {
+			t.Errorf("%q counts as %q, want %q", code, got, want)
+		}
+	}
+	m := New()
+	m.Request("StartInstances", "503", 250*time.Millisecond)
+	expect(t, m, `zecpower_api_requests_total{api_action="StartInstances",code="503"} 1`,
+		`zecpower_api_request_duration_seconds_sum{api_action="StartInstances"} 0.25`)
+}
+
+func TestBudgetIsReadAtTheScrape(t *testing.T) {
+	m := New()
+	m.SetBudget(fakeBudget{})
+	expect(t, m, `zecpower_api_rate_limit_requests_per_second 7.5`, `zecpower_api_rate_limit_wait_seconds_total 90`)
+}
+
+func TestConfigurationLoadsAreTold(t *testing.T) {
+	m := New()
+	m.ConfigReloaded(at)
+	m.ConfigRejected()
+	expect(t, m, `zecpower_config_last_reload_successful 0`,
+		fmt.Sprintf(`zecpower_config_last_reload_success_timestamp_seconds %g`, unix(at)))
+	m.ConfigReloaded(at.Add(time.Hour))
+	expect(t, m, `zecpower_config_last_reload_successful 1`)
+}
+
+// Runs of 300 and of 250 failures alternate while scrapes go on: whatever a
+// scrape sees must be the whole of one of them.
+func TestScrapeSeesAWholeRun(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for _, group := range []string{"web", "db"} {
+		writers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				info, report := run("morning", batcher.ActionStart, group, 10*(i%2), 300-50*(i%2))
+				info.RunID = fmt.Sprint(group, i)
+				play(m, info, report)
+				if i%10 == 0 {
+					m.SetKnown(known())
+				}
+			}
+		})
+	}
+	var scrapers sync.WaitGroup
+	for range 2 {
+		scrapers.Go(func() {
+			for range 40 {
+				checkScrape(t, m)
+			}
+		})
+	}
+	scrapers.Wait()
+	close(stop)
+	writers.Wait()
+}
+
+func checkScrape(t *testing.T, m *Metrics) {
+	t.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	failed, done, named := map[string]float64{}, map[string]float64{}, map[string]float64{}
+	for _, f := range families {
+		for _, s := range f.Metric {
+			labels := map[string]string{}
+			for _, l := range s.Label {
+				labels[l.GetName()] = l.GetValue()
+			}
+			switch f.GetName() {
+			case "zecpower_group_instances":
+				if labels["outcome"] == "failed" && labels["action"] == "start" {
+					failed[labels["group"]] = s.Gauge.GetValue()
+				} else {
+					done[labels["group"]] += s.Gauge.GetValue()
+				}
+			case "zecpower_instance_failed_info", "zecpower_instances_failed_omitted":
+				named[labels["group"]] += s.Gauge.GetValue()
+			}
+		}
+	}
+	for group, n := range failed {
+		if named[group] != n {
+			t.Errorf("%s: %v failed, %v named or omitted", group, n, named[group])
+		}
+		if whole := n == 0 && done[group] == 0 || n == 300 && done[group] == 0 || n == 250 && done[group] == 10; !whole {
+			t.Errorf("%s: %v failed, %v done: of no run", group, n, done[group])
+		}
+	}
+}
+
+func TestHandlerServesBothFormatsAndFilters(t *testing.T) {
+	m := populated()
+	h := m.Handler(zap.NewNop())
+	for accept, want := range map[string]string{
+		"": "text/plain", "application/openmetrics-text;version=1.0.0": "application/openmetrics-text",
+	} {
+		req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		req.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		body, err := io.ReadAll(w.Body)
+		if err != nil || w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), want) {
+			t.Errorf("Accept %q: %d %s, %v", accept, w.Code, w.Header().Get("Content-Type"), err)
+		}
+		if !strings.Contains(string(body), "zecpower_instance_failed_info") {
+			t.Errorf("Accept %q: no failed instances", accept)
+		}
+	}
+}
+
+// stuckWriter is a client that reads nothing until released.
+type stuckWriter struct {
+	http.ResponseWriter
+	entered, released chan struct{}
+}
+
+func (w stuckWriter) Write(p []byte) (int, error) {
+	w.entered <- struct{}{}
+	<-w.released
+	return len(p), nil
+}
+
+func TestClientsThatDoNotReadHoldNoScrape(t *testing.T) {
+	h := populated().Handler(zap.NewNop())
+	entered, released := make(chan struct{}, 100), make(chan struct{})
+	var clients sync.WaitGroup
+	for range maxScrapes {
+		clients.Go(func() {
+			h.ServeHTTP(stuckWriter{httptest.NewRecorder(), entered, released}, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		})
+		<-entered
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusOK {
+		t.Errorf("%d: %s", w.Code, w.Body)
+	}
+	close(released)
+	clients.Wait()
+}
+
+func TestInstancesShareNothing(t *testing.T) {
+	a, b := populated(), New()
+	expectNone(t, b, `"web"`)
+	if a.Registry() == b.Registry() {
+		t.Error("one registry")
+	}
+}
+
+func BenchmarkScrapeOfTenThousandSchedules(b *testing.B) {
+	m := New()
+	k := Known{}
+	for i := range 10_000 {
+		k.Schedules = append(k.Schedules, KnownSchedule{fmt.Sprintf("s-%05d", i), batcher.ActionStart, []string{fmt.Sprintf("g-%02d", i%100)}})
+	}
+	m.SetKnown(k)
+	h := m.Handler(zap.NewNop())
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		b.ReportMetric(float64(w.Body.Len())/1e6, "MB/scrape")
+	}
+}

@@ -1,0 +1,158 @@
+package metrics
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+)
+
+var (
+	_ batcher.Observer   = (*Metrics)(nil)
+	_ apiclient.Observer = (*Metrics)(nil)
+)
+
+// RunStarted implements batcher.Observer.
+func (m *Metrics) RunStarted(run batcher.RunInfo) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.series.running[run.RunID] = run
+	m.occupy(run, +1)
+}
+
+// BatchFinished implements batcher.Observer.
+func (m *Metrics) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
+	m.batches.WithLabelValues(b.Group, string(run.Action), string(b.Result)).Inc()
+}
+
+// Retried implements batcher.Observer.
+func (m *Metrics) Retried(_ batcher.RunInfo, apiAction string, class apiclient.Class, _ error) {
+	m.apiRetries.WithLabelValues(apiAction, string(class)).Inc()
+}
+
+// CredentialsRejected implements batcher.Observer. The failed instances show
+// it, as reason auth, and so do the requests, as code 401 or 403.
+func (m *Metrics) CredentialsRejected(batcher.RunInfo, error) {}
+
+// Settled implements batcher.Observer.
+func (m *Metrics) Settled(run batcher.RunInfo, group string, rs []batcher.InstanceResult) {
+	counts := make(map[batcher.Outcome]int)
+	for _, r := range rs {
+		counts[r.Outcome]++
+		if run.Action == batcher.ActionStart && r.BootDuration > 0 {
+			m.bootDuration.WithLabelValues(group).Observe(r.BootDuration.Seconds())
+		}
+	}
+	for outcome, n := range counts {
+		m.instances.WithLabelValues(group, string(run.Action), string(outcome)).Add(float64(n))
+	}
+}
+
+// Progressed implements batcher.Observer.
+func (m *Metrics) Progressed(batcher.RunInfo, batcher.Progress) {}
+
+// RunFinished implements batcher.Observer.
+func (m *Metrics) RunFinished(run batcher.RunInfo, r batcher.Report) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.release(run.RunID)
+	if _, fired := m.series.fired[r.RunID]; fired {
+		m.series.fired[r.RunID] = true
+	}
+	m.runs.WithLabelValues(run.Schedule, string(run.Action), string(r.Result())).Inc()
+	m.runDuration.WithLabelValues(run.Schedule).Observe(max(0, r.FinishedAt.Sub(r.StartedAt).Seconds()))
+	if !run.Resumed && !r.FirstRequestAt.IsZero() && !r.ScheduledAt.IsZero() {
+		// A clock set back in between must not count as a request ahead of its time.
+		m.runStartDelay.WithLabelValues(run.Schedule).Observe(max(0, r.FirstRequestAt.Sub(r.ScheduledAt).Seconds()))
+	}
+	success := time.Time{}
+	if r.Result() == batcher.ResultOK {
+		success = r.FinishedAt
+	}
+	m.setLastRun(run.Schedule, r.FinishedAt, success)
+	m.lastRuns.finished(r)
+}
+
+// release ends what RunStarted began, once.
+func (m *Metrics) release(runID string) {
+	if run, ok := m.series.running[runID]; ok {
+		delete(m.series.running, runID)
+		m.occupy(run, -1)
+	}
+}
+
+// occupy counts a run in (+1) or out (-1) of the series that it writes to.
+func (m *Metrics) occupy(run batcher.RunInfo, by int) {
+	m.startSchedule(run.Schedule)
+	m.startPair(scheduleAction{run.Schedule, run.Action})
+	m.series.busySchedules[run.Schedule] += by
+	m.runsInProgress.WithLabelValues(run.Schedule).Set(float64(m.series.busySchedules[run.Schedule]))
+	for _, g := range run.Groups {
+		key := groupAction{g.Group, run.Action}
+		m.startGroup(key)
+		m.series.busyGroups[key] += by
+	}
+}
+
+// setLastRun moves the timestamps of a schedule; a zero time leaves its own as
+// it is. A schedule that the configuration dropped gets none: they would stand
+// still, and alert for ever.
+func (m *Metrics) setLastRun(schedule string, finished, success time.Time) {
+	if m.removed(schedule) {
+		return
+	}
+	if !finished.IsZero() {
+		m.lastRun.WithLabelValues(schedule).Set(unix(finished))
+	}
+	if !success.IsZero() {
+		m.lastSuccess.WithLabelValues(schedule).Set(unix(success))
+	}
+}
+
+// ConfigReloaded records that a configuration was put to use, at start or by a reload.
+func (m *Metrics) ConfigReloaded(at time.Time) {
+	m.reloadOK.Set(1)
+	m.reloadAt.Set(unix(at))
+}
+
+// ConfigRejected records that a configuration was refused; the one in use stays.
+func (m *Metrics) ConfigRejected() { m.reloadOK.Set(0) }
+
+// Request implements apiclient's observer. code is the HTTP status or "error";
+// whatever else it is counts as "error", so that a peer cannot add series.
+func (m *Metrics) Request(action, code string, took time.Duration) {
+	m.apiRequests.WithLabelValues(action, boundedCode(code)).Inc()
+	m.apiDuration.WithLabelValues(action).Observe(took.Seconds())
+}
+
+const codeError = "error"
+
+func boundedCode(code string) string {
+	if status, err := strconv.Atoi(code); err == nil && len(code) == 3 && status >= 100 && status <= 599 {
+		return code
+	}
+	return codeError
+}
+
+// initAPI starts the series that alerts divide by, or wait for a first increase of.
+func (m *Metrics) initAPI() {
+	statuses := []int{
+		http.StatusOK, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+	}
+	classes := []apiclient.Class{
+		apiclient.ClassThrottled, apiclient.ClassTransient, apiclient.ClassAmbiguous, apiclient.ClassInstance, apiclient.ClassRequest,
+	}
+	for _, action := range []string{apiclient.ActionStartInstances, apiclient.ActionStopInstances, apiclient.ActionDescribeInstancesStatus} {
+		m.apiDuration.WithLabelValues(action)
+		m.apiRequests.WithLabelValues(action, codeError)
+		for _, status := range statuses {
+			m.apiRequests.WithLabelValues(action, strconv.Itoa(status))
+		}
+		for _, class := range classes {
+			m.apiRetries.WithLabelValues(action, string(class))
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package metrics
+
+import (
+	"time"
+
+	"zecpower/batcher"
+)
+
+// Known is what a configuration names.
+type Known struct {
+	Schedules []KnownSchedule
+	// CalendarEnds maps a calendar to the end of the last day that its data
+	// speaks of; a calendar that never ends is left out.
+	CalendarEnds map[string]time.Time
+}
+
+// KnownSchedule is one schedule of a configuration.
+type KnownSchedule struct {
+	Name   string
+	Action batcher.Action
+	Groups []string
+}
+
+// scheduleAction names the series of runs_total that a schedule has.
+type scheduleAction struct {
+	schedule string
+	action   batcher.Action
+}
+
+// series remembers which label values have series, so that they can be dropped.
+// Its owner guards it.
+type series struct {
+	loaded    bool            // SetKnown was called
+	known     map[string]bool // schedules of the configuration
+	schedules map[string]bool // schedules with series
+	pairs     map[scheduleAction]bool
+	groups    map[groupAction]bool
+	calendars map[string]bool
+	// running holds the runs in progress by id; busy counts them by what they write to.
+	running       map[string]batcher.RunInfo
+	busySchedules map[string]int
+	busyGroups    map[groupAction]int
+	// fired holds the runs that the scheduler began, by id, and whether the
+	// batcher has reported their end.
+	fired map[string]bool
+}
+
+func newSeries() series {
+	return series{
+		known: map[string]bool{}, schedules: map[string]bool{}, pairs: map[scheduleAction]bool{},
+		groups: map[groupAction]bool{}, calendars: map[string]bool{},
+		busySchedules: map[string]int{}, busyGroups: map[groupAction]int{},
+		running: map[string]batcher.RunInfo{}, fired: map[string]bool{},
+	}
+}
+
+// SetKnown tells what the configuration names, at load and at each reload: new
+// series start at 0, series of what it no longer names go. What a run in
+// progress still writes to is kept until the next call. Call it before the
+// scheduler reports next runs of new schedules: those of unknown ones are ignored.
+func (m *Metrics) SetKnown(k Known) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, pairs, groups := map[string]bool{}, map[scheduleAction]bool{}, map[groupAction]bool{}
+	for _, s := range k.Schedules {
+		known[s.Name] = true
+		pairs[scheduleAction{s.Name, s.Action}] = true
+		for _, g := range s.Groups {
+			groups[groupAction{g, s.Action}] = true
+		}
+	}
+	m.series.loaded, m.series.known = true, known
+	m.keepSchedules(known, pairs)
+	m.keepGroups(groups)
+	m.setCalendars(k.CalendarEnds)
+}
+
+// keepSchedules drops the series of other schedules and starts those of new ones.
+func (m *Metrics) keepSchedules(known map[string]bool, pairs map[scheduleAction]bool) {
+	for name := range m.series.schedules {
+		if known[name] {
+			continue
+		}
+		m.dropTimestamps(name)
+		if m.series.busySchedules[name] == 0 {
+			m.dropSchedule(name)
+		}
+	}
+	for pair := range m.series.pairs {
+		if !pairs[pair] && m.series.busySchedules[pair.schedule] == 0 {
+			m.dropPair(pair)
+		}
+	}
+	for name := range known {
+		m.startSchedule(name)
+	}
+	for pair := range pairs {
+		m.startPair(pair)
+	}
+}
+
+func (m *Metrics) startSchedule(name string) {
+	if m.series.schedules[name] {
+		return
+	}
+	m.series.schedules[name] = true
+	m.runDuration.WithLabelValues(name)
+	m.runStartDelay.WithLabelValues(name)
+	m.runsInProgress.WithLabelValues(name)
+	for _, reason := range missedReasons() {
+		m.missed.WithLabelValues(name, reason)
+	}
+}
+
+func (m *Metrics) dropSchedule(name string) {
+	delete(m.series.schedules, name)
+	m.runDuration.DeleteLabelValues(name)
+	m.runStartDelay.DeleteLabelValues(name)
+	m.runsInProgress.DeleteLabelValues(name)
+	for _, reason := range missedReasons() {
+		m.missed.DeleteLabelValues(name, reason)
+	}
+}
+
+func (m *Metrics) dropTimestamps(schedule string) {
+	m.nextRun.DeleteLabelValues(schedule)
+	m.lastRun.DeleteLabelValues(schedule)
+	m.lastSuccess.DeleteLabelValues(schedule)
+}
+
+// results lists the results of a run.
+func results() []batcher.Result {
+	return []batcher.Result{batcher.ResultOK, batcher.ResultPartial, batcher.ResultFailed}
+}
+
+func (m *Metrics) startPair(p scheduleAction) {
+	m.series.pairs[p] = true
+	for _, result := range results() {
+		m.runs.WithLabelValues(p.schedule, string(p.action), string(result))
+	}
+}
+
+func (m *Metrics) dropPair(p scheduleAction) {
+	delete(m.series.pairs, p)
+	for _, result := range results() {
+		m.runs.DeleteLabelValues(p.schedule, string(p.action), string(result))
+	}
+}
+
+// keepGroups drops the series of other groups and actions and starts those of new ones.
+func (m *Metrics) keepGroups(known map[groupAction]bool) {
+	keep := func(key groupAction) bool { return known[key] || m.series.busyGroups[key] > 0 }
+	for key := range m.series.groups {
+		if !keep(key) {
+			m.dropGroup(key)
+		}
+	}
+	for key := range known {
+		m.startGroup(key)
+	}
+	m.lastRuns.setKnown(known, keep)
+}
+
+func (m *Metrics) startGroup(key groupAction) {
+	if m.series.groups[key] {
+		return
+	}
+	m.series.groups[key] = true
+	for _, outcome := range batcher.Outcomes(key.action) {
+		m.instances.WithLabelValues(key.group, string(key.action), string(outcome))
+	}
+	for _, result := range batcher.BatchResults() {
+		m.batches.WithLabelValues(key.group, string(key.action), string(result))
+	}
+	if key.action == batcher.ActionStart {
+		m.bootDuration.WithLabelValues(key.group)
+	}
+}
+
+func (m *Metrics) dropGroup(key groupAction) {
+	delete(m.series.groups, key)
+	for _, outcome := range batcher.Outcomes(key.action) {
+		m.instances.DeleteLabelValues(key.group, string(key.action), string(outcome))
+	}
+	for _, result := range batcher.BatchResults() {
+		m.batches.DeleteLabelValues(key.group, string(key.action), string(result))
+	}
+	if key.action == batcher.ActionStart {
+		m.bootDuration.DeleteLabelValues(key.group)
+	}
+}
+
+func (m *Metrics) setCalendars(ends map[string]time.Time) {
+	for name := range m.series.calendars {
+		if _, kept := ends[name]; !kept {
+			m.calendarEnd.DeleteLabelValues(name)
+		}
+	}
+	clear(m.series.calendars)
+	for name, end := range ends {
+		m.series.calendars[name] = true
+		m.calendarEnd.WithLabelValues(name).Set(unix(end))
+	}
+}
+
+// unix is t in seconds since the epoch, to the microsecond.
+func unix(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
