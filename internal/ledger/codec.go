@@ -1,0 +1,288 @@
+package ledger
+
+import (
+	"bytes"
+	"compress/flate"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+)
+
+// Results are kept by columns: most of a column is one value over and over,
+// which compresses to almost nothing. The ids stand apart, in a list that all
+// runs over the same group share. A list and a column set begin with a byte
+// that says how the rest is packed.
+const (
+	packedNot   = 0
+	packedFlate = 1
+)
+
+// worthPacking is the size from which compressing saves more than it costs.
+const worthPacking = 4 << 10
+
+// maxUnpacked bounds what a packed value may grow to: a million instances with
+// long ids fit many times over; a damaged value must not fill the memory.
+const maxUnpacked = 1 << 30
+
+func pack(plain []byte) ([]byte, error) {
+	if len(plain) < worthPacking {
+		return append([]byte{packedNot}, plain...), nil
+	}
+	var out bytes.Buffer
+	out.WriteByte(packedFlate)
+	w, err := flate.NewWriter(&out, flate.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func unpack(data []byte) ([]byte, error) {
+	switch {
+	case len(data) == 0:
+		return nil, errors.New("an empty value")
+	case data[0] == packedNot:
+		return data[1:], nil
+	case data[0] != packedFlate:
+		return nil, fmt.Errorf("packed in an unknown way: %d", data[0])
+	}
+	r := flate.NewReader(bytes.NewReader(data[1:]))
+	plain, err := io.ReadAll(io.LimitReader(r, maxUnpacked))
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	return plain, nil
+}
+
+// joinIDs and splitIDs turn ids into one value; an id holds no line break.
+func joinIDs(ids []string) []byte { return []byte(strings.Join(ids, "\n")) }
+
+func splitIDs(plain []byte) []string {
+	if len(plain) == 0 {
+		return nil
+	}
+	return strings.Split(string(plain), "\n")
+}
+
+// listHash names a list by what it holds.
+func listHash(ids []byte) []byte {
+	sum := sha256.Sum256(ids)
+	return sum[:16]
+}
+
+func idsOf(results []batcher.InstanceResult) []string {
+	ids := make([]string, len(results))
+	for i, r := range results {
+		ids[i] = r.InstanceID
+	}
+	return ids
+}
+
+// appendResults writes everything of results but the ids.
+func appendResults(out []byte, results []batcher.InstanceResult) []byte {
+	words := newWordTable(results)
+	out = words.append(out)
+	out = binary.AppendUvarint(out, uint64(len(results)))
+	base := earliest(results)
+	out = binary.AppendVarint(out, base)
+	for _, text := range textColumns {
+		for i := range results {
+			out = binary.AppendUvarint(out, uint64(words.index[text(&results[i])])) //nolint:gosec // an index
+		}
+	}
+	for i := range results {
+		out = binary.AppendUvarint(out, uint64(max(results[i].Attempts, 0))) //nolint:gosec // not negative
+	}
+	for i := range results {
+		out = binary.AppendUvarint(out, reachedAfter(results[i].ReachedAt, base))
+	}
+	for i := range results {
+		out = binary.AppendUvarint(out, uint64(max(results[i].BootDuration.Milliseconds(), 0))) //nolint:gosec // not negative
+	}
+	return out
+}
+
+// textColumns are the columns of words, in the order of the file.
+var textColumns = []func(*batcher.InstanceResult) string{
+	func(r *batcher.InstanceResult) string { return string(r.Outcome) },
+	func(r *batcher.InstanceResult) string { return string(r.Reason) },
+	func(r *batcher.InstanceResult) string { return string(r.Code) },
+	func(r *batcher.InstanceResult) string { return string(r.State) },
+	func(r *batcher.InstanceResult) string { return r.RequestID },
+}
+
+func setText(r *batcher.InstanceResult, column int, word string) {
+	switch column {
+	case 0:
+		r.Outcome = batcher.Outcome(word)
+	case 1:
+		r.Reason = batcher.Reason(word)
+	case 2:
+		r.Code = apiclient.Code(word)
+	case 3:
+		r.State = apiclient.State(word)
+	case 4:
+		r.RequestID = word
+	}
+}
+
+type wordTable struct {
+	words []string
+	index map[string]int
+}
+
+func newWordTable(results []batcher.InstanceResult) wordTable {
+	t := wordTable{index: map[string]int{}}
+	for i := range results {
+		for _, text := range textColumns {
+			word := text(&results[i])
+			if _, ok := t.index[word]; !ok {
+				t.index[word] = len(t.words)
+				t.words = append(t.words, word)
+			}
+		}
+	}
+	return t
+}
+
+func (t wordTable) append(out []byte) []byte {
+	out = binary.AppendUvarint(out, uint64(len(t.words)))
+	for _, w := range t.words {
+		out = binary.AppendUvarint(out, uint64(len(w)))
+		out = append(out, w...)
+	}
+	return out
+}
+
+// earliest is the first ReachedAt in milliseconds; the others count from it.
+func earliest(results []batcher.InstanceResult) int64 {
+	var base int64
+	for i := range results {
+		if t := results[i].ReachedAt; !t.IsZero() && (base == 0 || t.UnixMilli() < base) {
+			base = t.UnixMilli()
+		}
+	}
+	return base
+}
+
+// reachedAfter is 0 for "never", else 1 more than the milliseconds since base.
+func reachedAfter(t time.Time, base int64) uint64 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint64(t.UnixMilli()-base) + 1 //nolint:gosec // base is the earliest
+}
+
+// decoder reads what appendResults wrote; the first error sticks.
+type decoder struct {
+	rest []byte
+	err  error
+}
+
+var errCut = errors.New("results: cut short or damaged")
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	if n <= 0 {
+		d.err = errCut
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.err = errCut
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+// count is a number of things that take a byte each at least.
+func (d *decoder) count() int {
+	n := d.uvarint()
+	if n > uint64(len(d.rest)) {
+		d.err = errCut
+		return 0
+	}
+	return int(n) //nolint:gosec // at most len
+}
+
+func (d *decoder) words() []string {
+	words := make([]string, d.count())
+	for i := range words {
+		n := d.count()
+		if d.err != nil {
+			return nil
+		}
+		words[i] = string(d.rest[:n])
+		d.rest = d.rest[n:]
+	}
+	return words
+}
+
+// decodeResults reads results and gives them the ids of their list.
+func decodeResults(plain []byte, ids []string) ([]batcher.InstanceResult, error) {
+	d := decoder{rest: plain}
+	words := d.words()
+	n := d.count()
+	if d.err == nil && n != len(ids) {
+		return nil, fmt.Errorf("%d results for %d ids", n, len(ids))
+	}
+	base := d.varint()
+	results := make([]batcher.InstanceResult, n)
+	for column := range textColumns {
+		for i := range results {
+			w := d.uvarint()
+			if d.err != nil || w >= uint64(len(words)) {
+				return nil, errCut
+			}
+			setText(&results[i], column, words[w])
+		}
+	}
+	for i := range results {
+		results[i].InstanceID = ids[i]
+		results[i].Attempts = int(d.uvarint() & 0x7fffffff) //nolint:gosec // masked
+	}
+	for i := range results {
+		if after := d.uvarint(); after > 0 {
+			results[i].ReachedAt = time.UnixMilli(base + int64(after-1)).UTC() //nolint:gosec // milliseconds
+		}
+	}
+	for i := range results {
+		results[i].BootDuration = time.Duration(d.uvarint()) * time.Millisecond //nolint:gosec // milliseconds
+	}
+	return results, d.err
+}
+
+// A chunk is what a run settled at one time: ids and results in one value.
+func encodeChunk(results []batcher.InstanceResult) []byte {
+	ids := joinIDs(idsOf(results))
+	out := binary.AppendUvarint(nil, uint64(len(ids)))
+	return appendResults(append(out, ids...), results)
+}
+
+func decodeChunk(data []byte) ([]batcher.InstanceResult, error) {
+	d := decoder{rest: data}
+	n := d.count()
+	if d.err != nil {
+		return nil, d.err
+	}
+	return decodeResults(d.rest[n:], splitIDs(d.rest[:n]))
+}

@@ -1,0 +1,379 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"zecpower/batcher"
+	"zecpower/scheduler"
+)
+
+var _ scheduler.Ledger = (*Ledger)(nil)
+
+// Load implements scheduler.Ledger.
+func (l *Ledger) Load(recent time.Time) (scheduler.State, error) {
+	state := scheduler.State{
+		Marks: map[string]scheduler.Mark{}, Ran: map[string][]time.Time{}, Last: map[string]scheduler.LastRun{},
+	}
+	err := l.view("load", func(tx *bbolt.Tx) error {
+		if data := tx.Bucket(bucketMeta).Get(keyThrough); data != nil {
+			if err := json.Unmarshal(data, &state.DecidedThrough); err != nil {
+				return err
+			}
+		}
+		if err := loadMap(tx.Bucket(bucketMarks), state.Marks); err != nil {
+			return err
+		}
+		if err := loadMap(tx.Bucket(bucketLast), state.Last); err != nil {
+			return err
+		}
+		if err := loadRecent(tx, recent, state.Ran); err != nil {
+			return err
+		}
+		var err error
+		state.Unfinished, err = loadOpen(tx)
+		return err
+	})
+	if err != nil {
+		return scheduler.State{}, err
+	}
+	return state, nil
+}
+
+func loadMap[V any](b *bbolt.Bucket, into map[string]V) error {
+	return b.ForEach(func(k, data []byte) error {
+		var v V
+		if err := json.Unmarshal(data, &v); err != nil {
+			return err
+		}
+		into[string(k)] = v
+		return nil
+	})
+}
+
+func loadRecent(tx *bbolt.Tx, recent time.Time, ran map[string][]time.Time) error {
+	c := tx.Bucket(bucketEntries).Cursor()
+	for k, data := c.Seek(entryKey("", recent)); k != nil; k, data = c.Next() {
+		var e entry
+		if err := json.Unmarshal(data, &e); err != nil {
+			return err
+		}
+		if name, nominal := splitKey(k); e.isRun() || !e.RunAt.IsZero() {
+			ran[name] = append(ran[name], nominal)
+		}
+	}
+	return nil
+}
+
+// loadOpen lists the runs without an end.
+func loadOpen(tx *bbolt.Tx) (open []scheduler.Firing, err error) {
+	err = tx.Bucket(bucketOpen).ForEach(func(k, _ []byte) error {
+		e, err := getEntry(tx, k)
+		if err != nil || e == nil {
+			return err
+		}
+		name, nominal := splitKey(k)
+		open = append(open, scheduler.Firing{
+			RunID: scheduler.RunID(name, nominal), Schedule: name, Action: e.Action, Groups: e.Groups,
+			Nominal: nominal, RunAt: e.RunAt, Deadline: e.Deadline, CatchUp: e.CatchUp,
+		})
+		return nil
+	})
+	return open, err
+}
+
+// Decide implements scheduler.Ledger.
+func (l *Ledger) Decide(r scheduler.Round) ([]string, error) {
+	var held []string // the writer's until update has returned nil: a write over its time still sets it
+	err := l.update("record decisions", func(tx *bbolt.Tx) error {
+		held = nil
+		if err := putJSON(tx.Bucket(bucketMeta), keyThrough, r.At); err != nil {
+			return err
+		}
+		for _, d := range r.Decisions {
+			already, err := l.decide(tx, d)
+			if err != nil {
+				return err
+			}
+			if already {
+				held = append(held, scheduler.RunID(d.Schedule, d.Nominal))
+			}
+		}
+		if err := l.putMarks(tx, r); err != nil {
+			return err
+		}
+		l.considerPruning(r.At)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return held, nil
+}
+
+func (l *Ledger) putMarks(tx *bbolt.Tx, r scheduler.Round) error {
+	for _, m := range r.Marks {
+		if err := putJSON(tx.Bucket(bucketMarks), []byte(m.Schedule), m); err != nil {
+			return err
+		}
+	}
+	for _, name := range r.Forget {
+		for _, bucket := range [][]byte{bucketMarks, bucketLast} {
+			if err := tx.Bucket(bucket).Delete([]byte(name)); err != nil {
+				return err
+			}
+		}
+		delete(l.tails, name)
+	}
+	return nil
+}
+
+// decide writes one decision; held says that its run was there already.
+func (l *Ledger) decide(tx *bbolt.Tx, d scheduler.Decision) (held bool, err error) {
+	key := entryKey(d.Schedule, d.Nominal)
+	there, err := getEntry(tx, key)
+	if err != nil {
+		return false, err
+	}
+	if there != nil && !there.RunAt.IsZero() {
+		return d.Claims(), nil // a run stays, whatever is said about its time later
+	}
+	if d.Claims() {
+		return false, claim(tx, key, d)
+	}
+	return false, l.note(tx, key, d)
+}
+
+func claim(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
+	e := entry{
+		Verdict: scheduler.VerdictRun, Action: d.Action, Groups: d.Groups, RunAt: d.RunAt.UTC(), Deadline: utc(d.Deadline),
+		CatchUp: d.Verdict == scheduler.VerdictCatchUp,
+	}
+	if err := tx.Bucket(bucketOpen).Put(key, nil); err != nil {
+		return err
+	}
+	return putEntry(tx, key, &e)
+}
+
+// note writes why a time did not run. It makes the schedule's newest such entry
+// longer where that is of the same day and kind: a paused schedule of every ten
+// seconds is one entry a day, not 8,640.
+func (l *Ledger) note(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
+	if tail := l.tails[d.Schedule]; tail != nil {
+		e, err := getEntry(tx, tail)
+		if err != nil {
+			return err
+		}
+		if e != nil && e.continuedBy(tail, d) {
+			if d.Last.After(e.Last) { // else it is a repetition
+				e.Last, e.Count, e.AtLeast = d.Last.UTC(), e.Count+d.Count, d.AtLeast
+			}
+			return putEntry(tx, tail, e)
+		}
+	}
+	l.tails[d.Schedule] = key
+	return putEntry(tx, key, &entry{
+		Verdict: d.Verdict, Action: d.Action, Groups: d.Groups, Last: d.Last.UTC(), Count: d.Count,
+		AtLeast: d.AtLeast, Reason: d.Reason, Calendar: d.Calendar,
+	})
+}
+
+func (e *entry) continuedBy(key []byte, d scheduler.Decision) bool {
+	_, first := splitKey(key)
+	return e.RunAt.IsZero() && e.Verdict == d.Verdict && e.Reason == d.Reason && e.Calendar == d.Calendar && !e.AtLeast &&
+		scheduler.SameDay(first, d.Nominal) && !d.Nominal.Before(first)
+}
+
+// Begin implements scheduler.Ledger.
+func (l *Ledger) Begin(f scheduler.Firing) error {
+	return l.changeRun("record a run's beginning", f, func(_ *bbolt.Tx, _ []byte, e *entry) error {
+		e.RunAt, e.Deadline, e.CatchUp = f.RunAt.UTC(), utc(f.Deadline), f.CatchUp
+		if f.Resumed {
+			e.Resumes++
+		}
+		return nil
+	})
+}
+
+// Finish implements scheduler.Ledger. It understands a Result.Report of type
+// batcher.Report; without one, what the journal holds stands for it.
+func (l *Ledger) Finish(f scheduler.Firing, r scheduler.Result, at time.Time) error {
+	report, ok := r.Report.(batcher.Report)
+	reported, err := encodeGroups(report.Groups) // here, for it takes a while: the writer serves everybody
+	if err != nil {
+		return fmt.Errorf("ledger: record a run's end: %w", err)
+	}
+	return l.changeRun("record a run's end", f, func(tx *bbolt.Tx, key []byte, e *entry) (err error) {
+		e.Outcome, e.FinishedAt = r.Outcome, at.UTC()
+		if r.Err != nil {
+			e.Err = r.Err.Error()
+		}
+		groups := reported
+		if ok {
+			e.StartedAt, e.FirstRequest = utc(report.StartedAt), utc(report.FirstRequestAt)
+		} else if groups, err = groupsFromProgress(tx, key); err != nil {
+			return err
+		}
+		if err = closeRun(tx, key, f.Nominal, e, groups); err != nil || f.Schedule == ManualSchedule {
+			return err
+		}
+		return putLast(tx, f, e)
+	})
+}
+
+// RecordManual records a run by hand that is over.
+func (l *Ledger) RecordManual(r batcher.Report) error {
+	f := scheduler.Firing{
+		RunID: r.RunID, Schedule: ManualSchedule, Action: string(r.Action), Nominal: r.ScheduledAt, RunAt: r.StartedAt,
+	}
+	for _, g := range r.Groups {
+		f.Groups = append(f.Groups, g.Group)
+	}
+	return l.Finish(f, scheduler.Result{Outcome: scheduler.Outcome(r.Result()), Report: r}, r.FinishedAt)
+}
+
+// Abandon implements scheduler.Ledger.
+func (l *Ledger) Abandon(f scheduler.Firing, v scheduler.Verdict, reason scheduler.MissedReason, at time.Time) error {
+	return l.changeRun("record that a run is abandoned", f, func(tx *bbolt.Tx, key []byte, e *entry) error {
+		groups, err := groupsFromProgress(tx, key)
+		if err != nil {
+			return err
+		}
+		e.Verdict, e.Reason, e.FinishedAt, e.Count, e.Last = v, reason, at.UTC(), 1, f.Nominal.UTC()
+		return closeRun(tx, key, f.Nominal, e, groups)
+	})
+}
+
+// changeRun changes a run that has not ended; one that has stays as it is.
+func (l *Ledger) changeRun(op string, f scheduler.Firing, change func(tx *bbolt.Tx, key []byte, e *entry) error) error {
+	key, err := runKey(f.RunID)
+	if err != nil {
+		return fmt.Errorf("ledger: %s: %w", op, err)
+	}
+	return l.update(op, func(tx *bbolt.Tx) error {
+		e, err := getEntry(tx, key)
+		if err != nil {
+			return err
+		}
+		if e == nil || e.RunAt.IsZero() { // its claim was lost, or its time was noted as missed before
+			e = &entry{Verdict: scheduler.VerdictRun, Action: f.Action, Groups: f.Groups, RunAt: f.RunAt.UTC(), Deadline: utc(f.Deadline), CatchUp: f.CatchUp}
+		}
+		if e.ended() {
+			return nil
+		}
+		if err := change(tx, key, e); err != nil {
+			return err
+		}
+		if !e.ended() {
+			if err := tx.Bucket(bucketOpen).Put(key, nil); err != nil {
+				return err
+			}
+		}
+		return putEntry(tx, key, e)
+	})
+}
+
+func (e *entry) ended() bool { return e.Outcome != "" || !e.isRun() }
+
+// closeRun moves what a run did from the journal to where it is kept.
+func closeRun(tx *bbolt.Tx, key []byte, nominal time.Time, e *entry, groups []groupValues) error {
+	e.Totals = nil
+	for _, g := range groups {
+		if err := putGroup(tx, key, nominal, g); err != nil {
+			return err
+		}
+		e.Totals = append(e.Totals, g.totals)
+	}
+	if err := deleteUnder(tx.Bucket(bucketProgress), ofEntry(key)); err != nil {
+		return err
+	}
+	return tx.Bucket(bucketOpen).Delete(key)
+}
+
+func putLast(tx *bbolt.Tx, f scheduler.Firing, e *entry) error {
+	b := tx.Bucket(bucketLast)
+	var last scheduler.LastRun
+	if data := b.Get([]byte(f.Schedule)); data != nil {
+		if err := json.Unmarshal(data, &last); err != nil {
+			return err
+		}
+	}
+	next := scheduler.LastRun{
+		RunID: f.RunID, Nominal: f.Nominal.UTC(), FinishedAt: e.FinishedAt, Outcome: e.Outcome, LastSuccess: last.LastSuccess,
+	}
+	if e.Outcome == scheduler.OutcomeOK {
+		next.LastSuccess = e.FinishedAt
+	}
+	return putJSON(b, []byte(f.Schedule), next)
+}
+
+// groupValues is a group as it is kept.
+type groupValues struct {
+	totals  totals
+	list    []byte // packed; nil where the group has no instance
+	results []byte // packed
+}
+
+func encodeGroups(groups []batcher.GroupReport) ([]groupValues, error) {
+	values := make([]groupValues, 0, len(groups))
+	for _, g := range groups {
+		v, err := encodeGroup(newTotals(g), g.Results)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, nil
+}
+
+func encodeGroup(sum totals, results []batcher.InstanceResult) (v groupValues, err error) {
+	v.totals = sum
+	if len(results) == 0 {
+		return v, nil
+	}
+	ids := joinIDs(idsOf(results))
+	v.totals.List = listHash(ids)
+	if v.list, err = pack(ids); err != nil {
+		return v, err
+	}
+	v.results, err = pack(appendResults(nil, results))
+	return v, err
+}
+
+func putGroup(tx *bbolt.Tx, key []byte, nominal time.Time, g groupValues) error {
+	if g.list == nil {
+		return nil
+	}
+	hash := g.totals.List
+	if lists := tx.Bucket(bucketLists); lists.Get(hash) == nil {
+		if err := lists.Put(hash, g.list); err != nil {
+			return err
+		}
+	}
+	if seen := tx.Bucket(bucketSeen); bytes.Compare(seen.Get(hash), unixKey(nominal)) < 0 {
+		if err := seen.Put(hash, unixKey(nominal)); err != nil {
+			return err
+		}
+	}
+	if err := tx.Bucket(bucketGroups).Put([]byte(g.totals.Group), hash); err != nil {
+		return err
+	}
+	return tx.Bucket(bucketResults).Put(groupKey(key, g.totals.Group), g.results)
+}
+
+func unixKey(t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())) //nolint:gosec // after 1970
+}
+
+// utc keeps zero times zero, so that they are left out of the file.
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC()
+}

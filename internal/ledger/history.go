@@ -1,0 +1,360 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"zecpower/batcher"
+	"zecpower/scheduler"
+)
+
+// Query says what to look for. The zero value asks for the newest entries.
+type Query struct {
+	Schedule string // empty: any; ManualSchedule: runs by hand
+	Group    string // empty: any
+	// Instance asks what happened to this one: the runs that dealt with it, and
+	// the times at which a schedule of its groups did not run.
+	Instance string
+	// InstanceGroups are groups that hold Instance now, as the configuration
+	// knows; the ledger itself knows of those that it has seen run.
+	InstanceGroups []string
+	Since, Until   time.Time // of the nominal time, both included; zero: open
+	Limit          int       // entries; 0: DefaultLimit
+	MaxFailures    int       // listed a group; 0: DefaultMaxFailures
+}
+
+// The bounds of an answer where a query names none.
+const (
+	DefaultLimit       = 100
+	DefaultMaxFailures = 200
+)
+
+// Kind says what an Entry is.
+type Kind string
+
+// The kinds. All but KindRun say why a nominal time did not (fully) run.
+const (
+	KindRun         Kind = "run"
+	KindMissed           = Kind(scheduler.VerdictMissed)
+	KindInterrupted      = Kind(scheduler.VerdictInterrupted)
+	KindExcluded         = Kind(scheduler.VerdictExcluded)
+	KindPaused           = Kind(scheduler.VerdictPaused)
+	KindOverlap          = Kind(scheduler.VerdictOverlap)
+)
+
+// Entry is what became of one nominal time of one schedule, or of a stretch of
+// them. Times are UTC; zero ones are left out of the JSON.
+type Entry struct {
+	Kind        Kind                   `json:"kind"`
+	RunID       string                 `json:"run_id,omitempty"` // of KindRun and KindInterrupted
+	Schedule    string                 `json:"schedule"`
+	Action      string                 `json:"action"`
+	Groups      []string               `json:"groups"`
+	NominalTime time.Time              `json:"nominal_time"`
+	LastTime    time.Time              `json:"last_time,omitzero"` // of a stretch
+	Count       int                    `json:"count,omitempty"`    // of a stretch
+	AtLeast     bool                   `json:"at_least,omitempty"` // Count is a lower bound
+	Reason      scheduler.MissedReason `json:"reason,omitempty"`   // of KindMissed and KindInterrupted
+	Calendar    string                 `json:"calendar,omitempty"` // of KindExcluded
+
+	RunTime    time.Time         `json:"run_time,omitzero"`
+	Deadline   time.Time         `json:"deadline,omitzero"`
+	CatchUp    bool              `json:"catch_up,omitempty"`
+	Resumes    int               `json:"resumes,omitempty"` // restarts of the daemon that it outlived
+	StartedAt  time.Time         `json:"started_at,omitzero"`
+	FinishedAt time.Time         `json:"finished_at,omitzero"`
+	Result     scheduler.Outcome `json:"result,omitempty"` // empty while it has no end
+	Err        string            `json:"error,omitempty"`
+	Results    []GroupEntry      `json:"results,omitempty"`
+	Instance   *InstanceEntry    `json:"instance,omitempty"` // of a query for one
+}
+
+// GroupEntry is one group's part of a run.
+type GroupEntry struct {
+	Group    string          `json:"group"`
+	Total    int             `json:"total"` // so far, while the run has no end
+	Done     int             `json:"done"`
+	Already  int             `json:"already"`
+	Failed   int             `json:"failed"`
+	Err      string          `json:"error,omitempty"`
+	Failures []InstanceEntry `json:"failures,omitempty"`
+	Omitted  int             `json:"failures_omitted,omitempty"`
+}
+
+// InstanceEntry is what became of one instance in one run. Where the run had
+// come no further, Outcome is empty and Attempts counts accepted requests.
+type InstanceEntry struct {
+	InstanceID  string          `json:"instance_id"`
+	Group       string          `json:"group,omitempty"`
+	Outcome     batcher.Outcome `json:"outcome,omitempty"`
+	Reason      batcher.Reason  `json:"reason,omitempty"`
+	Code        string          `json:"code,omitempty"`
+	State       string          `json:"state,omitempty"`
+	RequestID   string          `json:"request_id,omitempty"`
+	Attempts    int             `json:"attempts,omitempty"`
+	ReachedAt   time.Time       `json:"reached_at,omitzero"`
+	BootSeconds float64         `json:"boot_seconds,omitempty"`
+}
+
+func newInstanceEntry(r batcher.InstanceResult) InstanceEntry {
+	return InstanceEntry{
+		InstanceID: r.InstanceID, Outcome: r.Outcome, Reason: r.Reason, Code: string(r.Code), State: string(r.State),
+		RequestID: r.RequestID, Attempts: r.Attempts, ReachedAt: r.ReachedAt, BootSeconds: r.BootDuration.Seconds(),
+	}
+}
+
+// History answers q, newest first.
+func (l *Ledger) History(q Query) (entries []Entry, err error) {
+	if q.Limit <= 0 {
+		q.Limit = DefaultLimit
+	}
+	if q.MaxFailures <= 0 {
+		q.MaxFailures = DefaultMaxFailures
+	}
+	err = l.view("read the history", func(tx *bbolt.Tx) error {
+		s := search{tx: tx, query: q, positions: map[string]int{}}
+		if q.Instance != "" {
+			if err := s.findGroups(); err != nil {
+				return err
+			}
+		}
+		entries, err = s.walk()
+		return err
+	})
+	return entries, err
+}
+
+// search is one query under way.
+type search struct {
+	tx        *bbolt.Tx
+	query     Query
+	groups    []string       // that hold the instance, as far as known
+	positions map[string]int // hash of a list → where the instance stands in it, -1: nowhere
+}
+
+func (s *search) walk() (entries []Entry, err error) {
+	c := s.tx.Bucket(bucketEntries).Cursor()
+	k, data := c.Last()
+	if !s.query.Until.IsZero() {
+		if k, data = c.Seek(entryKey("", s.query.Until.Add(1))); k == nil {
+			k, data = c.Last()
+		} else {
+			k, data = c.Prev()
+		}
+	}
+	for ; k != nil && len(entries) < s.query.Limit; k, data = c.Prev() {
+		name, nominal := splitKey(k)
+		if !s.query.Since.IsZero() && nominal.Before(s.query.Since) {
+			break
+		}
+		if s.query.Schedule != "" && s.query.Schedule != name {
+			continue
+		}
+		var e entry
+		if err := json.Unmarshal(data, &e); err != nil {
+			return nil, fmt.Errorf("entry of %s at %s: %w", name, nominal.Format(time.RFC3339), err)
+		}
+		if s.query.Group != "" && !slices.Contains(e.Groups, s.query.Group) {
+			continue
+		}
+		found, err := s.describe(k, &e)
+		if err != nil {
+			return nil, fmt.Errorf("run %s: %w", scheduler.RunID(name, nominal), err)
+		}
+		if found != nil {
+			entries = append(entries, *found)
+		}
+	}
+	return entries, nil
+}
+
+// describe is nil for an entry that has nothing to do with the instance.
+func (s *search) describe(key []byte, e *entry) (*Entry, error) {
+	name, nominal := splitKey(key)
+	out := Entry{
+		Kind: Kind(e.Verdict), Schedule: name, Action: e.Action, Groups: e.Groups, NominalTime: nominal,
+		AtLeast: e.AtLeast, Reason: e.Reason, Calendar: e.Calendar, RunTime: e.RunAt, Deadline: e.Deadline,
+		CatchUp: e.CatchUp, Resumes: e.Resumes, StartedAt: e.StartedAt, FinishedAt: e.FinishedAt,
+		Result: e.Outcome, Err: e.Err,
+	}
+	if e.Count > 1 || e.AtLeast {
+		out.LastTime, out.Count = e.Last, e.Count
+	}
+	if e.isRun() || e.Verdict == scheduler.VerdictInterrupted {
+		out.RunID = scheduler.RunID(name, nominal)
+	}
+	groups, err := s.results(key, e)
+	if err != nil {
+		return nil, err
+	}
+	if s.query.Instance != "" {
+		return s.describeInstance(out, key, e, groups)
+	}
+	for _, g := range groups {
+		ge, err := s.describeGroup(g)
+		if err != nil {
+			return nil, err
+		}
+		out.Results = append(out.Results, ge)
+	}
+	return &out, nil
+}
+
+// group is one group's part of a run, its results read when they are needed.
+type group struct {
+	totals
+	settled []batcher.InstanceResult // of an open run
+	read    func() ([]batcher.InstanceResult, error)
+}
+
+// results finds the groups of a run, ended or not.
+func (s *search) results(key []byte, e *entry) (groups []group, err error) {
+	for _, t := range e.Totals {
+		groups = append(groups, group{totals: t, read: func() ([]batcher.InstanceResult, error) { return s.read(key, t) }})
+	}
+	if e.ended() {
+		return groups, nil
+	}
+	p, err := readProgress(s.tx, key)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range e.Groups {
+		if results := p.Settled[name]; len(results) > 0 {
+			groups = append(groups, group{
+				totals: sumUp(name, results), settled: results,
+				read: func() ([]batcher.InstanceResult, error) { return results, nil },
+			})
+		}
+	}
+	return groups, nil
+}
+
+func (s *search) read(key []byte, t totals) ([]batcher.InstanceResult, error) {
+	if t.List == nil {
+		return nil, nil
+	}
+	ids, err := unpack(s.tx.Bucket(bucketLists).Get(t.List))
+	if err != nil {
+		return nil, fmt.Errorf("ids of group %s: %w", t.Group, err)
+	}
+	results, err := unpack(s.tx.Bucket(bucketResults).Get(groupKey(key, t.Group)))
+	if err != nil {
+		return nil, fmt.Errorf("results of group %s: %w", t.Group, err)
+	}
+	return decodeResults(results, splitIDs(ids))
+}
+
+func (s *search) describeGroup(g group) (GroupEntry, error) {
+	out := GroupEntry{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Err: g.Err}
+	if g.Failed == 0 {
+		return out, nil // nothing in the results that the sums do not say
+	}
+	results, err := g.read()
+	if err != nil {
+		return out, err
+	}
+	for _, r := range results {
+		switch {
+		case r.Outcome != batcher.OutcomeFailed:
+		case len(out.Failures) == s.query.MaxFailures:
+			out.Omitted++
+		default:
+			out.Failures = append(out.Failures, newInstanceEntry(r))
+		}
+	}
+	return out, nil
+}
+
+// findGroups finds the groups whose newest list holds the instance.
+func (s *search) findGroups() error {
+	s.groups = slices.Clone(s.query.InstanceGroups)
+	return s.tx.Bucket(bucketGroups).ForEach(func(name, hash []byte) error {
+		at, err := s.position(hash)
+		if err == nil && at >= 0 {
+			s.groups = append(s.groups, string(name))
+		}
+		return err
+	})
+}
+
+// position is where the instance stands in a list; -1: it does not.
+func (s *search) position(hash []byte) (int, error) {
+	if known, ok := s.positions[string(hash)]; ok {
+		return known, nil
+	}
+	at := -1
+	if data := s.tx.Bucket(bucketLists).Get(hash); data != nil {
+		ids, err := unpack(data)
+		if err != nil {
+			return 0, err
+		}
+		at = slices.Index(splitIDs(ids), s.query.Instance)
+	}
+	s.positions[string(hash)] = at
+	return at, nil
+}
+
+func (s *search) describeInstance(out Entry, key []byte, e *entry, groups []group) (*Entry, error) {
+	for _, g := range groups {
+		r, err := s.find(g)
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			found := newInstanceEntry(*r)
+			found.Group = g.Group
+			out.Instance = &found
+			return &out, nil
+		}
+	}
+	at := slices.IndexFunc(e.Groups, func(g string) bool { return slices.Contains(s.groups, g) })
+	if at < 0 {
+		return nil, nil //nolint:nilnil // nothing to do with it
+	}
+	return s.describeUnsettled(out, key, e, e.Groups[at])
+}
+
+// describeUnsettled describes an entry of the instance's group that says nothing of itself:
+// no run, a run that has not come to it, or one whose group could not be read.
+func (s *search) describeUnsettled(out Entry, key []byte, e *entry, name string) (*Entry, error) {
+	for _, t := range e.Totals {
+		if t.Group == name && t.Err != "" {
+			out.Results = []GroupEntry{{Group: name, Err: t.Err}}
+			return &out, nil
+		}
+	}
+	if e.isRun() && e.ended() {
+		return nil, nil //nolint:nilnil // it was not in the group then
+	}
+	if e.isRun() {
+		p, err := readProgress(s.tx, key)
+		if err != nil {
+			return nil, err
+		}
+		out.Instance = &InstanceEntry{InstanceID: s.query.Instance, Group: name, Attempts: p.Attempted[name][s.query.Instance]}
+	}
+	return &out, nil
+}
+
+// find is nil where the instance is not among the group's results.
+func (s *search) find(g group) (*batcher.InstanceResult, error) {
+	if g.settled == nil {
+		if at, err := s.position(g.List); err != nil || at < 0 {
+			return nil, err
+		}
+	}
+	results, err := g.read()
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(results, func(r batcher.InstanceResult) bool { return r.InstanceID == s.query.Instance })
+	if at < 0 {
+		return nil, nil //nolint:nilnil // as said
+	}
+	return &results[at], nil
+}

@@ -1,0 +1,146 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"zecpower/batcher"
+)
+
+var _ batcher.Journal = (*Ledger)(nil)
+
+// The kinds of progress.
+const (
+	kindAttempted = 'a'
+	kindSettled   = 's'
+)
+
+// Progress is what an interrupted run had done, by group.
+type Progress struct {
+	Settled   map[string][]batcher.InstanceResult // final outcomes, each id once
+	Attempted map[string]map[string]int           // accepted requests by id
+}
+
+// Attempted implements batcher.Journal. Each call counts.
+func (l *Ledger) Attempted(runID, group string, ids []string) error {
+	value := joinIDs(ids)
+	return l.progress("record accepted instances", runID, group, func(b *bbolt.Bucket, key []byte) error {
+		n, err := b.NextSequence()
+		if err != nil {
+			return err
+		}
+		return b.Put(binary.BigEndian.AppendUint64(append(key, kindAttempted), n), value)
+	})
+}
+
+// Settled implements batcher.Journal. The same results again change nothing.
+func (l *Ledger) Settled(runID, group string, results []batcher.InstanceResult) error {
+	value := encodeChunk(results)
+	h := fnv.New64a()
+	_, _ = h.Write(joinIDs(idsOf(results)))
+	return l.progress("record outcomes", runID, group, func(b *bbolt.Bucket, key []byte) error {
+		return b.Put(binary.BigEndian.AppendUint64(append(key, kindSettled), h.Sum64()), value)
+	})
+}
+
+func (l *Ledger) progress(op, runID, group string, put func(b *bbolt.Bucket, key []byte) error) error {
+	key, err := runKey(runID)
+	if err != nil {
+		return fmt.Errorf("ledger: %s: %w", op, err)
+	}
+	return l.update(op, func(tx *bbolt.Tx) error {
+		if e, err := getEntry(tx, key); err != nil || e != nil && e.ended() {
+			return err // a late word about a run that is over
+		}
+		return put(tx.Bucket(bucketProgress), groupKey(key, group))
+	})
+}
+
+// Progress is what is known of a run that has not ended.
+func (l *Ledger) Progress(runID string) (p Progress, err error) {
+	key, err := runKey(runID)
+	if err != nil {
+		return p, fmt.Errorf("ledger: read a run's progress: %w", err)
+	}
+	err = l.view("read a run's progress", func(tx *bbolt.Tx) error {
+		p, err = readProgress(tx, key)
+		return err
+	})
+	return p, err
+}
+
+func readProgress(tx *bbolt.Tx, key []byte) (Progress, error) {
+	p := Progress{Settled: map[string][]batcher.InstanceResult{}, Attempted: map[string]map[string]int{}}
+	settled := map[string]map[string]bool{}
+	prefix := ofEntry(key)
+	err := under(tx.Bucket(bucketProgress), prefix, func(k, value []byte) error {
+		end := len(k) - 9 // kind and number
+		group := string(bytes.TrimSuffix(k[len(prefix):end], []byte{0}))
+		if k[end] == kindAttempted {
+			p.attempted(group, splitIDs(value))
+			return nil
+		}
+		results, err := decodeChunk(value)
+		if err != nil {
+			return err
+		}
+		if settled[group] == nil {
+			settled[group] = map[string]bool{}
+		}
+		for _, r := range results {
+			if !settled[group][r.InstanceID] {
+				settled[group][r.InstanceID] = true
+				p.Settled[group] = append(p.Settled[group], r)
+			}
+		}
+		return nil
+	})
+	return p, err
+}
+
+func (p Progress) attempted(group string, ids []string) {
+	if p.Attempted[group] == nil {
+		p.Attempted[group] = map[string]int{}
+	}
+	for _, id := range ids {
+		p.Attempted[group][id]++
+	}
+}
+
+// groupsFromProgress makes the groups of a run that leaves no report.
+func groupsFromProgress(tx *bbolt.Tx, key []byte) (values []groupValues, err error) {
+	p, err := readProgress(tx, key)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range slices.Sorted(maps.Keys(p.Settled)) {
+		v, err := encodeGroup(sumUp(group, p.Settled[group]), p.Settled[group])
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, nil
+}
+
+// sumUp counts outcomes as a report does.
+func sumUp(group string, results []batcher.InstanceResult) totals {
+	sum := totals{Group: group, Total: len(results)}
+	for _, r := range results {
+		switch r.Outcome {
+		case batcher.OutcomeStarted, batcher.OutcomeStopped:
+			sum.Done++
+		case batcher.OutcomeAlreadyRunning, batcher.OutcomeAlreadyStopped:
+			sum.Already++
+		case batcher.OutcomeFailed:
+			sum.Failed++
+		}
+	}
+	return sum
+}

@@ -1,0 +1,381 @@
+// Package ledger is the durable record of decisions and runs: one bbolt file in
+// the state folder.
+//
+// Contract. A write that returned nil survives a crash and a power loss. Every
+// write but Attempted may be repeated without harm. An error means "not, or
+// perhaps not, written". Writes of many goroutines share commits; each returns
+// within Config.WriteTimeout, also when the disk hangs. A state folder that
+// cannot be written does not fail Open: the ledger then answers every write
+// with an error, serves what it can read, and tries again with later writes.
+// Everything is safe for concurrent use; Close may be called twice.
+//
+// Losing the file costs the history, the catch-up of what is missed up to the
+// next start, and the resumption of a run that is under way; no schedule and no
+// instance. The file keeps Config.Retention and never shrinks by itself.
+//
+// Buckets: entries (time and schedule → what became of that time, in time
+// order, so that pruning and "what happened" are ranges), open (runs without an
+// end), progress (what an open run has done, a value a chunk), results (of an
+// ended run, a value a group: outcomes only), lists (the ids of a group, once
+// for as many runs as had the same), marks, last, groups, meta.
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Names of the files in the state folder.
+const (
+	FileName  = "ledger.db"
+	OwnerName = "ledger.owner" // tells who holds the lock; the lock itself is on the ledger
+)
+
+// DefaultRetention is how long entries are kept.
+const DefaultRetention = 90 * 24 * time.Hour
+
+// Config says where a ledger is and how it behaves.
+type Config struct {
+	Dir string // the state folder; made with mode 0700 where it is missing
+
+	// Retention is how long entries are kept; 0: DefaultRetention. Longer:
+	// history reaches further back, at some 2 bytes an instance and run.
+	Retention time.Duration
+
+	// LockWait is how long to wait for another process to let go; 0: 2s. A
+	// `history` that reads the file holds it for moments.
+	LockWait time.Duration
+
+	// WriteTimeout bounds a write; 0: 5s. Longer: a slow disk is waited for.
+	// Shorter: a fleet waits less for a disk that hangs.
+	WriteTimeout time.Duration
+
+	// Warn is told what is odd without being an error of a call: a ledger that
+	// was made anew, one that cannot be written or can be again. nil: nobody is.
+	Warn func(message string, err error)
+
+	openFile func(string, int, os.FileMode) (*os.File, error) // a test's; nil: os.OpenFile
+	maxSize  int                                              // a test's small disk; 0: none
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Dir == "" {
+		return c, errors.New("ledger: no state folder")
+	}
+	if c.Retention < 0 || c.LockWait < 0 || c.WriteTimeout < 0 {
+		return c, errors.New("ledger: a negative duration")
+	}
+	if c.Retention == 0 {
+		c.Retention = DefaultRetention
+	}
+	if c.LockWait == 0 {
+		c.LockWait = 2 * time.Second
+	}
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = 5 * time.Second
+	}
+	if c.Warn == nil {
+		c.Warn = func(string, error) {}
+	}
+	return c, nil
+}
+
+func (c Config) path() string { return filepath.Join(c.Dir, FileName) }
+
+// ErrReadOnly is the answer to a write where the ledger was opened to be read.
+var ErrReadOnly = errors.New("ledger: opened to be read only")
+
+// ErrSlow is the answer to a write that the disk did not take in time. It may
+// be written later.
+var ErrSlow = errors.New("ledger: the disk does not answer")
+
+// Ledger is an open ledger.
+type Ledger struct {
+	cfg      Config
+	readOnly bool
+
+	mu      sync.RWMutex // guards db and trouble
+	db      *bbolt.DB    // nil while there is nothing to read
+	trouble error        // why it cannot be written; nil when it can
+	triedAt time.Time    // the writer's: when it last tried to get out of trouble
+
+	requests chan *request
+	quit     chan struct{}
+	done     chan struct{} // closed when the writer has ended
+	once     sync.Once
+	stuck    atomic.Bool // a write is over its time and has not come back
+
+	tails    map[string][]byte // the writer's: a schedule's newest entry that is no run
+	prunedAt time.Time         // the writer's
+	roundAt  time.Time         // the writer's: the newest Round.At
+	pruning  bool              // the writer's
+}
+
+// Open opens the ledger to be written, and makes it where there is none. It
+// fails with a *HeldError where another process has it, and where a file is
+// there that is no ledger, is damaged, or comes from a newer zecpower; it is
+// never replaced unless it is empty.
+func Open(cfg Config) (*Ledger, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{
+		cfg: cfg, requests: make(chan *request, maxGroup), quit: make(chan struct{}), done: make(chan struct{}),
+		tails: map[string][]byte{},
+	}
+	if l.db, err = openWritable(cfg); err != nil {
+		if !isDiskTrouble(err) {
+			return nil, err
+		}
+		l.trouble = err
+		l.db, _ = openReadable(cfg) // what was decided before is worth knowing
+		cfg.Warn("the ledger cannot be written: runs go on, and would be forgotten by a restart", err)
+	}
+	go l.writer()
+	return l, nil
+}
+
+// OpenReadOnly opens the ledger to be read while no daemon runs. It fails with
+// a *HeldError while one does (ask its control socket then), and with
+// fs.ErrNotExist where nothing was ever recorded.
+func OpenReadOnly(dir string) (*Ledger, error) {
+	cfg, err := Config{Dir: dir}.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	db, err := openReadable(cfg)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{cfg: cfg, readOnly: true, db: db, done: make(chan struct{}), quit: make(chan struct{})}
+	close(l.done)
+	return l, nil
+}
+
+// Trouble is why the ledger cannot be written at present; nil when it can.
+func (l *Ledger) Trouble() error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.trouble
+}
+
+// Close waits for the writes under way, at most Config.WriteTimeout, and lets
+// the file go.
+func (l *Ledger) Close() error {
+	var err error
+	l.once.Do(func() {
+		close(l.quit)
+		select {
+		case <-l.done:
+		case <-time.After(l.cfg.WriteTimeout):
+			err = fmt.Errorf("ledger: close %s: %w", l.cfg.path(), ErrSlow)
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.db == nil {
+			return
+		}
+		if !l.readOnly && l.trouble == nil {
+			removeOwner(l.cfg.Dir)
+		}
+		err = l.db.Close()
+		l.db = nil
+	})
+	return err
+}
+
+func openWritable(cfg Config) (*bbolt.DB, error) {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("ledger: make the state folder: %w", err)
+	}
+	if err := clearEmpty(cfg); err != nil {
+		return nil, err
+	}
+	db, err := openDB(cfg, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(db); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("ledger %s: %w", cfg.path(), err)
+	}
+	if err := writeOwner(cfg.Dir); err != nil {
+		cfg.Warn("a second daemon could not be told who holds the ledger", err)
+	}
+	return db, nil
+}
+
+func openReadable(cfg Config) (*bbolt.DB, error) {
+	info, err := os.Stat(cfg.path())
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	if info.Size() == 0 {
+		return nil, fmt.Errorf("ledger %s: empty: %w", cfg.path(), fs.ErrNotExist)
+	}
+	db, err := openDB(cfg, true)
+	if err != nil {
+		return nil, err
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		if tx.Bucket(bucketMeta) == nil {
+			return fs.ErrNotExist
+		}
+		return checkSchema(tx)
+	})
+	if err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("ledger %s: %w", cfg.path(), err)
+	}
+	return db, nil
+}
+
+// openDB opens the file, with what bbolt answers turned into what to do about it.
+func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			db, err = nil, damaged(cfg.path(), fmt.Errorf("%v", v))
+		}
+	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file cut short faults where it is mapped
+	options := bbolt.Options{
+		Timeout: cfg.LockWait, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType,
+		OpenFile: cfg.openFile, MaxSize: cfg.maxSize,
+	}
+	db, err = bbolt.Open(cfg.path(), 0o600, &options)
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, heldError(cfg.Dir)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, damaged(cfg.path(), err)
+	case err != nil:
+		return nil, fmt.Errorf("ledger %s: %w", cfg.path(), err)
+	}
+	if err := wholeFile(db); err != nil {
+		_ = db.Close()
+		return nil, damaged(cfg.path(), err)
+	}
+	return db, nil
+}
+
+// wholeFile refuses a file that is shorter than what it says it holds.
+func wholeFile(db *bbolt.DB) error {
+	return db.View(func(tx *bbolt.Tx) error {
+		info, err := os.Stat(db.Path())
+		if err != nil {
+			return err
+		}
+		if info.Size() < tx.Size() {
+			return fmt.Errorf("cut short: %d of %d bytes are there", info.Size(), tx.Size())
+		}
+		return nil
+	})
+}
+
+func damaged(path string, err error) error {
+	return fmt.Errorf("ledger %s: damaged, or not a ledger: %w; restore it from a backup, or move it away to begin an empty one "+
+		"(history is lost then, and runs missed up to the next start are not caught up)", path, err)
+}
+
+// clearEmpty makes a file of nothing, or of zeros, a new one: a power loss
+// right after the first start leaves that. Nothing was recorded in it.
+func clearEmpty(cfg Config) error {
+	f, err := os.OpenFile(cfg.path(), os.O_RDWR, 0)
+	if err != nil {
+		return nil //nolint:nilerr // missing is the usual first start; bbolt reports the rest better
+	}
+	defer func() { _ = f.Close() }()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return nil // somebody is at work in it
+	}
+	empty, err := onlyZeros(f)
+	if err != nil || !empty {
+		return err
+	}
+	cfg.Warn("the ledger was empty, as after a power loss: it is made anew", fmt.Errorf("%s: no records", cfg.path()))
+	if err := f.Truncate(0); err != nil {
+		return fmt.Errorf("ledger: clear the empty file: %w", err)
+	}
+	return nil
+}
+
+// onlyZeros reads until something is found, which is at once in a real ledger.
+func onlyZeros(f *os.File) (bool, error) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := f.Read(buf)
+		for _, b := range buf[:n] {
+			if b != 0 {
+				return false, nil
+			}
+		}
+		if n == 0 || err != nil {
+			return true, nil //nolint:nilerr // the end; a read error meets bbolt again
+		}
+	}
+}
+
+// isDiskTrouble tells a disk that may recover from a ledger that is wrong.
+func isDiskTrouble(err error) bool {
+	for _, trouble := range []error{
+		syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.EACCES, syscall.EPERM, syscall.EIO, syscall.ENOTDIR,
+		syscall.EMFILE, syscall.ENFILE, bolterrors.ErrMaxSizeReached,
+	} {
+		if errors.Is(err, trouble) {
+			return true
+		}
+	}
+	return false
+}
+
+// schemaVersion is the layout that this package writes. A higher one in a file
+// is refused; a lower one would be converted here.
+const schemaVersion = 1
+
+// prepare makes the buckets and checks the version, without a write where all is there.
+func prepare(db *bbolt.DB) error {
+	ready := false
+	err := db.View(func(tx *bbolt.Tx) error {
+		ready = tx.Bucket(bucketMeta) != nil
+		if ready {
+			return checkSchema(tx)
+		}
+		return nil
+	})
+	if err != nil || ready {
+		return err
+	}
+	return db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range buckets() {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return putJSON(tx.Bucket(bucketMeta), keySchema, schemaVersion)
+	})
+}
+
+func checkSchema(tx *bbolt.Tx) error {
+	var version int
+	if err := json.Unmarshal(tx.Bucket(bucketMeta).Get(keySchema), &version); err != nil {
+		return fmt.Errorf("schema version: %w", err)
+	}
+	if version > schemaVersion {
+		return fmt.Errorf("written by a newer zecpower (schema %d, this one knows %d); use that version, or move the file away", version, schemaVersion)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Owner is the process that holds a ledger.
+type Owner struct {
+	PID     int       `json:"pid"`
+	Host    string    `json:"host"`
+	Started time.Time `json:"started"`
+}
+
+// HeldError says that another process holds the ledger.
+type HeldError struct {
+	Path  string
+	Owner Owner // zero where the holder is not known
+	Alive bool  // the owner is on this host and still runs
+}
+
+// Error implements error.
+func (e *HeldError) Error() string {
+	switch {
+	case e.Owner.PID == 0:
+		return fmt.Sprintf("ledger %s: held by another process that left no name; see `fuser %s`", e.Path, e.Path)
+	case !e.Alive:
+		return fmt.Sprintf("ledger %s: held by another process; the last to sign was pid %d on %s, which does not run here: see `fuser %s`",
+			e.Path, e.Owner.PID, e.Owner.Host, e.Path)
+	}
+	return fmt.Sprintf("ledger %s: held by the zecpower with pid %d on %s, since %s; stop that one, or use another --state-dir",
+		e.Path, e.Owner.PID, e.Owner.Host, e.Owner.Started.UTC().Format(time.RFC3339))
+}
+
+func heldError(dir string) *HeldError {
+	e := &HeldError{Path: filepath.Join(dir, FileName)}
+	data, err := os.ReadFile(filepath.Join(dir, OwnerName)) //nolint:gosec // our own state folder
+	if err != nil || json.Unmarshal(data, &e.Owner) != nil {
+		e.Owner = Owner{}
+		return e
+	}
+	host, _ := os.Hostname()
+	e.Alive = e.Owner.PID > 0 && e.Owner.Host == host && alive(e.Owner.PID)
+	return e
+}
+
+func alive(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}
+
+// writeOwner signs the ledger. The file is replaced whole, so that nobody reads half of it.
+func writeOwner(dir string) error {
+	host, _ := os.Hostname()
+	data, err := json.Marshal(Owner{PID: os.Getpid(), Host: host, Started: time.Now().UTC().Truncate(time.Second)})
+	if err != nil {
+		return err
+	}
+	draft := filepath.Join(dir, OwnerName+".new")
+	if err := os.WriteFile(draft, append(data, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(draft, filepath.Join(dir, OwnerName))
+}
+
+// removeOwner fails silently: a name that is left over is told from a live one.
+func removeOwner(dir string) { _ = os.Remove(filepath.Join(dir, OwnerName)) }

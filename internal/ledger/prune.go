@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"bytes"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+const (
+	// pruneEvery is how often old entries are looked for.
+	pruneEvery = time.Hour
+	// pruneBatch is how many entries one step removes: a step holds writes up
+	// for milliseconds, and steps give way to writes.
+	pruneBatch = 500
+)
+
+// considerPruning starts pruning once an hour of the loop's own time has
+// passed. A clock that jumps starts the hour anew: one set forward by a year for
+// a minute must not cost the history.
+func (l *Ledger) considerPruning(now time.Time) {
+	between := now.Sub(l.roundAt)
+	l.roundAt = now
+	if between < 0 || between > pruneEvery || l.prunedAt.IsZero() {
+		l.prunedAt = now
+		return
+	}
+	if now.Sub(l.prunedAt) >= pruneEvery {
+		l.prunedAt, l.pruning = now, true
+	}
+}
+
+// pruneStep removes some of what is older than the retention.
+func (l *Ledger) pruneStep() {
+	cutoff := l.prunedAt.Add(-l.cfg.Retention)
+	more := false
+	err := l.transact(func(tx *bbolt.Tx) (err error) {
+		more, err = pruneEntries(tx, cutoff)
+		if err != nil || more {
+			return err
+		}
+		return pruneLists(tx, cutoff)
+	})
+	l.pruning = more && err == nil // an error is met again, and told, by the next write
+}
+
+func pruneEntries(tx *bbolt.Tx, cutoff time.Time) (more bool, err error) {
+	end := entryKey("", cutoff)
+	open := tx.Bucket(bucketOpen)
+	var old [][]byte
+	c := tx.Bucket(bucketEntries).Cursor()
+	for k, _ := c.First(); k != nil && bytes.Compare(k, end) < 0; k, _ = c.Next() {
+		if k2, _ := open.Cursor().Seek(k); bytes.Equal(k2, k) {
+			continue // it has no end yet
+		}
+		if len(old) == pruneBatch {
+			more = true
+			break
+		}
+		old = append(old, bytes.Clone(k))
+	}
+	for _, k := range old {
+		if err := deleteUnder(tx.Bucket(bucketResults), ofEntry(k)); err != nil {
+			return false, err
+		}
+		if err := tx.Bucket(bucketEntries).Delete(k); err != nil {
+			return false, err
+		}
+	}
+	return more, nil
+}
+
+// pruneLists removes the lists that no kept run refers to.
+func pruneLists(tx *bbolt.Tx, cutoff time.Time) error {
+	end := unixKey(cutoff)
+	var old [][]byte
+	_ = tx.Bucket(bucketSeen).ForEach(func(hash, seen []byte) error {
+		if bytes.Compare(seen, end) < 0 {
+			old = append(old, bytes.Clone(hash))
+		}
+		return nil
+	})
+	for _, hash := range old {
+		if err := tx.Bucket(bucketLists).Delete(hash); err != nil {
+			return err
+		}
+		if err := tx.Bucket(bucketSeen).Delete(hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// maxGroup is how many writes one commit takes. A commit costs one flush of the
+// disk however many there are.
+const maxGroup = 256
+
+// reopenEvery is how often a ledger in trouble is tried again.
+const reopenEvery = 10 * time.Second
+
+// request is one write. do may be called more than once; only the last call
+// that was committed counts, so it begins from nothing each time.
+type request struct {
+	do   func(*bbolt.Tx) error
+	done chan error // of size 1: the caller may have gone
+}
+
+// update makes a write, and waits for it.
+func (l *Ledger) update(op string, do func(*bbolt.Tx) error) error {
+	if l.readOnly {
+		return ErrReadOnly
+	}
+	if l.stuck.Load() {
+		return fmt.Errorf("ledger: %s: %w", op, ErrSlow)
+	}
+	timeout := time.NewTimer(l.cfg.WriteTimeout)
+	defer timeout.Stop()
+	r := &request{do: do, done: make(chan error, 1)}
+	select {
+	case l.requests <- r:
+	case <-l.done:
+		return fmt.Errorf("ledger: %s: closed", op)
+	case <-timeout.C:
+		return l.slow(op)
+	}
+	select {
+	case err := <-r.done:
+		if err != nil {
+			return fmt.Errorf("ledger: %s: %w", op, err)
+		}
+		return nil
+	case <-l.done:
+		return fmt.Errorf("ledger: %s: closed", op)
+	case <-timeout.C:
+		return l.slow(op)
+	}
+}
+
+func (l *Ledger) slow(op string) error {
+	l.stuck.Store(true)
+	return fmt.Errorf("ledger: %s: %w", op, ErrSlow)
+}
+
+// writer makes the writes, one commit after another, until quit. It owns what
+// Ledger says is the writer's.
+func (l *Ledger) writer() {
+	defer close(l.done)
+	for {
+		select {
+		case r := <-l.requests:
+			l.commit(l.gather(r))
+		case <-l.quit:
+			for len(l.requests) > 0 {
+				l.commit(l.gather(<-l.requests))
+			}
+			return
+		}
+		l.stuck.Store(false)
+		for l.pruning && len(l.requests) == 0 && !l.closing() {
+			l.pruneStep()
+		}
+	}
+}
+
+func (l *Ledger) closing() bool {
+	select {
+	case <-l.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *Ledger) gather(first *request) []*request {
+	group := []*request{first}
+	for len(group) < maxGroup {
+		select {
+		case r := <-l.requests:
+			group = append(group, r)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit makes a group of writes one transaction. Where one of them fails by
+// itself, each gets a transaction of its own.
+func (l *Ledger) commit(group []*request) {
+	if err := l.writable(); err != nil {
+		for _, r := range group {
+			r.done <- err
+		}
+		return
+	}
+	var bad error
+	err := l.transact(func(tx *bbolt.Tx) error {
+		for _, r := range group {
+			if bad = r.do(tx); bad != nil {
+				return bad
+			}
+		}
+		return nil
+	})
+	if bad != nil && len(group) > 1 {
+		for _, r := range group {
+			r.done <- l.transact(r.do)
+		}
+		return
+	}
+	for _, r := range group {
+		r.done <- err
+	}
+}
+
+// transact is db.Update with panics as errors: a damaged page must cost the
+// record, not the daemon.
+func (l *Ledger) transact(do func(*bbolt.Tx) error) (err error) {
+	defer recovered(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	return l.db.Update(do)
+}
+
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("damaged: %v", v)
+	}
+}
+
+// writable tries to leave a state in which the file could not be written.
+func (l *Ledger) writable() error {
+	trouble := l.Trouble()
+	if trouble == nil {
+		return nil
+	}
+	if time.Since(l.triedAt) < reopenEvery {
+		return trouble
+	}
+	l.triedAt = time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.db != nil {
+		_ = l.db.Close() // its shared lock would keep us out
+		l.db = nil
+	}
+	db, err := openWritable(l.cfg)
+	if err != nil {
+		l.trouble = err
+		if readable, err := openReadable(l.cfg); err == nil {
+			l.db = readable
+		}
+		return err
+	}
+	l.db, l.trouble = db, nil
+	l.cfg.Warn("the ledger can be written again", nil)
+	return nil
+}
+
+// view reads.
+func (l *Ledger) view(op string, do func(*bbolt.Tx) error) (err error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.db == nil {
+		return fmt.Errorf("ledger: %s: %w", op, errors.Join(l.trouble, errNothing))
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("ledger: %s: %w", op, err)
+		}
+	}()
+	defer recovered(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	return l.db.View(do)
+}
+
+var errNothing = errors.New("there is nothing to read")
