@@ -1,0 +1,365 @@
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+	"zecpower/scheduler"
+)
+
+var at = time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
+
+var info = batcher.RunInfo{
+	RunID: "morning/2026-11-23T07:45:00Z", Schedule: "morning", Action: batcher.ActionStart, ScheduledAt: at,
+	Groups: []batcher.GroupInfo{{Group: "web", Total: 3, Duplicates: 1}, {Group: "db", Total: 2}},
+}
+
+var failure = batcher.InstanceResult{
+	InstanceID: "i-7", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonRecycled,
+	Code: apiclient.CodeInstanceRecycled, State: apiclient.StateRecycle, RequestID: "T1", Attempts: 2,
+}
+
+func watched(level zapcore.Level) (*Events, *observer.ObservedLogs) {
+	core, logs := observer.New(level)
+	return NewEvents(EventsConfig{Logger: zap.New(core), InstanceLines: 3}), logs
+}
+
+// only is the one event with this message.
+func only(t *testing.T, logs *observer.ObservedLogs, message string) observer.LoggedEntry {
+	t.Helper()
+	entries := logs.FilterMessage(message).All()
+	if len(entries) != 1 {
+		t.Fatalf("%d events %q in %v", len(entries), message, logs.All())
+	}
+	return entries[0]
+}
+
+func expect(t *testing.T, e observer.LoggedEntry, level zapcore.Level, want map[string]any) {
+	t.Helper()
+	if e.Level != level {
+		t.Errorf("%s: level %s, want %s", e.Message, e.Level, level)
+	}
+	got := e.ContextMap()
+	for key, value := range want {
+		if fmt.Sprint(got[key]) != fmt.Sprint(value) {
+			t.Errorf("%s: %s is %v, want %v", e.Message, key, got[key], value)
+		}
+	}
+	for key := range got {
+		if _, named := want[key]; !named {
+			t.Errorf("%s: unexpected key %s = %v", e.Message, key, got[key])
+		}
+	}
+}
+
+// with adds to the keys that every event of the run has.
+func with(more map[string]any) map[string]any {
+	all := map[string]any{"run_id": info.RunID, "schedule": "morning", "action": "start", "scheduled_at": at}
+	for k, v := range more {
+		all[k] = v
+	}
+	return all
+}
+
+func TestRunStartedTellsWhatItIsAbout(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	e.RunStarted(info)
+	expect(t, only(t, logs, EventRunStarted), zapcore.InfoLevel, with(map[string]any{"groups": []string{"web", "db"}, "instances": 5, "duplicates": 1}))
+}
+
+func TestRunByHandHasNoSchedule(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	e.RunStarted(batcher.RunInfo{RunID: "manual/x", Action: batcher.ActionStop})
+	expect(t, only(t, logs, EventRunStarted), zapcore.InfoLevel, map[string]any{"run_id": "manual/x", "action": "stop", "groups": []string{}, "instances": 0})
+}
+
+func TestBatchIsNewsOnlyWhenSomethingFailedInIt(t *testing.T) {
+	for result, level := range map[batcher.BatchResult]zapcore.Level{
+		batcher.BatchAccepted: zapcore.DebugLevel, batcher.BatchPartial: zapcore.InfoLevel, batcher.BatchRefused: zapcore.InfoLevel,
+	} {
+		e, logs := watched(zapcore.DebugLevel)
+		e.BatchFinished(info, batcher.Batch{Group: "web", Size: 100, Failed: 2, Result: result, RequestID: "T1", Duration: 1500 * time.Microsecond})
+		expect(t, only(t, logs, EventBatchFinished), level, with(map[string]any{
+			"group": "web", "result": result, "instances": 100, "failed": 2, "request_id": "T1", "duration_seconds": 0.002,
+		}))
+	}
+}
+
+func TestFailedInstanceIsALine(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	e.Settled(info, "web", []batcher.InstanceResult{{InstanceID: "i-1", Outcome: batcher.OutcomeStarted}, failure})
+	expect(t, only(t, logs, EventInstanceFailed), zapcore.WarnLevel, with(map[string]any{
+		"group": "web", "instance_id": "i-7", "reason": "recycled", "code": "OPERATION_DENIED_INSTANCE_RECYCLED",
+		"state": "RECYCLE", "request_id": "T1", "attempts": 2,
+	}))
+}
+
+func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	e.RunStarted(info)
+	results := slices.Repeat([]batcher.InstanceResult{failure}, 2)
+	for range 10 {
+		e.Settled(info, "web", results)
+	}
+	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 3 {
+		t.Errorf("%d lines, want 3", n)
+	}
+	if n := logs.FilterField(zap.Int("limit", 3)).Len(); n != 1 {
+		t.Errorf("the cut was told %d times", n)
+	}
+	e.RunFinished(info, batcher.Report{Groups: []batcher.GroupReport{{Group: "web", Total: 20, Failed: 20, Results: slices.Repeat(results, 10)}}})
+	ids := only(t, logs, EventRunFinished).ContextMap()["failed_ids"].([]any)
+	if len(ids) != 20 {
+		t.Errorf("%d failed_ids, want all 20", len(ids))
+	}
+	e.Settled(info, "web", results[:1]) // another run starts from 0
+	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 4 {
+		t.Errorf("%d lines after the next run's first, want 4", n)
+	}
+}
+
+func TestRunFinishedIsOneEventAGroupWithItsFailedIDs(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	e.RunFinished(info, batcher.Report{Action: batcher.ActionStart, StartedAt: at, FinishedAt: at.Add(90 * time.Second), Groups: []batcher.GroupReport{
+		{Group: "web", Total: 3, Done: 1, Already: 1, Failed: 1, Results: []batcher.InstanceResult{{Outcome: batcher.OutcomeStarted}, failure}},
+		{Group: "db", Total: 2, Done: 2},
+		{Group: "cache", Total: 1, Failed: 1, Results: []batcher.InstanceResult{failure}},
+		{Group: "lost", Err: "web.txt: permission denied"},
+	}})
+	entries := logs.FilterMessage(EventRunFinished).All()
+	if len(entries) != 4 {
+		t.Fatalf("%d events", len(entries))
+	}
+	expect(t, entries[0], zapcore.WarnLevel, with(map[string]any{
+		"group": "web", "result": "partial", "started": 1, "already_running": 1, "failed": 1, "failed_ids": []string{"i-7"}, "duration_seconds": 90,
+	}))
+	expect(t, entries[1], zapcore.InfoLevel, with(map[string]any{
+		"group": "db", "result": "ok", "started": 2, "already_running": 0, "failed": 0, "failed_ids": []string{}, "duration_seconds": 90,
+	}))
+	expect(t, entries[2], zapcore.ErrorLevel, with(map[string]any{
+		"group": "cache", "result": "failed", "started": 0, "already_running": 0, "failed": 1, "failed_ids": []string{"i-7"}, "duration_seconds": 90,
+	}))
+	expect(t, entries[3], zapcore.ErrorLevel, with(map[string]any{
+		"group": "lost", "result": "failed", "started": 0, "already_running": 0, "failed": 0, "failed_ids": []string{}, "duration_seconds": 90,
+		"error": "web.txt: permission denied",
+	}))
+}
+
+func TestStopIsToldInItsOwnWords(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	run := batcher.RunInfo{RunID: "evening/x", Schedule: "evening", Action: batcher.ActionStop}
+	e.RunFinished(run, batcher.Report{Action: batcher.ActionStop, Groups: []batcher.GroupReport{{Group: "web", Total: 2, Done: 1, Already: 1}}})
+	expect(t, only(t, logs, EventRunFinished), zapcore.InfoLevel, map[string]any{
+		"run_id": "evening/x", "schedule": "evening", "action": "stop", "group": "web", "result": "ok",
+		"stopped": 1, "already_stopped": 1, "failed": 0, "failed_ids": []string{}, "duration_seconds": 0,
+	})
+}
+
+func TestThrottleIsToldOnceASlowDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, logs := watched(zapcore.InfoLevel)
+		throttle := &apiclient.Error{Action: "StartInstances", HTTPStatus: 429, Code: apiclient.CodeRequestLimitExceeded, Class: apiclient.ClassThrottled, RequestID: "T1", RetryAfter: 2 * time.Second}
+		other := info
+		other.RunID = "other"
+		for range 50 { // one slow-down of the account, met by two runs and two actions
+			e.Retried(info, "StartInstances", apiclient.ClassThrottled, throttle)
+			e.Retried(other, "DescribeInstancesStatus", apiclient.ClassThrottled, throttle)
+			time.Sleep(10 * time.Second)
+		}
+		entry := only(t, logs, EventThrottled)
+		expect(t, entry, zapcore.WarnLevel, with(map[string]any{
+			"api_action": "StartInstances", "reason": "throttled", "code": "REQUEST_LIMIT_EXCEEDED", "request_id": "T1",
+			"retry_after_seconds": 2, "error": throttle.Error(),
+		}))
+		time.Sleep(spell)
+		e.Retried(info, "StartInstances", apiclient.ClassThrottled, throttle)
+		if n := logs.FilterMessage(EventThrottled).Len(); n != 2 {
+			t.Errorf("%d events after the second slow-down, want 2", n)
+		}
+	})
+}
+
+func lost(port int, request string) error {
+	return &apiclient.Error{Action: "StartInstances", Class: apiclient.ClassAmbiguous, RequestID: request, Err: &net.OpError{
+		Op: "read", Net: "tcp", Source: &net.TCPAddr{Port: port}, Err: syscall.ECONNRESET,
+	}}
+}
+
+func TestRetryIsToldWhenTheErrorChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, logs := watched(zapcore.InfoLevel)
+		tell := func(err error) int {
+			e.Retried(info, "StartInstances", apiclient.ClassOf(err), err)
+			return logs.FilterMessage(eventRequestRetried).Len()
+		}
+		unavailable := func(request string) error {
+			return &apiclient.Error{HTTPStatus: 503, Code: apiclient.CodeServiceUnavailable, Class: apiclient.ClassTransient, RequestID: request}
+		}
+		for i, step := range []struct {
+			err  error
+			want int
+		}{
+			{lost(1000, "T1"), 1},
+			{lost(1001, "T2"), 1},    // only the port and the request differ
+			{unavailable("T3"), 2},   // news
+			{lost(1002, "T4"), 2},    // both go on
+			{unavailable("T5"), 2},   //
+			{errors.New("other"), 3}, // no API error at all
+		} {
+			if got := tell(step.err); got != step.want {
+				t.Errorf("step %d: %d lines, want %d", i, got, step.want)
+			}
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(spell)
+		if got := tell(lost(1003, "T6")); got != 4 {
+			t.Errorf("back after a pause: %d lines, want 4", got)
+		}
+		e.RunFinished(info, batcher.Report{})
+		if got := tell(lost(1004, "T7")); got != 5 {
+			t.Errorf("in the next run: %d lines, want 5", got)
+		}
+	})
+}
+
+func TestRefusalAboutAnInstanceIsNoWarning(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	e.Retried(info, "StartInstances", apiclient.ClassInstance, &apiclient.Error{HTTPStatus: 404, Class: apiclient.ClassInstance})
+	if logs.Len() != 0 {
+		t.Errorf("%v", logs.All())
+	}
+}
+
+func TestRejectedCredentialsAreAnError(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	err := &apiclient.Error{Action: "StartInstances", HTTPStatus: 401, Code: apiclient.CodeSignatureFailure, Class: apiclient.ClassCredentials, RequestID: "T9"}
+	e.CredentialsRejected(info, err)
+	expect(t, only(t, logs, EventCredentialsRejected), zapcore.ErrorLevel, with(map[string]any{
+		"code": "AUTHFAILURE_SIGNATURE_FAILURE", "request_id": "T9", "error": err.Error(),
+	}))
+}
+
+func TestScheduleEvents(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	s := e.Scheduler()
+	s.RunMissed(scheduler.Missed{Schedule: "morning", Nominal: at, Last: at, Count: 1, Reason: scheduler.MissedDown})
+	expect(t, only(t, logs, EventScheduleMissed), zapcore.WarnLevel, map[string]any{"schedule": "morning", "scheduled_at": at, "reason": "down"})
+	logs.TakeAll()
+
+	s.RunMissed(scheduler.Missed{Schedule: "morning", Nominal: at, Last: at.Add(time.Hour), Count: 61, AtLeast: true, Reason: scheduler.MissedDown})
+	expect(t, only(t, logs, EventScheduleMissed), zapcore.WarnLevel, map[string]any{
+		"schedule": "morning", "scheduled_at": at, "last_scheduled_at": at.Add(time.Hour), "count": 61, "at_least": true, "reason": "down",
+	})
+	logs.TakeAll()
+
+	s.ClockStepped(-90 * time.Second)
+	expect(t, only(t, logs, EventClockStepped), zapcore.WarnLevel, map[string]any{"step_seconds": -90})
+}
+
+func TestOverlapIsAWarningEachTime(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	for range 3 {
+		e.Scheduler().RunSkipped(scheduler.Skipped{Schedule: "morning", Nominal: at, Last: at, Count: 1, Cause: scheduler.VerdictOverlap})
+	}
+	if n := logs.FilterMessage(EventScheduleSkipped).Len(); n != 3 {
+		t.Errorf("%d events, want 3", n)
+	}
+	expect(t, logs.All()[0], zapcore.WarnLevel, map[string]any{"schedule": "morning", "scheduled_at": at, "reason": "overlap"})
+}
+
+func TestSkipsMeantToBeAreToldOnceADayAndCause(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	s := e.Scheduler()
+	skip := func(schedule string, day int, cause scheduler.Verdict, calendar string) int {
+		for i := range 5 {
+			nominal := at.AddDate(0, 0, day).Add(time.Duration(i) * time.Minute)
+			s.RunSkipped(scheduler.Skipped{Schedule: schedule, Nominal: nominal, Last: nominal, Count: 1, Cause: cause, Calendar: calendar})
+		}
+		return logs.FilterMessage(EventScheduleSkipped).Len()
+	}
+	for i, got := range []int{
+		skip("a", 0, scheduler.VerdictPaused, ""), skip("b", 0, scheduler.VerdictPaused, ""),
+		skip("a", 1, scheduler.VerdictPaused, ""), skip("a", 1, scheduler.VerdictExcluded, "holidays"),
+		skip("a", 1, scheduler.VerdictExcluded, "2026-11-24"),
+	} {
+		if got != i+1 {
+			t.Errorf("step %d: %d events, want %d", i, got, i+1)
+		}
+	}
+	expect(t, logs.All()[3], zapcore.InfoLevel, map[string]any{"schedule": "a", "scheduled_at": at.AddDate(0, 0, 1), "reason": "excluded", "calendar": "holidays"})
+}
+
+func TestRunThatFailedAsAWholeIsAnError(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	f := scheduler.Firing{RunID: info.RunID, Schedule: "morning", Action: "start", Groups: []string{"web"}, Nominal: at}
+	s := e.Scheduler()
+	s.RunFinished(f, scheduler.Result{Outcome: scheduler.OutcomePartial}, time.Second)
+	if logs.Len() != 0 {
+		t.Errorf("told twice: %v", logs.All())
+	}
+	s.RunFinished(f, scheduler.Result{Outcome: scheduler.OutcomeFailed, Err: &scheduler.PanicError{Value: "boom", Stack: []byte("stack")}}, time.Second)
+	expect(t, only(t, logs, EventRunFinished), zapcore.ErrorLevel, with(map[string]any{
+		"groups": []string{"web"}, "result": "failed", "duration_seconds": 1, "error": "the run panicked: boom", "stack": "stack",
+	}))
+}
+
+func TestLedgerFailureIsToldOnceASpell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, logs := watched(zapcore.InfoLevel)
+		for range 20 {
+			e.Scheduler().LedgerFailed("decide", errors.New("no space left on device"))
+			time.Sleep(15 * time.Second)
+		}
+		if logs.Len() != 1 || logs.All()[0].Level != zapcore.ErrorLevel {
+			t.Errorf("%v", logs.All())
+		}
+	})
+}
+
+func TestConfigurationEvents(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	e.ConfigurationReloaded("schedules.yaml", Changes{Added: []string{"a"}, Moved: []string{"b"}})
+	expect(t, only(t, logs, EventConfigurationReloaded), zapcore.InfoLevel, map[string]any{
+		"config": "schedules.yaml", "schedules_added": []string{"a"}, "schedules_removed": []string{},
+		"schedules_moved": []string{"b"}, "schedules_changed": []string{},
+	})
+	e.ConfigurationRejected("schedules.yaml", errors.Join(errors.New("one"), errors.New("two")))
+	expect(t, only(t, logs, EventConfigurationRejected), zapcore.ErrorLevel, map[string]any{"config": "schedules.yaml", "error": "one\ntwo"})
+}
+
+func TestEventsOfManyRunsAtOnce(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	var runs sync.WaitGroup
+	for i := range 8 {
+		runs.Go(func() {
+			run := info
+			run.RunID = fmt.Sprint(i)
+			e.RunStarted(run)
+			for range 20 {
+				e.Retried(run, "StartInstances", apiclient.ClassTransient, lost(i, "T"))
+				e.Settled(run, "web", []batcher.InstanceResult{failure})
+			}
+			e.RunFinished(run, batcher.Report{})
+		})
+	}
+	runs.Wait()
+	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 8*3 {
+		t.Errorf("%d lines, want 3 a run", n)
+	}
+	if len(e.lines)+len(e.spells) != 0 {
+		t.Errorf("remembered for ever: %v, %v", e.lines, e.spells)
+	}
+}
