@@ -44,7 +44,7 @@ func TestInstancesFileForms(t *testing.T) {
 		"no newline at the end": {"a\nb", []string{"a", "b"}},
 		"CRLF":                  {"a\r\nb\r\n", []string{"a", "b"}},
 		"byte order mark":       {"\ufeffa\nb\n", []string{"a", "b"}},
-		"comments and blanks":   {"# all\n\na # first\n\t b\t\n#c\n", []string{"a", "b"}},
+		"comments and blanks":   {"# all\n\na # first\n\t b\t# second\n#c\n", []string{"a", "b"}},
 		"repeated":              {"a\nb\na\n", []string{"a", "b", "a"}},
 		"an id of digits":       {"0123\n", []string{"0123"}},
 	} {
