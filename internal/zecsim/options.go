@@ -126,9 +126,9 @@ func (o Options) validate() error {
 }
 
 func (o Options) validateFleet() error {
-	n := max(o.Instances, len(o.Fleet))
+	n := o.Instances + len(o.Fleet)
 	switch {
-	case o.Instances < 0 || n > maxInstances:
+	case n < 0 || n > maxInstances:
 		return fmt.Errorf("%d instances: use 0 to %d", n, maxInstances)
 	case o.Fleet != nil && (o.Instances != 0 || o.Overrides != nil):
 		return errors.New("fleet: give either a fleet, or a number of instances and overrides")

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -39,11 +38,14 @@ func (p *Problem) Error() string {
 }
 
 // LoadScenario reads a scenario file: see scenario.example.yaml, which shows
-// every key. instances above 0 replaces the size of the fleet that the file
-// gives. Keys that are left out keep the values of [DefaultOptions]; keys that
-// are unknown or repeated are errors. The error joins every [*Problem], in the
-// order of the file. Credentials never stand in a scenario.
-func LoadScenario(path string, instances int) (Options, error) {
+// every key. Keys that are left out keep the values of [DefaultOptions]; keys
+// that are unknown or repeated are errors. The error joins every [*Problem], in
+// the order of the file. Credentials never stand in a scenario.
+func LoadScenario(path string) (Options, error) { return LoadScenarioSized(path, 0) }
+
+// LoadScenarioSized is LoadScenario for a fleet of another size than the file
+// says, where instances is above 0: shares and ranges are taken of that.
+func LoadScenarioSized(path string, instances int) (Options, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Options{}, fmt.Errorf("scenario: %w", err)
@@ -53,11 +55,11 @@ func LoadScenario(path string, instances int) (Options, error) {
 	if err != nil {
 		return Options{}, fmt.Errorf("scenario %s: %w", path, err)
 	}
-	return ParseScenario(filepath.Base(path), data, instances)
+	return ParseScenario(path, data, instances)
 }
 
-// ParseScenario is LoadScenario for a file that was read already; name stands
-// for it in errors.
+// ParseScenario is LoadScenarioSized for a file that was read already; name
+// stands for it in errors.
 func ParseScenario(name string, data []byte, instances int) (Options, error) {
 	p := &scenarioParser{decoder: decoder{file: name}, opts: DefaultOptions(), instances: instances}
 	if len(data) > maxScenarioBytes {

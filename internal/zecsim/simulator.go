@@ -103,8 +103,9 @@ func (s *Simulator) arrive(r *http.Request) *exchange {
 // leave closes the books on it, also while a panic breaks the connection.
 func (s *Simulator) leave(x *exchange) {
 	s.mu.Lock()
-	x.record.Took = s.tick() - x.at
-	s.ledger.leave(x.record, s.opts.KeepRequests)
+	now := s.tick()
+	x.record.Took = now - x.at
+	s.ledger.leave(now, x.record, s.opts.KeepRequests)
 	s.mu.Unlock()
 	if s.opts.OnRequest != nil {
 		s.opts.OnRequest(x.record)
@@ -138,19 +139,26 @@ func (s *Simulator) decideFate(x *exchange, body []byte) {
 	h.Write([]byte(x.record.Action))
 	h.Write([]byte{0})
 	h.Write(body)
-	key := h.Sum64()
+	x.rng = rand.New(rand.NewPCG(s.opts.Seed, mix(h.Sum64(), s.nth(h.Sum64()))))
+	x.fault = rollFault(s.opts.Faults, x.rng, x.record.Action, x.at)
+	if x.fault == nil {
+		return
+	}
+	x.record.Fault = x.fault.Kind
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger.faults[x.fault.Kind]++
+}
+
+// nth counts how often a request was asked, from 1.
+func (s *Simulator) nth(request uint64) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.seen) >= maxRemembered {
 		clear(s.seen)
 	}
-	s.seen[key]++
-	nth := s.seen[key]
-	s.mu.Unlock()
-	x.rng = rand.New(rand.NewPCG(s.opts.Seed, mix(key, nth)))
-	x.fault = rollFault(s.opts.Faults, x.rng, x.record.Action, x.at)
-	if x.fault != nil {
-		x.record.Fault = x.fault.Kind
-	}
+	s.seen[request]++
+	return s.seen[request]
 }
 
 // mix hashes numbers into one that looks random.

@@ -38,13 +38,15 @@ type RequestRecord struct {
 	Note string
 }
 
-// Truth sums up what happened so far.
+// Truth sums up what happened so far. Requests, ByAction, Faults, Throttled and
+// the accepted starts and stops count a request as soon as it is judged; the
+// others once it is over, which can be a moment after its client has the reply.
 type Truth struct {
 	At time.Time
 	// Requests that arrived, whatever became of them.
 	Requests int
 	ByAction map[string]int // unknown actions are counted as ""
-	ByStatus map[int]int    // finished requests by the HTTP status sent; 0 where none was
+	ByStatus map[int]int    // by the HTTP status sent; 0 where none was
 	Faults   map[FaultKind]int
 	// Throttled requests were over the limit; AuthFailures were not let in;
 	// Malformed and Abandoned are as in RequestRecord.
@@ -53,7 +55,10 @@ type Truth struct {
 	AcceptedStarts, AcceptedStops int
 	// MaxPerSecond is the most requests that arrived within less than one second of each other.
 	MaxPerSecond int
-	// PeakConcurrency is the most requests that were under way at once.
+	// PeakConcurrency is the most requests that were under way at once for
+	// longer than an instant: in bubble time a request that ends and the next
+	// that begins at the same moment do not count as two. A request whose
+	// client gave up ends when its connection does.
 	PeakConcurrency int
 	// Instances counts those that exist; ByState tells their true states.
 	Instances int
@@ -86,6 +91,7 @@ func (s *Simulator) Truth() Truth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.tick()
+	s.ledger.levelHeld(now)
 	t := s.ledger.truth()
 	t.At = s.origin.Add(now)
 	t.Instances, t.ByState = s.fleet.existing(now), s.fleet.countStates(now)
@@ -163,6 +169,7 @@ type ledger struct {
 	requests, underWay, peak                      int
 	throttled, authFailures, malformed, abandoned int
 	acceptedStarts, acceptedStops                 int
+	levelSince                                    time.Duration // when underWay last changed
 	byAction                                      map[string]int
 	byStatus                                      map[int]int
 	faults                                        map[FaultKind]int
@@ -178,9 +185,9 @@ func newLedger() ledger {
 
 // arrive counts a request and returns its number.
 func (l *ledger) arrive(at time.Duration, action string) int {
+	l.levelHeld(at)
 	l.requests++
 	l.underWay++
-	l.peak = max(l.peak, l.underWay)
 	if !slices.Contains(actionNames(), action) {
 		action = "" // a client chooses its header, so it must not choose our keys
 	}
@@ -194,8 +201,17 @@ func (l *ledger) arrive(at time.Duration, action string) int {
 	return l.requests
 }
 
+// levelHeld is called before the number of requests under way changes: the
+// present one held since the last change, which may be no time at all.
+func (l *ledger) levelHeld(until time.Duration) {
+	if until > l.levelSince {
+		l.peak, l.levelSince = max(l.peak, l.underWay), until
+	}
+}
+
 // leave counts how a request ended.
-func (l *ledger) leave(r RequestRecord, keep bool) {
+func (l *ledger) leave(at time.Duration, r RequestRecord, keep bool) {
+	l.levelHeld(at)
 	l.underWay--
 	r.Malformed = r.Malformed || strings.HasPrefix(string(r.Code), string(apiclient.CodeInvalidParameter))
 	l.byStatus[r.Status]++
@@ -204,13 +220,9 @@ func (l *ledger) leave(r RequestRecord, keep bool) {
 			*n++
 		}
 	}
-	count(&l.throttled, r.Throttled)
 	count(&l.abandoned, r.Abandoned)
 	count(&l.authFailures, strings.HasPrefix(string(r.Code), "AUTHFAILURE"))
 	count(&l.malformed, r.Malformed)
-	if r.Fault != "" {
-		l.faults[r.Fault]++
-	}
 	if keep {
 		l.kept = append(l.kept, r)
 	}
