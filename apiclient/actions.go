@@ -142,7 +142,11 @@ func (c *Client) DescribeInstancesStatus(ctx context.Context, q StatusQuery) (St
 	if err != nil {
 		return StatusPage{}, err
 	}
-	return StatusPage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: *out.DataSet}, nil
+	page := StatusPage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: *out.DataSet}
+	for i, s := range page.Instances { // new names may appear, and go to logs and reports
+		page.Instances[i].State = State(printable(string(s.State)))
+	}
+	return page, nil
 }
 
 // DescribeInstances asks for a page of the instances that match q. Errors are *Error.

@@ -54,16 +54,16 @@ func (r reply) decode(action string, mutating bool, sentAt time.Time, out any) (
 	if jsonErr == nil {
 		jsonErr = json.Unmarshal(r.body, &env)
 	}
-	if r.status == http.StatusOK && env.Code == "" {
-		if jsonErr == nil {
-			jsonErr = env.into(out)
-		}
-		if jsonErr == nil {
-			return env.RequestID, nil
-		}
+	if r.status != http.StatusOK || (jsonErr == nil && env.Code != "") {
+		return "", r.refusal(action, mutating, sentAt, env, jsonErr)
+	}
+	if jsonErr == nil {
+		jsonErr = env.into(out)
+	}
+	if jsonErr != nil {
 		return "", r.unreadable(action, mutating, env, jsonErr)
 	}
-	return "", r.refusal(action, mutating, sentAt, env, jsonErr)
+	return printable(env.RequestID), nil
 }
 
 // into decodes the inner object, which must be there.
@@ -89,7 +89,14 @@ func (r reply) refusal(action string, mutating bool, sentAt time.Time, env envel
 		Code: Code(printable(string(env.Code))), Message: printable(env.Message), RequestID: printable(env.RequestID),
 		Class: classify(r.status, env.Code), RetryAfter: retryAfter(r.header, sentAt),
 	}
-	e.MaybeApplied = mutating && r.status >= 500 && e.Class == ClassTransient
+	if e.Class == ClassRequest && jsonErr != nil && r.tornJSON() {
+		e.Class = ClassTransient // what it says is lost, so the next reply may say it
+	}
+	done := r.status/100 == 2 || r.status >= 500
+	e.MaybeApplied = mutating && done && e.Class == ClassTransient
+	if e.MaybeApplied && r.status/100 == 2 {
+		e.Class = ClassAmbiguous
+	}
 	if jsonErr != nil {
 		e.Err = fmt.Errorf("not the API's own reply (%s)", r.describeBody())
 	}
@@ -100,6 +107,11 @@ func (r reply) refusal(action string, mutating bool, sentAt time.Time, env envel
 		e.ClockSkew = clockSkew(r.header, sentAt)
 	}
 	return e
+}
+
+// tornJSON reports a reply that began as the API's own and was cut short.
+func (r reply) tornJSON() bool {
+	return r.broken != nil || bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("{"))
 }
 
 // classify maps status and code to a class. The code is asked first: it is the
@@ -113,13 +125,15 @@ func classify(status int, code Code) Class {
 		return ClassCredentials
 	case strings.HasPrefix(c, "INVALID_INSTANCE") || strings.HasPrefix(c, "OPERATION_DENIED_INSTANCE"):
 		return ClassInstance
+	case strings.HasPrefix(c, string(CodeInvalidParameter)):
+		return ClassRequest
 	case status >= 500 || code == CodeInternalServerError || code == CodeServiceUnavailable || code == CodeRequestTimedOut:
 		return ClassTransient
 	case status == http.StatusRequestTimeout || status == http.StatusTooEarly:
 		return ClassTransient
 	case status == http.StatusMovedPermanently || status == http.StatusPermanentRedirect:
 		return ClassRequest
-	case status < 400: // a passing redirect: a maintenance page, a sign-in of a proxy
+	case status < 400: // another 2xx, or a passing redirect: a maintenance page, a sign-in of a proxy
 		return ClassTransient
 	}
 	return ClassRequest

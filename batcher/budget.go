@@ -1,7 +1,6 @@
 package batcher
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -200,19 +199,18 @@ func (p *permit) withdraw() {
 	b.dispatch()
 }
 
-// done tells how the request went.
-func (p *permit) done(err error) {
+// done tells how the request went; e is nil where it went well.
+func (p *permit) done(e *apiclient.Error) {
 	b := p.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	b.inFlight--
-	e, failed := errors.AsType[*apiclient.Error](err)
 	switch {
-	case failed && (e.Class == apiclient.ClassTransient || e.Class == apiclient.ClassAmbiguous):
+	case e != nil && (e.Class == apiclient.ClassTransient || e.Class == apiclient.ClassAmbiguous):
 		b.gate.failed(now, p.epoch, p.probe, b.rng)
 		b.pause(now, e.RetryAfter)
-	case failed && e.Class == apiclient.ClassThrottled:
+	case e != nil && e.Class == apiclient.ClassThrottled:
 		b.answered(p)
 		b.throttled(now, p, e.RetryAfter)
 	default:
@@ -327,8 +325,10 @@ func (b *Budget) pick() *ticket {
 	switch {
 	case b.gate.closed():
 		order = [priorities]Priority{PriorityDiagnose, PriorityPoll, PriorityStart}
-	case b.high >= lowShare-1:
+	case b.high >= lowShare-1 && b.pollsWaitLonger():
 		order = [priorities]Priority{PriorityPoll, PriorityDiagnose, PriorityStart}
+	case b.high >= lowShare-1:
+		order = [priorities]Priority{PriorityDiagnose, PriorityPoll, PriorityStart}
 	}
 	for _, p := range order {
 		if queue := b.waiting[p]; len(queue) > 0 {
@@ -340,14 +340,21 @@ func (b *Budget) pick() *ticket {
 	panic("batcher: a permit for nobody")
 }
 
-// countShare keeps the tally that lowShare speaks of: only while lower
-// priorities wait does a higher one use their share up.
+// pollsWaitLonger decides between the lower priorities when one of them has its
+// share: by age, so that neither starves for the other.
+func (b *Budget) pollsWaitLonger() bool {
+	polls, looks := b.waiting[PriorityPoll], b.waiting[PriorityDiagnose]
+	return len(polls) > 0 && (len(looks) == 0 || polls[0].asked.Before(looks[0].asked))
+}
+
+// countShare keeps the tally that lowShare speaks of: permits in a row that
+// went past a lower priority that waited.
 func (b *Budget) countShare(p Priority) {
-	lowerWaits := false
+	passed := false
 	for _, queue := range b.waiting[p+1:] {
-		lowerWaits = lowerWaits || len(queue) > 0
+		passed = passed || len(queue) > 0
 	}
-	if lowerWaits {
+	if passed && b.high < lowShare-1 {
 		b.high++
 	} else {
 		b.high = 0

@@ -84,30 +84,30 @@ func (h *jobHeap) Pop() any {
 	return j
 }
 
-// watch is an instance to look at again at a time.
+// watch is an instance to look at again, and when something was last known of it.
 type watch struct {
-	item int
-	due  time.Time
+	item  int
+	since time.Time
 }
 
-// watchList is a queue of instances on their way, the next one due first: each
-// is put back at the end after a look, so it stays nearly in order by itself.
+// watchList is a queue of instances on their way, the one that was left alone
+// longest first. When each is due follows from the interval of the moment.
 type watchList struct{ list []watch }
 
-func (w *watchList) add(i int, due time.Time) { w.list = append(w.list, watch{i, due}) }
+func (w *watchList) add(i int, now time.Time) { w.list = append(w.list, watch{i, now}) }
 
 // due reports when the next look is due; ok is false where nothing is watched.
-func (w *watchList) due() (at time.Time, ok bool) {
+func (w *watchList) due(interval time.Duration) (at time.Time, ok bool) {
 	if len(w.list) == 0 {
 		return time.Time{}, false
 	}
-	return w.list[0].due, true
+	return w.list[0].since.Add(interval), true
 }
 
 // take removes up to size instances that are due by the given time.
-func (w *watchList) take(by time.Time, size int) []int {
+func (w *watchList) take(by time.Time, interval time.Duration, size int) []int {
 	n := 0
-	for n < len(w.list) && n < size && !w.list[n].due.After(by) {
+	for n < len(w.list) && n < size && !w.list[n].since.Add(interval).After(by) {
 		n++
 	}
 	items := make([]int, n)

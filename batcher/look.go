@@ -11,7 +11,7 @@ func (x *run) handleLook(a answer, e *apiclient.Error) {
 	switch {
 	case e == nil:
 		x.resolve(a.job)
-		x.seeAll(a.job, a.status)
+		x.seeAll(a.job, a.status, a.sent)
 	case e.Class == apiclient.ClassInstance:
 		x.resolve(a.job)
 		x.lookApart(a.job, e)
@@ -44,37 +44,33 @@ func (x *run) lookApart(j *job, e *apiclient.Error) {
 	x.failAll(j.items, reason)
 }
 
-// seeAll decides for each instance of a look, and sends out again what is ready.
-func (x *run) seeAll(j *job, page apiclient.StatusPage) {
+// seeAll decides for each instance of a look that left at asked, and sends out
+// again what is ready.
+func (x *run) seeAll(j *job, page apiclient.StatusPage, asked time.Time) {
 	now := time.Now()
-	states := make(map[string]apiclient.State, len(page.Instances))
-	for _, s := range page.Instances {
-		states[s.InstanceID] = s.State
-	}
-	complete := len(states) >= page.TotalCount
+	states, complete := x.statesOf(j, page)
 	ready := map[int][]int{} // by group
-	var confirmed, unseen []int
+	var confirmed, unseen, early []int
 	for _, i := range j.items {
 		it := &x.roster.items[i]
-		if it.settled {
-			continue
-		}
 		state, present := states[it.id]
 		if !present && !complete {
 			unseen = append(unseen, i)
 			continue
 		}
 		suspect := it.suspect
-		switch x.rules.see(it, state, present, now) {
+		switch x.rules.see(it, state, present, asked, now) {
 		case nextSettle:
 			x.settle(i)
 		case nextSend:
-			if j.refused && len(j.items) > 1 {
+			if j.refused && len(j.items) > 1 && !suspect {
 				it.acquit()
 			}
 			ready[it.group] = append(ready[it.group], i)
+		case nextLook:
+			early = append(early, i)
 		case nextWatch:
-			x.watched.add(i, now.Add(x.pollInterval()))
+			x.watched.add(i, now)
 			if suspect && it.booting {
 				confirmed = append(confirmed, i)
 			}
@@ -83,6 +79,39 @@ func (x *run) seeAll(j *job, page apiclient.StatusPage) {
 	x.journalAttempted(confirmed)
 	x.sendAgain(j, ready)
 	x.lookAgain(j, unseen)
+	x.lookLater(j, early)
+}
+
+// statesOf reads a reply; complete is false where it counts more of the
+// instances asked for than it lists. Instances that nobody asked for are left out.
+func (x *run) statesOf(j *job, page apiclient.StatusPage) (states map[string]apiclient.State, complete bool) {
+	listed := make(map[string]apiclient.State, len(page.Instances))
+	for _, s := range page.Instances {
+		listed[s.InstanceID] = s.State
+	}
+	states = make(map[string]apiclient.State, len(j.items))
+	for _, i := range j.items {
+		if state, ok := listed[x.roster.items[i].id]; ok {
+			states[x.roster.items[i].id] = state
+		}
+	}
+	return states, len(states) >= page.TotalCount
+}
+
+// lookLater repeats a look that came too soon after a request of unknown fate.
+func (x *run) lookLater(j *job, early []int) {
+	if len(early) == 0 {
+		return
+	}
+	var latest time.Time
+	for _, i := range early {
+		if at := x.roster.items[i].suspectAt; at.After(latest) {
+			latest = at
+		}
+	}
+	again := &job{priority: PriorityDiagnose, items: early, group: j.group, refusals: j.refusals, refused: j.refused}
+	again.ready = latest.Add(x.rules.settle)
+	x.enqueue(again)
 }
 
 // sendAgain queues what a look found ready. What is left of a refused chunk
@@ -105,7 +134,7 @@ func (x *run) mostTries(items []int) int {
 	tries := 0
 	for _, i := range items {
 		it := &x.roster.items[i]
-		tries = max(tries, it.fallen+it.rejected)
+		tries = max(tries, it.fallen+it.rejected+it.losses)
 	}
 	return tries
 }

@@ -21,6 +21,7 @@ func asError(err error) *apiclient.Error {
 
 // note keeps what a failed request says about its instances.
 func (x *run) note(j *job, e *apiclient.Error) {
+	x.failing = e.Class == apiclient.ClassTransient || e.Class == apiclient.ClassAmbiguous
 	switch e.Class {
 	case apiclient.ClassThrottled, apiclient.ClassTransient, apiclient.ClassAmbiguous:
 		for _, i := range j.items {
@@ -41,7 +42,7 @@ func (x *run) handlePower(a answer, e *apiclient.Error) {
 		x.resolve(a.job)
 		return
 	}
-	x.refused(a.job, e)
+	x.refused(a, e)
 	switch {
 	case e.Class == apiclient.ClassInstance:
 		x.resolve(a.job)
@@ -84,34 +85,31 @@ func (x *run) accepted(a answer) {
 		it.attempts++
 		it.requestID, it.trouble = a.power.RequestID, ""
 		if listed[it.id] {
-			it.rejected++
+			it.refuse(x.run.Action)
 			doubtful = append(doubtful, i)
 			continue
 		}
-		it.booting, it.onWay, it.taken, it.acceptedAt, it.code = true, false, true, now, ""
+		it.accept(now)
 		took = append(took, i)
-		x.watched.add(i, now.Add(x.pollInterval()))
+		x.watched.add(i, now)
 	}
-	if len(took) > 0 {
-		x.hopeless.clear()
-		x.journalAttempted(took)
-	}
+	x.journalAttempted(took)
 	if len(doubtful) > 0 {
 		x.enqueue(&job{priority: PriorityDiagnose, items: doubtful})
 	}
 }
 
 // refused charges a refused or lost request to the ids that it named.
-func (x *run) refused(j *job, e *apiclient.Error) {
+func (x *run) refused(a answer, e *apiclient.Error) {
 	if e.Class != apiclient.ClassInstance && e.Class != apiclient.ClassRequest && !e.MaybeApplied {
 		return
 	}
-	for _, i := range j.items {
+	for _, i := range a.job.items {
 		it := &x.roster.items[i]
 		it.attempts++
 		it.code, it.requestID = e.Code, e.RequestID
 		if e.MaybeApplied {
-			it.suspect, it.taken = true, true
+			it.doubt(a.sent)
 		}
 	}
 }
@@ -122,9 +120,7 @@ func (x *run) refused(j *job, e *apiclient.Error) {
 func (x *run) diagnoseRefusal(j *job) {
 	switch {
 	case len(j.items) == 1:
-		if j.refusals > 0 {
-			x.roster.items[j.items[0]].rejected++
-		}
+		x.roster.items[j.items[0]].refuse(x.run.Action)
 		x.enqueue(&job{priority: PriorityDiagnose, items: j.items, group: j.group, refusals: j.refusals + 1, refused: true})
 	case j.refusals == 0:
 		x.enqueue(&job{priority: PriorityDiagnose, items: j.items, group: j.group, refusals: 1, refused: true})

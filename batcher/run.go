@@ -32,9 +32,8 @@ type run struct {
 
 	// ended is why nothing more is sent; empty while the run goes on.
 	ended ending
-	// hopeless is the code that every chunk is refused with whatever is in it;
-	// empty while there is no such thing.
-	hopeless hopeless
+	// failing: the last answer of all showed an API that does not work.
+	failing bool
 
 	settled      map[int][]InstanceResult // by group, since the last flush
 	started      time.Time
@@ -67,7 +66,8 @@ func newRun(cfg Config, r Run) *run {
 		run:    r,
 		roster: newRoster(r.Groups),
 		rules: rules{
-			action: r.Action, attempts: cfg.Attempts, bootTimeout: cfg.BootTimeout, lag: lagPolls * cfg.PollInterval,
+			action: r.Action, attempts: cfg.Attempts, bootTimeout: cfg.BootTimeout,
+			lag: lagPolls * cfg.PollInterval, settle: cfg.PollInterval,
 		},
 		rng:     newRand(cfg.Seed),
 		answers: make(chan answer),
@@ -154,6 +154,12 @@ func (x *run) restore() {
 			}
 		}
 	}
+	for i := range x.roster.items {
+		if it := &x.roster.items[i]; !it.settled && !it.booting {
+			// It may have been in a request that was in flight when that process died.
+			it.suspect, it.suspectAt = true, x.started
+		}
+	}
 }
 
 // loop sends and handles until every instance has its outcome or the run ends.
@@ -164,11 +170,8 @@ func (x *run) loop(ctx context.Context, deadline *time.Timer) {
 	for x.open > 0 && x.ended == "" {
 		x.ask()
 		x.rearm(timer)
-		select { // answers first: one may end the run before a permit is spent
-		case a := <-x.answers:
-			x.handle(a)
+		if x.urgent(ctx, deadline) {
 			continue
-		default:
 		}
 		select {
 		case a := <-x.answers:
@@ -188,6 +191,27 @@ func (x *run) loop(ctx context.Context, deadline *time.Timer) {
 		case <-ctx.Done():
 			x.ended = endCancelled
 		}
+	}
+}
+
+// urgent takes what must not lose against a permit that is ready as well: an
+// answer, which may end the run, and the end itself.
+func (x *run) urgent(ctx context.Context, deadline *time.Timer) bool {
+	select {
+	case <-ctx.Done():
+		x.ended = endCancelled
+		return true
+	case <-deadline.C:
+		x.ended = endDeadline
+		return true
+	default:
+	}
+	select {
+	case a := <-x.answers:
+		x.handle(a)
+		return true
+	default:
+		return false
 	}
 }
 
@@ -213,7 +237,7 @@ func (x *run) wants(p Priority, now time.Time) bool {
 	if p != PriorityPoll {
 		return false
 	}
-	due, ok := x.watched.due()
+	due, ok := x.watched.due(x.pollInterval())
 	return ok && !due.After(now)
 }
 
@@ -227,7 +251,10 @@ func (x *run) granted(p Priority) <-chan *permit {
 
 // rearm sets the timer to the next backoff that ends or look that falls due.
 func (x *run) rearm(timer *time.Timer) {
-	wake, known := x.watched.due()
+	wake, known := x.watched.due(x.pollInterval())
+	if latest := time.Now().Add(x.cfg.PollInterval); known && wake.After(latest) {
+		wake = latest // a stretched interval shrinks again as the budget recovers
+	}
 	if x.tickets[PriorityPoll] != nil {
 		known = false // already asked for; the permit will come
 	}
@@ -283,7 +310,7 @@ func (x *run) next(p Priority, now time.Time) *job {
 		return nil
 	}
 	// A little ahead of time, so that requests are full.
-	items := x.watched.take(now.Add(x.cfg.PollInterval/10), x.cfg.Size)
+	items := x.watched.take(now.Add(x.cfg.PollInterval/10), x.pollInterval(), x.cfg.Size)
 	if len(items) == 0 {
 		return nil
 	}
@@ -320,6 +347,7 @@ func (x *run) land() {
 func (x *run) handle(a answer) {
 	x.flying--
 	e := asError(a.err)
+	x.failing = false
 	if e != nil {
 		x.note(a.job, e)
 	}
@@ -328,7 +356,7 @@ func (x *run) handle(a answer) {
 	} else {
 		x.handleLook(a, e)
 	}
-	a.permit.done(a.err)
+	a.permit.done(e)
 	x.flush()
 	x.cfg.Observer.Progressed(x.info, x.progress())
 }

@@ -60,7 +60,7 @@ func (x *run) settleRest() {
 		case endCancelled:
 			it.fail(ReasonCancelled)
 		default:
-			it.fail(it.unfinished(x.run.Action))
+			it.fail(it.unfinished(x.run.Action, x.failing))
 		}
 		x.settle(i)
 	}

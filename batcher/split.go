@@ -11,17 +11,6 @@ type split struct {
 	codes    []apiclient.Code
 }
 
-// hopeless remembers a code that whole chunks were refused with, both halves
-// too, while nothing was ever accepted: other chunks need not find out again.
-type hopeless struct {
-	code  apiclient.Code
-	known bool
-}
-
-func (h *hopeless) clear() { *h = hopeless{} }
-
-func (h hopeless) is(code apiclient.Code) bool { return h.known && h.code == code }
-
 // splitRequest follows a refusal of class request.
 func (x *run) splitRequest(j *job, code apiclient.Code) {
 	switch {
@@ -29,7 +18,7 @@ func (x *run) splitRequest(j *job, code apiclient.Code) {
 		j.half.refused = append(j.half.refused, j)
 		j.half.codes = append(j.half.codes, code)
 		x.resolve(j)
-	case len(j.items) == 1 || x.hopeless.is(code):
+	case len(j.items) == 1:
 		x.failAll(j.items, ReasonInvalidRequest)
 	default:
 		x.halve(j)
@@ -55,7 +44,6 @@ func (x *run) resolve(j *job) {
 		return
 	}
 	if len(s.refused) == 2 && s.codes[0] == s.codes[1] {
-		x.hopeless = hopeless{code: s.codes[0], known: true}
 		x.failAll(s.refused[0].items, ReasonInvalidRequest)
 		x.failAll(s.refused[1].items, ReasonInvalidRequest)
 		return

@@ -16,8 +16,14 @@ type item struct {
 	booting bool
 	// onWay: since that start it was seen on its way, so STOPPED means that it fell back.
 	onWay bool
-	// suspect: it was in a request whose fate is unknown and has not been looked at since.
+	// suspect: it was in a request whose fate is unknown, and no look since has
+	// told what became of it.
 	suspect bool
+	// listed: the API refused the last start to this very instance; the next
+	// look tells whether its state explains that.
+	listed bool
+	// vouched: it was refused although a look before had seen it ready.
+	vouched bool
 	// taken: some start of this run was accepted for it, or may have been.
 	taken bool
 	// missing: a look left it out once although it was known before.
@@ -26,9 +32,11 @@ type item struct {
 	fallen   int // accepted starts after which it fell back
 	rejected int // starts that the API refused to this very instance
 	unknown  int // starts whose fate stayed unknown although it was seen unchanged after
+	losses   int // the same, since a start was last accepted: for the backoff
 	attempts int // starts that named it and reached the API or may have
 
 	acceptedAt time.Time // of the last accepted start
+	suspectAt  time.Time // of the last start whose fate is unknown
 	trouble    apiclient.Class
 	state      apiclient.State // last seen
 	code       apiclient.Code  // of the last refusal
@@ -84,6 +92,7 @@ const (
 	nextSettle next = iota // its outcome and reason are set
 	nextSend               // send the action (again)
 	nextWatch              // look again after a while
+	nextLook               // look again soon: this look came too early to decide
 )
 
 // rules are the parts of Config that decide about one instance.
@@ -94,38 +103,62 @@ type rules struct {
 	// lag is how long a state may trail an accepted start: until then STOPPED
 	// after a start that was never seen working does not count as a boot that failed.
 	lag time.Duration
+	// settle is the same for a start whose fate is unknown: until then STOPPED
+	// does not show that it never arrived.
+	settle time.Duration
 }
 
-// see decides from one look. It changes only it. present is false where a
-// complete reply left the instance out.
-func (ru rules) see(it *item, state apiclient.State, present bool, now time.Time) next {
-	suspect := it.suspect
-	it.suspect, it.trouble = false, ""
+// see decides from one look that left at asked and was answered at now. It
+// changes only it. present is false where a complete reply left the instance out.
+func (ru rules) see(it *item, state apiclient.State, present bool, asked, now time.Time) next {
+	it.trouble = ""
 	if !present {
 		return it.absent()
 	}
 	it.state, it.missing = state, false
-	switch standingOf(ru.action, state) {
+	standing := standingOf(ru.action, state)
+	if standing != standingReady {
+		it.listed = false // its state explains the refusal
+	}
+	switch standing {
 	case standingThere:
 		return ru.there(it, now)
 	case standingOnWay:
-		return ru.onWay(it, suspect, now)
+		return ru.onWay(it, now)
 	case standingReady:
-		return ru.ready(it, suspect, now)
+		return ru.ready(it, asked)
 	case standingGone:
 		return it.fail(ReasonRecycled)
 	}
 	return nextWatch
 }
 
-// absent believes the first look for an instance that was never seen, and the
-// second for one that was: a listing may trail.
+// absent believes the first look for an instance that nothing ever spoke for,
+// and the second for one that was seen, or that the API took a start for: a
+// listing may trail.
 func (it *item) absent() next {
-	if it.state != "" && !it.missing {
+	if (it.state != "" || it.taken) && !it.missing {
 		it.missing = true
 		return nextWatch
 	}
 	return it.fail(ReasonNotFound)
+}
+
+// accept notes a start that the API took.
+func (it *item) accept(now time.Time) {
+	it.booting, it.onWay, it.taken, it.acceptedAt = true, false, true, now
+	it.suspect, it.losses, it.code = false, 0, ""
+}
+
+// refuse notes a start that the API refused to this very instance.
+func (it *item) refuse(action Action) {
+	it.listed = true
+	it.vouched = it.vouched || (it.state != "" && standingOf(action, it.state) == standingReady)
+}
+
+// doubt notes a start, sent at the given time, whose fate is unknown.
+func (it *item) doubt(sent time.Time) {
+	it.suspect, it.taken, it.suspectAt = true, true, sent
 }
 
 // acquit takes a refusal back that was somebody else's fault.
@@ -149,12 +182,12 @@ func (ru rules) there(it *item, now time.Time) next {
 }
 
 // onWay also covers a start that somebody else made: it is watched like ours.
-func (ru rules) onWay(it *item, suspect bool, now time.Time) next {
+func (ru rules) onWay(it *item, now time.Time) next {
 	if !it.booting {
 		it.booting, it.acceptedAt = true, now
 	}
-	if suspect {
-		it.code = ""
+	if it.suspect {
+		it.suspect, it.losses, it.code = false, 0, ""
 	}
 	it.onWay = true
 	if now.Sub(it.acceptedAt) >= ru.bootTimeout {
@@ -164,23 +197,32 @@ func (ru rules) onWay(it *item, suspect bool, now time.Time) next {
 }
 
 // ready is STOPPED for a start: send it, unless it was sent and failed too often.
-func (ru rules) ready(it *item, suspect bool, now time.Time) next {
-	if it.booting {
-		if !it.onWay && now.Sub(it.acceptedAt) < ru.lag {
-			return nextWatch
-		}
-		it.booting, it.onWay = false, false
+func (ru rules) ready(it *item, asked time.Time) next {
+	switch {
+	case it.booting && !it.onWay && asked.Sub(it.acceptedAt) < ru.lag:
+		return nextWatch
+	case it.booting:
+		it.booting, it.onWay, it.suspect = false, false, false
 		it.fallen++
-	}
-	if suspect {
+	case it.suspect && asked.Sub(it.suspectAt) < ru.settle:
+		return nextLook
+	case it.suspect:
+		it.suspect = false
 		it.unknown++
+		it.losses++
+	}
+	if it.listed {
+		it.listed = false
+		it.rejected++
 	}
 	return ru.again(it)
 }
 
 // again decides whether an instance that is ready may be sent once more. Starts
 // of unknown fate count only against an instance that was seen to fall back:
-// for any other the request most likely never arrived.
+// for any other the request most likely never arrived. Nor is an instance given
+// up for refusals that came before anybody had looked at it: it may have been
+// busy then.
 func (ru rules) again(it *item) next {
 	used := it.fallen + it.rejected
 	if it.fallen > 0 {
@@ -191,12 +233,15 @@ func (ru rules) again(it *item) next {
 		return nextSend
 	case it.fallen > 0:
 		return it.fail(ReasonBootFailed)
+	case !it.vouched:
+		return nextSend
 	}
 	return it.fail(ReasonRejected)
 }
 
-// unfinished is the reason of an instance that has no outcome when its run ends.
-func (it *item) unfinished(action Action) Reason {
+// unfinished is the reason of an instance that has no outcome when its run
+// ends. failing says that the API was then failing altogether.
+func (it *item) unfinished(action Action, failing bool) Reason {
 	switch {
 	case it.trouble == apiclient.ClassThrottled:
 		return ReasonThrottled
@@ -206,6 +251,12 @@ func (it *item) unfinished(action Action) Reason {
 		return ReasonBootTimeout
 	case it.state != "" && standingOf(action, it.state) == standingBusy:
 		return ReasonWrongState
+	case it.fallen > 0:
+		return ReasonBootFailed
+	case it.rejected > 0 || it.listed:
+		return ReasonRejected
+	case failing || it.losses > 0:
+		return ReasonAPIError
 	}
 	return ReasonThrottled
 }

@@ -1,0 +1,102 @@
+package batcher
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"zecpower/apiclient"
+)
+
+// fakeAPI is an account in memory: every instance boots in bootTime, and the
+// hooks let a test answer a request itself.
+type fakeAPI struct {
+	mu       sync.Mutex
+	states   map[string]apiclient.State
+	bootAt   map[string]time.Time
+	bootTime time.Duration
+	latency  time.Duration
+	onStart  func(n int, ids []string) (failed []string, err error, handled bool)
+	onStatus func(n int, ids []string) (apiclient.StatusPage, error, bool)
+
+	starts, looks [][]string
+	startTimes    []time.Time
+}
+
+func newFakeAPI(ids []string) *fakeAPI {
+	f := &fakeAPI{states: map[string]apiclient.State{}, bootAt: map[string]time.Time{}, bootTime: 12 * time.Second, latency: 50 * time.Millisecond}
+	for _, id := range ids {
+		f.states[id] = apiclient.StateStopped
+	}
+	return f
+}
+
+func (f *fakeAPI) StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error) {
+	f.mu.Lock()
+	f.starts = append(f.starts, ids)
+	f.startTimes = append(f.startTimes, time.Now())
+	n := len(f.starts)
+	f.mu.Unlock()
+	time.Sleep(f.latency)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.onStart != nil {
+		if failed, err, handled := f.onStart(n, ids); handled {
+			return apiclient.PowerReply{RequestID: "T1", Failed: failed}, err
+		}
+	}
+	var failed []string
+	for _, id := range ids {
+		if f.states[id] != apiclient.StateStopped {
+			failed = append(failed, id)
+			continue
+		}
+		f.boot(id)
+	}
+	return apiclient.PowerReply{RequestID: "T1", Failed: failed}, nil
+}
+
+func (f *fakeAPI) boot(id string) {
+	f.states[id] = apiclient.StateBooting
+	f.bootAt[id] = time.Now().Add(f.bootTime)
+}
+
+func (f *fakeAPI) StopInstances(ctx context.Context, ids []string, force bool) (apiclient.PowerReply, error) {
+	time.Sleep(f.latency)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range ids {
+		f.states[id] = apiclient.StateStopped
+	}
+	return apiclient.PowerReply{RequestID: "T2"}, nil
+}
+
+func (f *fakeAPI) DescribeInstancesStatus(ctx context.Context, q apiclient.StatusQuery) (apiclient.StatusPage, error) {
+	time.Sleep(f.latency)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks = append(f.looks, q.InstanceIDs)
+	if f.onStatus != nil {
+		if page, err, handled := f.onStatus(len(f.looks), q.InstanceIDs); handled {
+			return page, err
+		}
+	}
+	return f.page(q.InstanceIDs), nil
+}
+
+func (f *fakeAPI) page(ids []string) apiclient.StatusPage {
+	var page apiclient.StatusPage
+	for _, id := range ids {
+		state, ok := f.states[id]
+		if !ok {
+			continue
+		}
+		if state == apiclient.StateBooting && !time.Now().Before(f.bootAt[id]) {
+			state = apiclient.StateRunning
+			f.states[id] = state
+		}
+		page.Instances = append(page.Instances, apiclient.InstanceStatus{InstanceID: id, State: state})
+	}
+	page.TotalCount = len(page.Instances)
+	return page
+}

@@ -1,0 +1,80 @@
+package batcher
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"zecpower/apiclient"
+)
+
+func fleet(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("i-%06d", i)
+	}
+	return ids
+}
+
+func newTestBatcher(t *testing.T, api API) *Batcher {
+	t.Helper()
+	backoff := Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
+	budget, err := NewBudget(BudgetConfig{RequestsPerSecond: 10, Burst: 10, MaxInFlight: 8, Backoff: backoff, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(Config{
+		API: api, Budget: budget, Size: 100, Attempts: 3, Backoff: backoff,
+		PollInterval: 5 * time.Second, BootTimeout: 10 * time.Minute, Seed: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func startRun(ids []string) Run {
+	return Run{RunID: "test", Action: ActionStart, Deadline: time.Now().Add(30 * time.Minute), Groups: []Group{{Name: "web", IDs: ids}}}
+}
+
+func TestCleanFleetCostsOneStartAHundred(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1000))
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1000)))
+		if g := report.Groups[0]; g.Done != 1000 || g.Failed != 0 {
+			t.Errorf("done %d, failed %d", g.Done, g.Failed)
+		}
+		if len(api.starts) != 10 {
+			t.Errorf("%d StartInstances, want 10", len(api.starts))
+		}
+	})
+}
+
+func TestRefusedChunkGoesAgainWithoutItsBadIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(100)
+		api := newFakeAPI(ids)
+		delete(api.states, ids[3])
+		api.states[ids[7]] = apiclient.StateRecycle
+		api.onStart = func(_ int, ids []string) ([]string, error, bool) {
+			for _, id := range ids {
+				if _, ok := api.states[id]; !ok {
+					return nil, &apiclient.Error{Action: "StartInstances", HTTPStatus: 404, Code: apiclient.CodeInstanceNotFound, Class: apiclient.ClassInstance, RequestID: "T9"}, true
+				}
+			}
+			return nil, nil, false
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		g := report.Groups[0]
+		if g.Done != 98 || g.Failed != 2 {
+			t.Fatalf("done %d, failed %d: %+v", g.Done, g.Failed, g.Failures())
+		}
+		if f := g.Failures(); f[0].Reason != ReasonNotFound || f[0].Code != apiclient.CodeInstanceNotFound || f[1].Reason != ReasonRecycled || f[1].Code != "" {
+			t.Errorf("failures are %+v", f)
+		}
+		if len(api.starts) != 2 {
+			t.Errorf("%d StartInstances, want 2", len(api.starts))
+		}
+	})
+}

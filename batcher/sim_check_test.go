@@ -1,0 +1,299 @@
+package batcher_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+	"zecpower/internal/zecsim"
+)
+
+// checker holds a finished world against what must be true of every run.
+type checker struct {
+	w        *world
+	problems []string
+}
+
+func (c *checker) complain(format string, args ...any) {
+	if len(c.problems) < 3 {
+		c.problems = append(c.problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// check is the one list of invariants.
+func (w *world) check() []string {
+	c := &checker{w: w}
+	c.shape()
+	c.observers()
+	c.requests()
+	c.budget()
+	c.promptness()
+	c.instances()
+	return c.problems
+}
+
+// shape: every id exactly once a group, in order, and sums that hold.
+func (c *checker) shape() {
+	if len(c.w.report.Groups) != len(c.w.s.groups) {
+		c.complain("%d groups in the report, %d in the run", len(c.w.report.Groups), len(c.w.s.groups))
+		return
+	}
+	for g, group := range c.w.s.groups {
+		want := distinct(group)
+		r := c.w.report.Groups[g]
+		if r.Total != len(want) || len(r.Results) != len(want) || r.Done+r.Already+r.Failed != r.Total {
+			c.complain("group %s: %d ids; total %d, results %d, sum %d+%d+%d", r.Group, len(want), r.Total, len(r.Results), r.Done, r.Already, r.Failed)
+			continue
+		}
+		counts := map[batcher.Outcome]int{}
+		for k, result := range r.Results {
+			if result.InstanceID != want[k] {
+				c.complain("group %s: id %d is %s, want %s", r.Group, k, result.InstanceID, want[k])
+			}
+			if !slices.Contains(batcher.Outcomes(c.w.s.action), result.Outcome) || (result.Outcome == batcher.OutcomeFailed) != slices.Contains(batcher.Reasons(), result.Reason) {
+				c.complain("%s: outcome %q, reason %q", result.InstanceID, result.Outcome, result.Reason)
+			}
+			counts[result.Outcome]++
+		}
+		outcomes := batcher.Outcomes(c.w.s.action)
+		if counts[outcomes[0]] != r.Done || counts[outcomes[1]] != r.Already || counts[outcomes[2]] != r.Failed {
+			c.complain("group %s: counts %d, %d, %d; outcomes %v", r.Group, r.Done, r.Already, r.Failed, counts)
+		}
+	}
+}
+
+func distinct(g batcher.Group) []string {
+	var ids []string
+	if g.Err != nil {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, id := range g.IDs {
+		if id = strings.TrimSpace(id); id != "" && !known[id] {
+			known[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// observers: what metrics and journal were told adds up to the report.
+func (c *checker) observers() {
+	for _, r := range c.w.report.Groups {
+		told := map[string]batcher.Outcome{}
+		for _, result := range c.w.settled[r.Group] {
+			if _, twice := told[result.InstanceID]; twice {
+				c.complain("%s: settled twice", result.InstanceID)
+			}
+			told[result.InstanceID] = result.Outcome
+		}
+		for _, result := range r.Results {
+			if told[result.InstanceID] != result.Outcome {
+				c.complain("%s: reported %s, observed %q", result.InstanceID, result.Outcome, told[result.InstanceID])
+			}
+		}
+		if len(told) != r.Total {
+			c.complain("group %s: %d settled, %d in total", r.Group, len(told), r.Total)
+		}
+	}
+	if len(c.w.s.kills) == 0 && c.w.batches != c.w.starts {
+		c.complain("%d batches observed, %d sent", c.w.batches, c.w.starts)
+	}
+	if c.w.rejected > 1 || (c.w.rejected == 1) != c.has(batcher.ReasonAuth) {
+		c.complain("%d times told of rejected credentials; auth in the report: %v", c.w.rejected, c.has(batcher.ReasonAuth))
+	}
+}
+
+func (c *checker) has(reason batcher.Reason) bool {
+	for _, g := range c.w.report.Groups {
+		for _, r := range g.Results {
+			if r.Reason == reason {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// requests: well-formed, few enough at once, none after the end.
+func (c *checker) requests() {
+	truth := c.w.sim.Truth()
+	if truth.Malformed > 0 {
+		c.complain("%d requests with more than 100, repeated or no ids", truth.Malformed)
+	}
+	if c.w.peak > c.w.s.inFlight {
+		c.complain("%d requests in flight, at most %d allowed", c.w.peak, c.w.s.inFlight)
+	}
+	if c.w.inFlight != 0 || c.w.afterEnd != 0 {
+		c.complain("%d requests in flight after the report, %d sent after it", c.w.inFlight, c.w.afterEnd)
+	}
+	if len(c.w.s.kills) == 0 && truth.Requests != c.w.asked {
+		c.complain("%d requests arrived, the client counted %d", truth.Requests, c.w.asked)
+	}
+}
+
+// budget: replayed through an exact bucket, so it holds for every window of
+// every length: burst + rate × time. A new process begins with a full one.
+func (c *checker) budget() {
+	records := c.w.sim.Requests()
+	slices.SortFunc(records, func(a, b zecsim.RequestRecord) int { return a.N - b.N })
+	life, tokens, last := 0, float64(c.w.s.burst), c.w.began
+	for _, r := range records {
+		for life+1 < len(c.w.boots) && !r.At.Before(c.w.boots[life+1]) {
+			life++
+			tokens, last = float64(c.w.s.burst), c.w.boots[life]
+		}
+		tokens = math.Min(float64(c.w.s.burst), tokens+c.w.s.rate*r.At.Sub(last).Seconds()) - 1
+		last = r.At
+		if tokens < -1e-3 {
+			c.complain("budget exceeded: request %d at %s came %.3f requests early", r.N, r.At.Sub(c.w.began), -tokens)
+			return
+		}
+	}
+}
+
+// promptness: deadline and cancel end the run within the longest request.
+func (c *checker) promptness() {
+	limit := c.w.began.Add(c.w.s.deadline)
+	if at := c.w.began.Add(c.w.s.cancelAt); c.w.s.cancelAt > 0 && at.Before(limit) {
+		limit = at
+	}
+	if begun := c.w.boots[len(c.w.boots)-1]; begun.After(limit) {
+		limit = begun
+	}
+	if late := c.w.report.FinishedAt.Sub(limit); late > c.w.s.timeout+time.Second {
+		c.complain("finished %s after it had to", late)
+	}
+}
+
+// instances: each outcome is what really happened.
+func (c *checker) instances() {
+	done := map[string]bool{}
+	for _, g := range c.w.report.Groups {
+		for _, r := range g.Results {
+			if done[r.InstanceID] {
+				continue
+			}
+			done[r.InstanceID] = true
+			truth, known := c.w.sim.Instance(r.InstanceID)
+			if !known {
+				truth = zecsim.InstanceTruth{ID: r.InstanceID, State: zecsim.StateMissing}
+			}
+			if problem := c.instance(r, truth); problem != "" {
+				c.complain("%s: %s\n\treported %+v\n\ttruth %+v\n\tlost %d, unseen %d", r.InstanceID, problem, r, truth, c.w.lost[r.InstanceID], c.w.unseen[r.InstanceID])
+			}
+		}
+	}
+}
+
+func (c *checker) instance(r batcher.InstanceResult, truth zecsim.InstanceTruth) string {
+	accepted := truth.AcceptedStarts + truth.AcceptedStops
+	if most := c.w.s.attempts + c.w.unseen[r.InstanceID]; accepted > most {
+		return fmt.Sprintf("accepted %d times, at most %d allowed", accepted, most)
+	}
+	if most := c.needlessAllowed(r.InstanceID); truth.NeedlessStarts > most {
+		return fmt.Sprintf("sent %d times while on its way, at most %d allowed", truth.NeedlessStarts, most)
+	}
+	if r.Outcome == batcher.OutcomeFailed {
+		return c.failure(r, truth)
+	}
+	return c.success(r, truth)
+}
+
+// needlessAllowed: the first, optimistic request may name an instance that
+// somebody else started.
+func (c *checker) needlessAllowed(id string) int {
+	for i, spec := range c.w.s.specs {
+		if zecsim.InstanceID(i) == id && (spec.State == apiclient.StateStarting || spec.State == apiclient.StateBooting) {
+			return 1
+		}
+	}
+	return 0
+}
+
+func (c *checker) success(r batcher.InstanceResult, truth zecsim.InstanceTruth) string {
+	switch r.Outcome {
+	case batcher.OutcomeStarted, batcher.OutcomeAlreadyRunning:
+		if truth.FirstRunning.IsZero() || truth.FirstRunning.After(r.ReachedAt) {
+			return "was never RUNNING when it was reported so"
+		}
+	default:
+		if truth.State != apiclient.StateStopped && truth.StartableUntil.IsZero() {
+			return "is not STOPPED"
+		}
+	}
+	mine := truth.AcceptedStarts+truth.AcceptedStops > 0
+	if said := r.Outcome == batcher.OutcomeStarted || r.Outcome == batcher.OutcomeStopped; mine && !said && len(c.w.s.kills) == 0 {
+		return "was started by this run, and called already there"
+	}
+	return ""
+}
+
+// failure: the reason fits the truth, and nothing that could start is failed
+// without an excuse.
+func (c *checker) failure(r batcher.InstanceResult, truth zecsim.InstanceTruth) string {
+	gone := slices.Contains([]apiclient.State{apiclient.StateRecycle, apiclient.StateRecycling, apiclient.StateReleasing, apiclient.StateCreateFailed}, truth.State)
+	cut := c.w.s.tight || !c.w.report.FinishedAt.Before(c.w.began.Add(c.w.s.deadline))
+	switch r.Reason {
+	case batcher.ReasonNotFound:
+		if truth.State != zecsim.StateMissing {
+			return "exists"
+		}
+	case batcher.ReasonRecycled:
+		if !gone {
+			return "is not recycled"
+		}
+	case batcher.ReasonAuth:
+		if !c.w.s.credBreak {
+			return "credentials were good"
+		}
+		return ""
+	case batcher.ReasonCancelled:
+		if c.w.s.cancelAt == 0 {
+			return "nobody cancelled"
+		}
+		return ""
+	case batcher.ReasonInvalidRequest:
+		return "no request was invalid"
+	case batcher.ReasonBootFailed:
+		if truth.AcceptedStarts+truth.AcceptedStops == 0 {
+			return "boot_failed without an accepted start"
+		}
+		if truth.AcceptedStarts+truth.AcceptedStops+c.w.lost[r.InstanceID] < c.w.s.attempts && !cut {
+			return "boot_failed with attempts left"
+		}
+	case batcher.ReasonThrottled:
+		if !cut || c.w.s.sim.Limit == nil && !c.w.s.tight {
+			return "throttled, but there was time"
+		}
+	case batcher.ReasonAPIError, batcher.ReasonWrongState:
+		if !cut {
+			return "given up before the deadline"
+		}
+	}
+	return c.excuse(r, truth)
+}
+
+// excuse: why an instance that could have started is not RUNNING.
+func (c *checker) excuse(r batcher.InstanceResult, truth zecsim.InstanceTruth) string {
+	if c.w.s.action != batcher.ActionStart || !truth.Startable || c.w.s.tight {
+		return ""
+	}
+	id := r.InstanceID
+	switch {
+	case truth.StartsNeeded > c.w.s.attempts:
+	case truth.StartsNeeded > 1 && truth.AcceptedStarts+c.w.lost[id] >= c.w.s.attempts:
+		// It fell back, and starts of unknown fate used the rest up.
+	case truth.StartableFrom.After(c.w.began) && r.Reason == batcher.ReasonRejected:
+		// It refused for a while, longer than its attempts lasted.
+	case !truth.StartableUntil.IsZero():
+		// It went away during the run.
+	default:
+		return "could have started"
+	}
+	return ""
+}

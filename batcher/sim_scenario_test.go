@@ -1,0 +1,223 @@
+package batcher_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+	"zecpower/internal/zecsim"
+)
+
+// scenario is one whole run against one simulated account, drawn from a seed.
+type scenario struct {
+	seed     uint64
+	sim      zecsim.Options
+	specs    []zecsim.InstanceSpec // by position, as in sim.Fleet
+	groups   []batcher.Group
+	action   batcher.Action
+	force    bool
+	deadline time.Duration
+	// tight deadlines may cut startable instances off; others may not.
+	tight     bool
+	cancelAt  time.Duration // 0: never
+	kills     []time.Duration
+	pause     time.Duration // between a kill and the next start of the process
+	credBreak bool          // credentials stop working at some time
+
+	size, attempts           int
+	poll, bootTimeout        time.Duration
+	backoff                  batcher.Backoff
+	rate                     float64
+	burst, inFlight          int
+	timeout                  time.Duration
+	faulty, outage, hasLimit bool
+}
+
+func chance(r *rand.Rand, p float64) bool { return r.Float64() < p }
+
+// between draws a duration, to the millisecond.
+func between(r *rand.Rand, from, to time.Duration) time.Duration {
+	return (from + time.Duration(r.Int64N(int64(to-from)+1))).Round(time.Millisecond)
+}
+
+func draw[T any](r *rand.Rand, choices ...T) T { return choices[r.IntN(len(choices))] }
+
+func newScenario(seed uint64) *scenario {
+	r := rand.New(rand.NewPCG(seed, 0x5eed))
+	s := &scenario{seed: seed, action: batcher.ActionStart, deadline: time.Hour}
+	s.drawPolicy(r)
+	s.drawFleet(r)
+	s.drawGroups(r)
+	s.drawFaults(r)
+	s.drawInterruptions(r)
+	return s
+}
+
+func (s *scenario) drawPolicy(r *rand.Rand) {
+	s.size = draw(r, 100, 100, 100, 1+r.IntN(100), 7)
+	s.attempts = draw(r, 3, 3, 3, 1, 2, 5)
+	s.poll = between(r, time.Second, 6*time.Second)
+	s.bootTimeout = between(r, 3*time.Minute, 10*time.Minute)
+	s.backoff = batcher.Backoff{Initial: between(r, 50*time.Millisecond, time.Second), Max: between(r, 5*time.Second, 30*time.Second)}
+	s.rate = draw(r, 10, 10, 1, 2.5, 50, 200)
+	s.burst = draw(r, 10, 1, 1+r.IntN(20))
+	s.inFlight = draw(r, 8, 1, 2, 1+r.IntN(30))
+	s.timeout = between(r, 5*time.Second, 30*time.Second)
+	s.sim.Seed = r.Uint64()
+	s.sim.BadIDs = draw(r, zecsim.BadIDsReject, zecsim.BadIDsFailedList)
+	s.sim.Latency = zecsim.Latency{Fixed: between(r, 0, 300*time.Millisecond), Jitter: between(r, 0, 300*time.Millisecond)}
+	s.sim.Boot = zecsim.Boot{
+		Time: between(r, 2*s.poll, 40*time.Second), Jitter: between(r, 0, 10*time.Second),
+		State: draw(r, apiclient.StateStarting, apiclient.StateBooting),
+	}
+	s.sim.Stop = zecsim.Stop{Forced: between(r, 0, 5*time.Second), Soft: between(r, 0, 30*time.Second)}
+	if chance(r, 0.4) {
+		s.sim.StatusLag = between(r, 0, s.poll*9/10)
+	}
+	if chance(r, 0.1) {
+		s.action, s.force = batcher.ActionStop, chance(r, 0.5)
+	}
+	s.sim.KeepRequests = true
+}
+
+func (s *scenario) drawFleet(r *rand.Rand) {
+	n := 1 + r.IntN(draw(r, 10, 150, 150, 150, 400, 1500))
+	if s.rate < 10 || s.inFlight < 3 {
+		n = min(n, 150) // a slow account would need longer than the deadline
+	}
+	odd := draw(r, 0, 0.01, 0.05, 0.3, 0.9)
+	s.specs = make([]zecsim.InstanceSpec, n)
+	for i := range s.specs {
+		if chance(r, odd) {
+			s.specs[i] = s.oddInstance(r)
+		} else if s.action == batcher.ActionStop {
+			s.specs[i].State = apiclient.StateRunning
+		}
+	}
+	s.sim.Fleet = s.specs
+}
+
+func (s *scenario) oddInstance(r *rand.Rand) zecsim.InstanceSpec {
+	passing := between(r, time.Second, 2*time.Minute)
+	switch r.IntN(14) {
+	case 0:
+		return zecsim.InstanceSpec{State: zecsim.StateMissing}
+	case 1:
+		return zecsim.InstanceSpec{State: draw(r, apiclient.StateRecycle, apiclient.StateRecycling, apiclient.StateReleasing, apiclient.StateCreateFailed)}
+	case 2:
+		return zecsim.InstanceSpec{State: apiclient.StateRunning}
+	case 3:
+		return zecsim.InstanceSpec{State: draw(r, apiclient.StateStarting, apiclient.StateBooting), StateFor: passing, StateThen: apiclient.StateRunning}
+	case 4:
+		return zecsim.InstanceSpec{State: apiclient.StateStopping, StateFor: passing}
+	case 5:
+		return zecsim.InstanceSpec{State: draw[apiclient.State](r, apiclient.StateDeploying, apiclient.StateImaging, "DEFRAGMENTING"), StateFor: passing}
+	case 6:
+		return zecsim.InstanceSpec{State: draw[apiclient.State](r, apiclient.StateResizing, "ENCHANTED")}
+	case 7:
+		return zecsim.InstanceSpec{Boot: zecsim.BootFails}
+	case 8:
+		return zecsim.InstanceSpec{Boot: zecsim.BootHangs}
+	case 9, 10:
+		return zecsim.InstanceSpec{BootFailures: 1 + r.IntN(3)}
+	case 11:
+		return zecsim.InstanceSpec{Refuses: true}
+	case 12:
+		return zecsim.InstanceSpec{Refuses: true, RefusesFor: passing}
+	default:
+		return zecsim.InstanceSpec{State: apiclient.StateStopped, StateFor: passing, StateThen: draw(r, zecsim.StateMissing, apiclient.StateRecycle, apiclient.StateImaging)}
+	}
+}
+
+func (s *scenario) drawGroups(r *rand.Rand) {
+	n := 1 + r.IntN(3)
+	for g := range n {
+		s.groups = append(s.groups, batcher.Group{Name: fmt.Sprintf("group-%d", g)})
+	}
+	for _, i := range r.Perm(len(s.specs)) {
+		g := &s.groups[r.IntN(n)]
+		g.IDs = append(g.IDs, zecsim.InstanceID(i))
+		if chance(r, 0.02) {
+			g.IDs = append(g.IDs, " "+zecsim.InstanceID(i)+"\t")
+		}
+		if chance(r, 0.02) {
+			other := &s.groups[r.IntN(n)]
+			other.IDs = append(other.IDs, zecsim.InstanceID(i))
+		}
+		if chance(r, 0.005) {
+			g.IDs = append(g.IDs, fmt.Sprintf("i-nowhere%d", i), "")
+		}
+	}
+	if chance(r, 0.05) {
+		s.groups = append(s.groups, batcher.Group{Name: "broken", Err: errors.New("broken.txt: permission denied")})
+	}
+}
+
+func (s *scenario) drawFaults(r *rand.Rand) {
+	if chance(r, 0.5) {
+		s.faulty = true
+		for range 1 + r.IntN(3) {
+			s.sim.Faults = append(s.sim.Faults, s.mildFault(r))
+		}
+	}
+	if chance(r, 0.3) {
+		s.outage = true
+		from := between(r, 0, time.Minute)
+		f := zecsim.Fault{
+			Kind:        draw(r, zecsim.FaultLostBefore, zecsim.FaultError5xx, zecsim.FaultHTML, zecsim.FaultHTML200, zecsim.FaultAppliedLost, zecsim.FaultSlow, zecsim.FaultTruncated),
+			Probability: draw(r, 1, 1, 0.8),
+			Windows:     []zecsim.Window{{From: from, To: from + between(r, 5*time.Second, 8*time.Minute)}},
+		}
+		if chance(r, 0.4) {
+			f.Actions = []string{draw(r, apiclient.ActionStartInstances, apiclient.ActionDescribeInstancesStatus)}
+		}
+		s.sim.Faults = append([]zecsim.Fault{f}, s.sim.Faults...)
+	}
+	if chance(r, 0.4) {
+		s.hasLimit = true
+		l := &zecsim.Limit{
+			Rate: 2 + 20*r.Float64(), Statuses: draw(r, nil, []int{429}, []int{400, 403, 429}),
+			RetryAfter: draw(r, zecsim.RetryAfterNone, zecsim.RetryAfterSeconds, zecsim.RetryAfterDate),
+		}
+		l.Burst = 1 + r.Float64()*l.Rate
+		for at := time.Duration(0); chance(r, 0.6); {
+			at += between(r, 5*time.Second, time.Minute)
+			l.Changes = append(l.Changes, zecsim.LimitChange{After: at, Rate: 1 + 30*r.Float64()})
+		}
+		s.sim.Limit = l
+	}
+}
+
+func (s *scenario) mildFault(r *rand.Rand) zecsim.Fault {
+	f := zecsim.Fault{Kind: draw(r, zecsim.FaultKinds()...), Probability: 0.02 + 0.2*r.Float64()}
+	switch f.Kind {
+	case zecsim.FaultAuthFailure: // ends the run: drawn with the interruptions
+		f.Kind = zecsim.FaultError5xx
+	case zecsim.FaultEndless, zecsim.FaultHuge: // each costs the reader megabytes
+		f.Probability = 0.01
+	}
+	return f
+}
+
+func (s *scenario) drawInterruptions(r *rand.Rand) {
+	if chance(r, 0.15) {
+		s.tight, s.deadline = true, between(r, 0, 90*time.Second)
+	}
+	if chance(r, 0.1) {
+		s.cancelAt = between(r, 0, 90*time.Second)
+	}
+	if chance(r, 0.2) {
+		for range 1 + r.IntN(3) {
+			s.kills = append(s.kills, between(r, 0, 40*time.Second))
+		}
+		s.pause = between(r, 0, 5*time.Second)
+	}
+	if chance(r, 0.07) {
+		s.credBreak = true
+		from := between(r, 0, time.Minute)
+		s.sim.Faults = append([]zecsim.Fault{{Kind: zecsim.FaultAuthFailure, Probability: 1, Windows: []zecsim.Window{{From: from}}}}, s.sim.Faults...)
+	}
+}

@@ -1,0 +1,354 @@
+package batcher_test
+
+import (
+	"context"
+	"maps"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+	"zecpower/internal/zecsim"
+)
+
+// world is a scenario at work: the simulated account, the processes that call
+// it one after the other, and what both sides saw.
+type world struct {
+	s      *scenario
+	sim    *zecsim.Simulator
+	began  time.Time
+	report batcher.Report
+	boots  []time.Time // when each process began
+
+	mu       sync.Mutex // guards all below
+	journal  memoryJournal
+	inFlight int
+	peak     int
+	starts   int // power requests that reached the API client
+	asked    int // requests that the API client says arrived
+	// lost counts, by id, starts of unknown fate; unseen those of them that no
+	// look found on its way before the next start: nobody but the API could
+	// know whether they were accepted.
+	lost, unseen map[string]int
+	pending      map[string]bool
+	unjournaled  map[string]int // accepted, and not in the journal yet
+
+	batches  int
+	settled  map[string][]batcher.InstanceResult // by group, as the observer was told
+	rejected int                                 // CredentialsRejected calls
+	afterEnd int                                 // power requests or looks after the report
+	ended    bool
+}
+
+// memoryJournal survives the processes of a world.
+type memoryJournal struct {
+	attempted map[string]map[string]int
+	settled   map[string][]batcher.InstanceResult
+}
+
+// process is one life of the daemon. Once dead it can neither send nor write.
+type process struct {
+	w      *world
+	client *apiclient.Client
+	mu     sync.Mutex // guards the two below
+	dead   bool
+	conns  []net.Conn
+}
+
+func simulate(t *testing.T, s *scenario) *world {
+	t.Helper()
+	sim, err := zecsim.New(s.sim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		s: s, sim: sim, began: time.Now(),
+		journal: memoryJournal{attempted: map[string]map[string]int{}, settled: map[string][]batcher.InstanceResult{}},
+		lost:    map[string]int{}, unseen: map[string]int{}, pending: map[string]bool{}, unjournaled: map[string]int{},
+		settled: map[string][]batcher.InstanceResult{},
+	}
+	dial, shut := sim.Pipe()
+	defer shut()
+	kills := s.kills
+	for {
+		var killAfter time.Duration
+		if len(kills) > 0 {
+			killAfter, kills = kills[0], kills[1:]
+		}
+		report, killed := w.live(t, dial, killAfter)
+		if !killed {
+			w.report = report
+			break
+		}
+		time.Sleep(s.pause)
+	}
+	w.mu.Lock()
+	w.ended = true
+	w.mu.Unlock()
+	time.Sleep(time.Minute)
+	return w
+}
+
+// live is one process from start to end; killAfter 0 lets it finish.
+func (w *world) live(t *testing.T, dial func(context.Context) (net.Conn, error), killAfter time.Duration) (batcher.Report, bool) {
+	p := &process{w: w}
+	client, err := apiclient.New(apiclient.Config{
+		Endpoint: "http://127.0.0.1", Timeout: w.s.timeout, Observer: w,
+		Credentials: apiclient.Credentials{AccessKeyID: "demo", AccessKeySecret: apiclient.NewSecret("demo")},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return p.dial(ctx, dial) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.client = client
+	defer client.Close()
+	b := w.newBatcher(t, p)
+	resumed := len(w.boots) > 0
+	w.boots = append(w.boots, time.Now())
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if w.s.cancelAt > 0 {
+		defer time.AfterFunc(time.Until(w.began.Add(w.s.cancelAt)), cancel).Stop()
+	}
+	if killAfter > 0 {
+		defer time.AfterFunc(killAfter, p.kill).Stop()
+	}
+	report := b.Run(ctx, w.theRun(resumed))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return report, p.dead
+}
+
+func (w *world) newBatcher(t *testing.T, p *process) *batcher.Batcher {
+	budget, err := batcher.NewBudget(batcher.BudgetConfig{
+		RequestsPerSecond: w.s.rate, Burst: w.s.burst, MaxInFlight: w.s.inFlight, Backoff: w.s.backoff, Seed: w.s.seed + 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := batcher.New(batcher.Config{
+		API: p, Budget: budget, Size: w.s.size, Attempts: w.s.attempts, Backoff: w.s.backoff,
+		PollInterval: w.s.poll, BootTimeout: w.s.bootTimeout, Observer: p, Journal: processJournal{p}, Seed: w.s.seed + 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (w *world) theRun(resumed bool) batcher.Run {
+	r := batcher.Run{
+		RunID: "sim", Action: w.s.action, Force: w.s.force, ScheduledAt: w.began,
+		Deadline: w.began.Add(w.s.deadline), Resumed: resumed,
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, g := range w.s.groups {
+		g.Settled, g.Attempted = w.journal.settled[g.Name], maps.Clone(w.journal.attempted[g.Name])
+		r.Groups = append(r.Groups, g)
+	}
+	return r
+}
+
+func (p *process) dial(ctx context.Context, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
+	conn, err := dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns = append(p.conns, conn)
+	return conn, nil
+}
+
+// kill is kill -9: connections break, and nothing more is sent or written.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead = true
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	for id, n := range p.w.unjournaled {
+		p.w.unseen[id] += n
+	}
+	clear(p.w.unjournaled)
+}
+
+func (p *process) isDead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
+// corpse ends a dead process's run.
+func corpse() error { return &apiclient.Error{Class: apiclient.ClassCredentials} }
+
+func (p *process) StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error) {
+	if p.isDead() {
+		return apiclient.PowerReply{}, corpse()
+	}
+	p.w.leave(ids, true)
+	reply, err := p.client.StartInstances(ctx, ids)
+	p.w.returned(ids, reply, err)
+	if p.isDead() {
+		return apiclient.PowerReply{}, corpse()
+	}
+	return reply, err
+}
+
+func (p *process) StopInstances(ctx context.Context, ids []string, force bool) (apiclient.PowerReply, error) {
+	if p.isDead() {
+		return apiclient.PowerReply{}, corpse()
+	}
+	p.w.leave(ids, true)
+	reply, err := p.client.StopInstances(ctx, ids, force)
+	p.w.returned(ids, reply, err)
+	if p.isDead() {
+		return apiclient.PowerReply{}, corpse()
+	}
+	return reply, err
+}
+
+func (p *process) DescribeInstancesStatus(ctx context.Context, q apiclient.StatusQuery) (apiclient.StatusPage, error) {
+	if p.isDead() {
+		return apiclient.StatusPage{}, corpse()
+	}
+	p.w.leave(q.InstanceIDs, false)
+	page, err := p.client.DescribeInstancesStatus(ctx, q)
+	p.w.seen(page)
+	if p.isDead() {
+		return apiclient.StatusPage{}, corpse()
+	}
+	return page, err
+}
+
+// leave notes that a request goes out.
+func (w *world) leave(ids []string, power bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inFlight++
+	w.peak = max(w.peak, w.inFlight)
+	if w.ended {
+		w.afterEnd++
+	}
+	if !power {
+		return
+	}
+	w.starts++
+	for _, id := range ids {
+		if w.pending[id] {
+			w.unseen[id]++
+			delete(w.pending, id)
+		}
+	}
+}
+
+func (w *world) returned(ids []string, reply apiclient.PowerReply, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inFlight--
+	if e, ok := err.(*apiclient.Error); ok && e.MaybeApplied {
+		for _, id := range ids {
+			w.lost[id]++
+			w.pending[id] = true
+		}
+	}
+	if err != nil {
+		return
+	}
+	refused := map[string]bool{}
+	for _, id := range reply.Failed {
+		refused[id] = true
+	}
+	for _, id := range ids {
+		if !refused[id] {
+			w.unjournaled[id]++
+		}
+	}
+}
+
+func (w *world) seen(page apiclient.StatusPage) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inFlight--
+	for _, i := range page.Instances {
+		if i.State == apiclient.StateStarting || i.State == apiclient.StateBooting || i.State == apiclient.StateStopping {
+			delete(w.pending, i.InstanceID)
+		}
+	}
+}
+
+// Request implements apiclient.Observer.
+func (w *world) Request(_, code string, _ time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+}
+
+func (p *process) Attempted(_, group string, ids []string) error {
+	if p.isDead() {
+		return nil
+	}
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	j := p.w.journal.attempted
+	if j[group] == nil {
+		j[group] = map[string]int{}
+	}
+	for _, id := range ids {
+		j[group][id]++
+		if p.w.unjournaled[id]--; p.w.unjournaled[id] <= 0 {
+			delete(p.w.unjournaled, id)
+		}
+	}
+	return nil
+}
+
+// The journal and the observer both want Settled, so each has a type of its own.
+func (p *process) Settled(_ batcher.RunInfo, group string, results []batcher.InstanceResult) {
+	if p.isDead() {
+		return
+	}
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	p.w.settled[group] = append(p.w.settled[group], results...)
+}
+
+type processJournal struct{ *process }
+
+func (p processJournal) Settled(_, group string, results []batcher.InstanceResult) error {
+	if p.isDead() {
+		return nil
+	}
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	p.w.journal.settled[group] = append(p.w.journal.settled[group], results...)
+	return nil
+}
+
+func (p *process) RunStarted(batcher.RunInfo) {}
+
+func (p *process) BatchFinished(batcher.RunInfo, batcher.Batch) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	p.w.batches++
+}
+
+func (p *process) Retried(batcher.RunInfo, string, apiclient.Class, error) {}
+
+func (p *process) CredentialsRejected(batcher.RunInfo, error) {
+	if p.isDead() {
+		return
+	}
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	p.w.rejected++
+}
+
+func (p *process) Progressed(batcher.RunInfo, batcher.Progress) {}
+func (p *process) RunFinished(batcher.RunInfo, batcher.Report)  {}
