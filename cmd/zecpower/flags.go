@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"zecpower/apiclient"
+	"zecpower/internal/config"
+	"zecpower/internal/credentials"
+	"zecpower/internal/web"
+)
+
+const defaultConfig = "/etc/zecpower/schedules.yaml"
+
+// The values of --output.
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+)
+
+func configFlag(flags *pflag.FlagSet, path *string) {
+	flags.StringVar(path, "config", defaultConfig, "configuration `FILE`")
+}
+
+func outputFlag(flags *pflag.FlagSet, output *string) {
+	flags.StringVar(output, "output", outputTable, "table for people, json for scripts")
+}
+
+func checkOutput(output string) error {
+	if output == outputTable || output == outputJSON {
+		return nil
+	}
+	return usageError("--output %q: it is table or json", output)
+}
+
+// loadConfig reads the configuration; every mistake stands on a line of its own.
+func (h *host) loadConfig(path string, status int) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	if err == nil {
+		return cfg, nil
+	}
+	invalid, ok := errors.AsType[*config.Invalid](err)
+	if !ok {
+		return nil, &exit{status, err}
+	}
+	for _, p := range invalid.Problems {
+		fmt.Fprintln(h.stderr, p)
+	}
+	return nil, &exit{status, fmt.Errorf("configuration %s: %s; nothing was sent", path, count(len(invalid.Problems), "mistake"))}
+}
+
+func (h *host) printWarnings(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(h.stderr, "warning: %s\n", w)
+	}
+}
+
+// accessFlags say where the credentials are.
+type accessFlags struct{ file, profile string }
+
+func (f *accessFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.file, "credentials-file", "", "`FILE` with the API credentials: JSON by profile, or KEYID:SECRET")
+	flags.StringVar(&f.profile, "profile", "", "profile of a credentials file (default $ZENLAYER_PROFILE, else \"default\")")
+}
+
+func (f accessFlags) find(h *host) (apiclient.Credentials, string, error) {
+	home, _ := os.UserHomeDir() // none for many services: then that source is not there
+	c, source, err := credentials.Find(credentials.Options{File: f.file, Profile: f.profile, Getenv: h.getenv, Home: home})
+	if err != nil {
+		return c, source, &exit{exitUsage, err}
+	}
+	return c, source, nil
+}
+
+// logFlags say how to log.
+type logFlags struct{ level, format string }
+
+func (f *logFlags) add(flags *pflag.FlagSet, level string) {
+	flags.StringVar(&f.level, "log.level", level, "lowest level that is logged: debug, info, warn or error")
+	flags.StringVar(&f.format, "log.format", "", "json or console (default console on a terminal, json otherwise)")
+}
+
+// stateDir is where the daemon keeps its ledger: the flag, else systemd's
+// $STATE_DIRECTORY, else the XDG state folder.
+func (h *host) stateDir(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if dir := firstPath(h.getenv("STATE_DIRECTORY")); dir != "" {
+		return dir, nil
+	}
+	if dir := h.getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "zecpower"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", usageError("state folder: %w; give --state-dir", err)
+	}
+	return filepath.Join(home, ".local", "state", "zecpower"), nil
+}
+
+// runtimeDir is where the control socket is: systemd's $RUNTIME_DIRECTORY, else the state folder.
+func (h *host) runtimeDir(stateDir string) string {
+	if dir := firstPath(h.getenv("RUNTIME_DIRECTORY")); dir != "" {
+		return dir
+	}
+	return stateDir
+}
+
+// firstPath is the first of the paths that systemd joins with colons.
+func firstPath(list string) string {
+	first, _, _ := strings.Cut(list, ":")
+	return first
+}
+
+// daemonFolders are where a running daemon and its ledger may be, most likely first.
+type daemonFolders struct{ socket, state string }
+
+// daemonPlaces lists where to look for the daemon: where the flag or the
+// environment says, or else the packaged service, then this user's own.
+func (h *host) daemonPlaces(flag string) ([]daemonFolders, error) {
+	state, err := h.stateDir(flag)
+	if err != nil {
+		return nil, err
+	}
+	own := daemonFolders{filepath.Join(h.runtimeDir(state), web.ControlSocket), state}
+	if flag != "" {
+		return []daemonFolders{{filepath.Join(state, web.ControlSocket), state}, own}, nil
+	}
+	if h.getenv("STATE_DIRECTORY") != "" || h.getenv("RUNTIME_DIRECTORY") != "" {
+		return []daemonFolders{own}, nil
+	}
+	service := daemonFolders{"/run/zecpower/" + web.ControlSocket, "/var/lib/zecpower"}
+	return []daemonFolders{service, own}, nil
+}
+
+// interruptible ends at the first SIGINT or SIGTERM; a second one kills as usual.
+func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	ctx := cmd.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// isTerminal reports whether a person looks at w.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// count words a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zecpower/batcher"
+	"zecpower/internal/app"
+	"zecpower/internal/ledger"
+	"zecpower/internal/web"
+)
+
+type historyFlags struct {
+	stateDir, output          string
+	schedule, group, instance string
+	since                     string
+	limit                     int
+}
+
+func newHistoryCommand(h *host) *cobra.Command {
+	var f historyFlags
+	cmd := &cobra.Command{
+		Use:   "history [--schedule NAME] [--group NAME] [--instance ID] [--since TIME]",
+		Short: "What ran, what failed and why; and what did not run, and why not",
+		Long: `Show what became of the schedules' times, newest first: the runs with what failed
+in them, and the times that did not run (missed, excluded, paused, overlap).
+Asks the running daemon, or reads its ledger where none runs.
+
+--instance ID answers "why was this machine not on last Tuesday?": what each run
+did with it, and when a schedule of its groups did not run.`,
+		Example: `  zecpower history --since 7d
+  zecpower history --schedule weekday-morning --limit 20
+  zecpower history --instance i-000023 --since 2026-11-16
+  zecpower history --output json | jq '.[] | select(.result != "ok")'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return h.history(cmd, f) },
+	}
+	flags := cmd.Flags()
+	stateDirFlag(cmd, &f.stateDir)
+	flags.StringVar(&f.schedule, "schedule", "", "only this schedule (\"manual\": runs by hand)")
+	flags.StringVar(&f.group, "group", "", "only runs over this group")
+	flags.StringVar(&f.instance, "instance", "", "what happened to this instance `ID`")
+	flags.StringVar(&f.since, "since", "", "not before this `TIME`: RFC 3339, 2026-11-16[T07:30] (local time), or how long ago: 36h, 7d")
+	flags.IntVar(&f.limit, "limit", 20, "entries at most")
+	outputFlag(flags, &f.output)
+	return cmd
+}
+
+func (h *host) history(cmd *cobra.Command, f historyFlags) error {
+	if err := checkOutput(f.output); err != nil {
+		return err
+	}
+	if f.limit < 1 {
+		return usageError("--limit %d: at least 1", f.limit)
+	}
+	q := ledger.Query{Schedule: f.schedule, Group: f.group, Instance: f.instance, Limit: f.limit}
+	var err error
+	if q.Since, err = parseSince(f.since, time.Now()); err != nil {
+		return usageError("--since: %w", err)
+	}
+	entries, err := h.askHistory(cmd, f.stateDir, q)
+	if err != nil {
+		return err
+	}
+	if f.output == outputJSON {
+		return printJSON(h.stdout, entries)
+	}
+	return printHistory(h.stdout, entries, f.instance)
+}
+
+// parseSince reads a point in time, or a duration before now; empty is the beginning.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	var days int
+	if n, err := fmt.Sscanf(text, "%dd", &days); err == nil && n == 1 && text == fmt.Sprintf("%dd", days) && days > 0 {
+		return now.AddDate(0, 0, -days), nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
+		return now.Add(-ago), nil
+	}
+	return parseTime(text, time.Local, time.Time{})
+}
+
+// askHistory asks the daemon, or reads the ledger where none runs.
+func (h *host) askHistory(cmd *cobra.Command, stateDir string, q ledger.Query) ([]ledger.Entry, error) {
+	places, err := h.daemonPlaces(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := askContext(cmd)
+	defer cancel()
+	var entries []ledger.Entry
+	err = firstDaemon(places, func(p daemonFolders) error {
+		return web.ControlClient(p.socket).GetJSON(ctx, web.PathHistory, app.HistoryValues(q), &entries)
+	})
+	switch {
+	case err == nil:
+		return entries, nil
+	case !errors.Is(err, web.ErrNoDaemon):
+		return nil, &exit{exitFailed, err}
+	}
+	return readHistory(places, q)
+}
+
+// readHistory reads the first ledger that is there.
+func readHistory(places []daemonFolders, q ledger.Query) ([]ledger.Entry, error) {
+	var tried []string
+	for _, p := range places {
+		l, err := ledger.OpenReadOnly(p.state)
+		if errors.Is(err, fs.ErrNotExist) {
+			tried = append(tried, p.state)
+			continue
+		}
+		if err != nil {
+			return nil, &exit{exitFailed, err}
+		}
+		entries, err := l.History(q)
+		if err = errors.Join(err, l.Close()); err != nil {
+			return nil, &exit{exitFailed, err}
+		}
+		return entries, nil
+	}
+	return nil, &exit{exitFailed, fmt.Errorf("no daemon answers and no ledger is in %s: nothing was ever recorded there, or give the daemon's --state-dir", strings.Join(tried, " or "))}
+}
+
+func printHistory(w io.Writer, entries []ledger.Entry, instance string) error {
+	if len(entries) == 0 {
+		_, err := fmt.Fprintln(w, "nothing is recorded for that")
+		return err
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "NOMINAL TIME\tSCHEDULE\tACTION\tWHAT BECAME OF IT")
+	for _, e := range entries {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", e.NominalTime.Local().Format(tableTime), e.Schedule, dash(e.Action), became(e, instance))
+		if instance != "" {
+			continue
+		}
+		for _, line := range failureLines(e) {
+			fmt.Fprintf(tw, "\t\t\t  %s\n", line)
+		}
+	}
+	return tw.Flush()
+}
+
+// became words one entry; of a query for an instance, what became of that.
+func became(e ledger.Entry, instance string) string {
+	switch {
+	case e.Kind == ledger.KindRun && instance != "":
+		return instanceWords(e)
+	case e.Kind == ledger.KindRun:
+		return runWords(e)
+	}
+	return stretch(e) + skippedWords(e)
+}
+
+func skippedWords(e ledger.Entry) string {
+	switch e.Kind {
+	case ledger.KindExcluded:
+		return "did not run: excluded by " + e.Calendar
+	case ledger.KindPaused:
+		return "did not run: the schedule was paused"
+	case ledger.KindOverlap:
+		return "did not run: its previous run was still going"
+	case ledger.KindInterrupted:
+		return fmt.Sprintf("interrupted: its daemon died, and it was too late to go on (%s)", e.Reason)
+	}
+	return fmt.Sprintf("missed: %s", e.Reason)
+}
+
+// stretch says how many times an entry speaks for.
+func stretch(e ledger.Entry) string {
+	if e.Count < 2 {
+		return ""
+	}
+	atLeast := ""
+	if e.AtLeast {
+		atLeast = "at least "
+	}
+	return fmt.Sprintf("%s%d times until %s: ", atLeast, e.Count, e.LastTime.Local().Format("15:04:05"))
+}
+
+func runWords(e ledger.Entry) string {
+	var total, done, already, failed int
+	for _, g := range e.Results {
+		total, done, already, failed = total+g.Total, done+g.Done, already+g.Already, failed+g.Failed
+	}
+	words := cmp.Or(string(e.Result), "not ended")
+	if e.CatchUp {
+		words += " (caught up)"
+	}
+	if e.Resumes > 0 {
+		words += fmt.Sprintf(" (resumed %s)", times(e.Resumes))
+	}
+	words += fmt.Sprintf(": %d of %s, %d there already, %d failed", done, count(total, "instance"), already, failed)
+	if !e.FinishedAt.IsZero() && !e.StartedAt.IsZero() {
+		words += fmt.Sprintf(", in %s", e.FinishedAt.Sub(e.StartedAt).Round(100*time.Millisecond))
+	}
+	if e.Err != "" {
+		words += "; " + e.Err
+	}
+	return words
+}
+
+func instanceWords(e ledger.Entry) string {
+	i := e.Instance
+	switch {
+	case i == nil:
+		return "not in this run"
+	case i.Outcome == "":
+		return fmt.Sprintf("no outcome: the run has not ended (%s accepted)", count(i.Attempts, "request"))
+	case i.Outcome != batcher.OutcomeFailed:
+		if i.ReachedAt.IsZero() {
+			return string(i.Outcome)
+		}
+		return fmt.Sprintf("%s, seen there at %s", i.Outcome, i.ReachedAt.Local().Format("15:04:05"))
+	}
+	return "failed: " + failureWords(*i)
+}
+
+func failureWords(f ledger.InstanceEntry) string {
+	words := string(f.Reason)
+	if f.State != "" {
+		words += ", state " + f.State
+	}
+	if f.Code != "" {
+		words += ", " + f.Code
+	}
+	if f.RequestID != "" {
+		words += ", request " + f.RequestID
+	}
+	return fmt.Sprintf("%s (%s)", words, count(f.Attempts, "attempt"))
+}
+
+func failureLines(e ledger.Entry) []string {
+	var lines []string
+	for _, g := range e.Results {
+		for _, f := range g.Failures {
+			lines = append(lines, fmt.Sprintf("%s (%s) %s", f.InstanceID, g.Group, failureWords(f)))
+		}
+		if g.Omitted > 0 {
+			lines = append(lines, fmt.Sprintf("… and %d more of %s", g.Omitted, g.Group))
+		}
+	}
+	return lines
+}

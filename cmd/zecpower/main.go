@@ -1,0 +1,104 @@
+// Command zecpower powers Zenlayer Elastic Compute fleets on and off, on schedule.
+//
+// Exit status: 0 everything asked for is so; 1 some instance did not get there,
+// or the daemon failed; 2 wrong usage, configuration or credentials, nothing
+// was sent. `run` exits 0 after SIGTERM and 78 for a configuration that cannot
+// be read, which systemd is told not to restart on.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses: a contract with scripts.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitConfig = 78 // EX_CONFIG of sysexits.h
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// host is the world around a command.
+type host struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+// exit is an error that carries its exit status. Without a cause nothing is printed.
+type exit struct {
+	status int
+	cause  error
+}
+
+func (e *exit) Error() string {
+	if e.cause == nil {
+		return ""
+	}
+	return e.cause.Error()
+}
+
+func (e *exit) Unwrap() error { return e.cause }
+
+func usageError(format string, args ...any) error {
+	return &exit{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// run executes one command line. An error that says nothing else is a wrong
+// command line: every command marks its own.
+func run(args []string, stdout, stderr io.Writer) int {
+	h := &host{stdout: stdout, stderr: stderr, getenv: os.Getenv}
+	root := newRoot(h)
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return exitOK
+	}
+	status := exitUsage
+	if e, ok := errors.AsType[*exit](err); ok {
+		status = e.status
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintf(stderr, "zecpower: %s\n", text)
+	}
+	return status
+}
+
+func newRoot(h *host) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "zecpower",
+		Short: "Powers Zenlayer Elastic Compute fleets on and off, on schedule",
+		Long: `zecpower powers Zenlayer Elastic Compute (ZEC) fleets on and off, on schedule.
+
+One daemon (zecpower run) starts thousands of stopped instances in batches of up
+to 100, keeps within the account's request budget, isolates what cannot start,
+checks that the rest really reached RUNNING, and tells Prometheus and the log
+exactly which instances failed and why.`,
+		Example: `  zecpower demo                                          # the main job in ten seconds, no account needed
+  zecpower validate --config schedules.yaml              # every mistake at once
+  zecpower next --config schedules.yaml --count 3        # the coming runs
+  zecpower start --config schedules.yaml web --dry-run   # what one run would send
+  zecpower run --config /etc/zecpower/schedules.yaml     # the daemon`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(h.stdout)
+	root.SetErr(h.stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%w; see '%s --help'", err, cmd.CommandPath())
+	})
+	root.AddCommand(
+		newRunCommand(h), newPowerCommand(h, startWords), newPowerCommand(h, stopWords),
+		newValidateCommand(h), newNextCommand(h), newStatusCommand(h), newHistoryCommand(h),
+		newSimulateCommand(h), newDemoCommand(h), newVersionCommand(h),
+	)
+	return root
+}

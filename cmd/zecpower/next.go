@@ -1,0 +1,178 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zecpower/internal/config"
+	"zecpower/scheduler"
+)
+
+// maxSkipped bounds the excluded runs that are listed of one schedule on the
+// way to a due one, so that "@every 1s" in a holiday does not fill the screen for ever.
+const maxSkipped = 1000
+
+type nextFlags struct {
+	config, schedule, from, output string
+	count                          int
+}
+
+func newNextCommand(h *host) *cobra.Command {
+	var f nextFlags
+	cmd := &cobra.Command{
+		Use:   "next --config FILE [--schedule NAME] [--from TIME] [--count N]",
+		Short: "Show the coming runs, with those that are left out and why",
+		Long: `Show the coming runs of each schedule: when it says (nominal), when it begins
+(jitter included), and for those that will not happen, why.`,
+		Example: `  zecpower next --config schedules.yaml
+  zecpower next --config schedules.yaml --schedule weekday-morning --from 2026-12-20 --count 10
+  zecpower next --config schedules.yaml --output json | jq '.[0].run_time'`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return h.next(f) },
+	}
+	configFlag(cmd.Flags(), &f.config)
+	cmd.Flags().StringVar(&f.schedule, "schedule", "", "only this schedule")
+	cmd.Flags().StringVar(&f.from, "from", "", "runs after this `TIME`, past or future: RFC 3339, or 2026-12-24[T07:30] in the configuration's timezone (default now)")
+	cmd.Flags().IntVar(&f.count, "count", 3, "due runs of each schedule")
+	outputFlag(cmd.Flags(), &f.output)
+	return cmd
+}
+
+func (h *host) next(f nextFlags) error {
+	if err := checkOutput(f.output); err != nil {
+		return err
+	}
+	if f.count < 1 {
+		return usageError("--count %d: at least 1", f.count)
+	}
+	cfg, err := h.loadConfig(f.config, exitUsage)
+	if err != nil {
+		return err
+	}
+	from, err := parseTime(f.from, cfg.Timezone, time.Now())
+	if err != nil {
+		return usageError("--from: %w", err)
+	}
+	schedules := cfg.Schedules
+	if f.schedule != "" {
+		s, err := cfg.Schedule(f.schedule)
+		if err != nil {
+			return usageError("--schedule: %w", err)
+		}
+		schedules = []scheduler.Schedule{*s}
+	}
+	runs := comingRuns(schedules, from, f.count)
+	if f.output == outputJSON {
+		return printNextJSON(h.stdout, runs)
+	}
+	return printNext(h.stdout, cfg, runs)
+}
+
+// parseTime reads a point in time as people write it; empty is otherwise.
+func parseTime(text string, zone *time.Location, otherwise time.Time) (time.Time, error) {
+	if text == "" {
+		return otherwise, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time; write 2026-12-24T07:30:00+08:00, or 2026-12-24 or 2026-12-24T07:30 for %s", text, zone)
+}
+
+// comingRuns lists count due runs of each schedule after from, and what is left
+// out between them, in time order. Of a paused schedule it lists count paused ones.
+func comingRuns(schedules []scheduler.Schedule, from time.Time, count int) []scheduler.Occurrence {
+	var runs []scheduler.Occurrence
+	for i := range schedules {
+		due, skipped := 0, 0
+		for o := range schedules[i].Occurrences(from, time.Time{}) {
+			runs = append(runs, o)
+			if o.Status == scheduler.StatusExcluded {
+				skipped++
+			} else {
+				due++
+			}
+			if due == count || skipped == maxSkipped {
+				break
+			}
+		}
+	}
+	slices.SortStableFunc(runs, func(a, b scheduler.Occurrence) int {
+		return cmp.Or(a.Nominal.Compare(b.Nominal), cmp.Compare(a.Schedule, b.Schedule))
+	})
+	return runs
+}
+
+// nextJSON is one run in `next --output json`; its keys are a contract.
+type nextJSON struct {
+	Schedule    string           `json:"schedule"`
+	NominalTime time.Time        `json:"nominal_time"`
+	RunTime     time.Time        `json:"run_time"`
+	Status      scheduler.Status `json:"status"`
+	Calendar    string           `json:"calendar"`
+}
+
+func printNextJSON(w io.Writer, runs []scheduler.Occurrence) error {
+	out := make([]nextJSON, 0, len(runs))
+	for _, o := range runs {
+		out = append(out, nextJSON{o.Schedule, o.Nominal.UTC(), o.Run.UTC(), o.Status, o.Calendar})
+	}
+	return printJSON(w, out)
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+const tableTime = "Mon 2006-01-02 15:04:05 -0700"
+
+func printNext(w io.Writer, cfg *config.Config, runs []scheduler.Occurrence) error {
+	if len(runs) == 0 {
+		_, err := fmt.Fprintln(w, "no run is planned")
+		return err
+	}
+	schedules := make(map[string]*scheduler.Schedule, len(cfg.Schedules))
+	for i := range cfg.Schedules {
+		schedules[cfg.Schedules[i].Name] = &cfg.Schedules[i]
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "SCHEDULE\tNOMINAL TIME\tBEGINS\tZONE\tACTION\tGROUPS\tSTATUS")
+	for _, o := range runs {
+		s := schedules[o.Schedule]
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Schedule,
+			o.Nominal.In(s.Zone).Format(tableTime), begins(o, s.Zone), s.Zone, s.Action, strings.Join(s.Groups, ","), statusText(o))
+	}
+	return tw.Flush()
+}
+
+func begins(o scheduler.Occurrence, zone *time.Location) string {
+	switch {
+	case o.Status != scheduler.StatusDue:
+		return "-"
+	case o.Run.Equal(o.Nominal):
+		return "on time"
+	}
+	return o.Run.In(zone).Format("15:04:05") + " (jitter)"
+}
+
+func statusText(o scheduler.Occurrence) string {
+	if o.Status == scheduler.StatusExcluded {
+		return fmt.Sprintf("excluded by %s", o.Calendar)
+	}
+	return string(o.Status)
+}

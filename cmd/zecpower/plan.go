@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"zecpower/batcher"
+)
+
+// planJSON is `--dry-run --output json`.
+type planJSON struct {
+	Action   batcher.Action  `json:"action"`
+	Requests int             `json:"requests"`
+	Groups   []planGroupJSON `json:"groups"`
+}
+
+type planGroupJSON struct {
+	Group      string     `json:"group"`
+	Duplicates int        `json:"duplicates"`
+	Chunks     [][]string `json:"chunks"`
+}
+
+func printPlan(w io.Writer, p batcher.Plan, output string) error {
+	if output == outputJSON {
+		out := planJSON{Action: p.Action, Requests: p.Requests, Groups: make([]planGroupJSON, 0, len(p.Groups))}
+		for _, g := range p.Groups {
+			out.Groups = append(out.Groups, planGroupJSON{g.Group, g.Duplicates, g.Chunks})
+		}
+		return printJSON(w, out)
+	}
+	for _, g := range p.Groups {
+		fmt.Fprintf(w, "group %s: %s%s\n", g.Group, count(len(g.Chunks), "chunk"), duplicates(g.Duplicates))
+		for i, chunk := range g.Chunks {
+			fmt.Fprintf(w, "  %s %d: %s, %s\n", p.Action.APIAction(), i+1, count(len(chunk), "instance"), span(chunk))
+		}
+	}
+	_, err := fmt.Fprintf(w, "\ndry run: nothing was sent. A run sends %s of %s, spread over at least %s,\nthen asks for the states every poll_interval until each instance is there.\n",
+		count(p.Requests, "request"), p.Action.APIAction(), p.AtLeast.Round(100*time.Millisecond))
+	return err
+}
+
+func duplicates(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s dropped)", count(n, "repeated id"))
+}
+
+func span(ids []string) string {
+	if len(ids) == 1 {
+		return ids[0]
+	}
+	return ids[0] + " … " + ids[len(ids)-1]
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zecpower/batcher"
+	"zecpower/internal/app"
+	"zecpower/internal/config"
+	"zecpower/internal/logging"
+)
+
+// powerWords are what tells `start` from `stop`.
+type powerWords struct {
+	action      batcher.Action
+	done        string // of an instance: "started"
+	short, long string
+}
+
+var (
+	startWords = powerWords{batcher.ActionStart, "started", "Start groups now, in the foreground",
+		"Start every stopped instance of the groups, and wait until each is seen RUNNING."}
+	stopWords = powerWords{batcher.ActionStop, "stopped", "Stop groups now, in the foreground",
+		"Stop every running instance of the groups, and wait until each is seen STOPPED.\nThe guests are asked to shut down; --force cuts their power instead."}
+)
+
+type powerFlags struct {
+	words    powerWords
+	config   string
+	output   string
+	dryRun   bool
+	force    bool
+	deadline time.Duration
+	access   accessFlags
+	log      logFlags
+}
+
+func newPowerCommand(h *host, words powerWords) *cobra.Command {
+	f := powerFlags{words: words}
+	name := string(words.action)
+	cmd := &cobra.Command{
+		Use:   name + " --config FILE GROUP…",
+		Short: words.short,
+		Long: words.long + `
+
+A progress bar on a terminal, then a table; with --output json one object on
+standard output. Logs go to standard error. After Ctrl-C nothing more is sent,
+and what happened is reported.
+
+Exit status: 0 every instance is there, 1 some did not get there, 2 wrong usage,
+configuration or credentials (nothing was sent).`,
+		Example: fmt.Sprintf(`  zecpower %[1]s --config schedules.yaml web db
+  zecpower %[1]s --config schedules.yaml web --dry-run
+  zecpower %[1]s --config schedules.yaml web --output json | jq -r '.groups[].failures[].instance_id'`, name),
+		RunE: func(cmd *cobra.Command, args []string) error { return h.power(cmd, f, args) },
+	}
+	flags := cmd.Flags()
+	configFlag(flags, &f.config)
+	outputFlag(flags, &f.output)
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the chunks and requests, send nothing")
+	flags.DurationVar(&f.deadline, "deadline", app.DefaultDeadline, "what is not there by then has failed")
+	if words.action == batcher.ActionStop {
+		flags.BoolVar(&f.force, "force", false, "cut the power instead of asking the guests to shut down")
+	}
+	f.access.add(flags)
+	f.log.add(flags, "")
+	return cmd
+}
+
+func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
+	if err := checkOutput(f.output); err != nil {
+		return err
+	}
+	if f.deadline <= 0 {
+		return usageError("--deadline %s: it must be over 0", f.deadline)
+	}
+	cfg, err := h.loadConfig(f.config, exitUsage)
+	if err != nil {
+		return err
+	}
+	if groups, err = chooseGroups(cfg, groups); err != nil {
+		return err
+	}
+	m := app.Manual{Config: cfg, Action: f.words.action, Groups: groups, Deadline: f.deadline, Force: f.force}
+	if f.dryRun {
+		return printPlan(h.stdout, m.Plan(), f.output)
+	}
+	var source string
+	if m.Credentials, source, err = f.access.find(h); err != nil {
+		return err
+	}
+	return h.powerNow(cmd, f, m, source)
+}
+
+// chooseGroups checks the names; each counts once.
+func chooseGroups(cfg *config.Config, names []string) ([]string, error) {
+	if len(names) == 0 {
+		known := make([]string, 0, len(cfg.Groups))
+		for _, g := range cfg.Groups {
+			known = append(known, g.Name)
+		}
+		return nil, usageError("name at least one group; %s has: %s", cfg.Path, strings.Join(known, ", "))
+	}
+	var chosen []string
+	for _, name := range names {
+		if _, err := cfg.Group(name); err != nil {
+			return nil, usageError("%w", err)
+		}
+		if !slices.Contains(chosen, name) {
+			chosen = append(chosen, name)
+		}
+	}
+	return chosen, nil
+}
+
+// powerNow makes the run. A person sees a bar, warnings and the table; a script
+// sees the log on standard error and the report.
+func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source string) error {
+	bar := newProgress(h.stderr, f.words)
+	logger, err := logging.New(f.log.foreground(bar))
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	lines := 0
+	if bar.visible() {
+		lines = -1 // the table tells
+	}
+	logger.Info("credentials found", zapSource(source))
+	m.Observer = batcher.Observers{logging.NewEvents(logging.EventsConfig{Logger: logger, InstanceLines: lines}), bar}
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	context.AfterFunc(ctx, func() {
+		bar.say(h.stderr, "stopping: nothing more is sent, requests in flight are awaited; once more to quit at once")
+	})
+	report, err := m.Run(ctx)
+	bar.finish()
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	if err := printReport(h.stdout, report, f); err != nil {
+		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
+	}
+	if report.Result() != batcher.ResultOK {
+		return &exit{status: exitFailed}
+	}
+	return nil
+}
+
+func printReport(w io.Writer, r batcher.Report, f powerFlags) error {
+	if f.output == outputJSON {
+		return printJSON(w, r)
+	}
+	return printReportTable(w, r)
+}
+
+// foreground fills the log settings of a run by hand: warnings beside a bar,
+// everything where there is none.
+func (f logFlags) foreground(bar *progress) logging.Config {
+	cfg := logging.Config{Level: f.level, Format: f.format, Output: bar.out()}
+	if bar.visible() {
+		cfg.Format = or(cfg.Format, logging.FormatConsole)
+		cfg.Level = or(cfg.Level, "warn")
+	}
+	return cfg
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"zecpower/internal/app"
+	"zecpower/internal/config"
+	"zecpower/internal/logging"
+	"zecpower/internal/web"
+)
+
+type runFlags struct {
+	config     string
+	stateDir   string
+	webAddress string
+	webConfig  string
+	access     accessFlags
+	log        logFlags
+}
+
+func newRunCommand(h *host) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run --config FILE",
+		Short: "The daemon: make every scheduled run, and tell how it went",
+		Long: `Make every scheduled run until SIGTERM or SIGINT. SIGHUP, or a change of the
+configuration or a file it names, reloads; a configuration with a mistake in it
+is refused whole and the running one stays.
+
+Exit status: 0 after SIGTERM, 78 for a configuration that cannot be read, 2 for
+wrong usage or credentials, 1 for anything else.`,
+		Example: `  zecpower run --config schedules.yaml
+  zecpower run --config schedules.yaml --state-dir /var/lib/zecpower --web.listen-address 127.0.0.1:9821
+  ZENLAYER_ACCESS_KEY_ID=… ZENLAYER_ACCESS_KEY_SECRET=… zecpower run --config schedules.yaml --log.format=console`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return h.daemon(cmd, f) },
+	}
+	flags := cmd.Flags()
+	configFlag(flags, &f.config)
+	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the ledger (default $STATE_DIRECTORY, else zecpower in the XDG state folder)")
+	flags.StringVar(&f.webAddress, "web.listen-address", web.DefaultAddress, "`ADDR` of /metrics and /-/healthy")
+	flags.StringVar(&f.webConfig, "web.config.file", "", "`FILE` with TLS and basic auth for the web address (exporter-toolkit's format)")
+	f.access.add(flags)
+	f.log.add(flags, "info")
+	return cmd
+}
+
+func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
+	logger, err := logging.New(logging.Config{
+		Level: f.log.level, Format: f.log.format, Output: h.stderr, JournalStream: h.getenv("JOURNAL_STREAM"),
+	})
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	opts := app.Options{ConfigPath: f.config, WebAddress: f.webAddress, WebConfigFile: f.webConfig, Logger: logger}
+	if opts.StateDir, err = h.stateDir(f.stateDir); err != nil {
+		return err
+	}
+	opts.RuntimeDir = h.runtimeDir(opts.StateDir)
+	if err := web.CheckConfigFile(f.webConfig); err != nil {
+		return &exit{exitUsage, err}
+	}
+	if _, err := h.loadConfig(f.config, exitConfig); err != nil {
+		return err
+	}
+	if opts.Credentials, opts.CredentialsSource, err = f.access.find(h); err != nil {
+		return err
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	opts.Hangup = hangup
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	context.AfterFunc(ctx, func() { logger.Info("stopping: nothing more is sent, requests in flight are awaited") })
+	return h.runDaemon(ctx, opts)
+}
+
+func (h *host) runDaemon(ctx context.Context, opts app.Options) error {
+	d, err := app.New(opts)
+	if err != nil {
+		return &exit{exitFailed, err}
+	}
+	err = d.Run(ctx)
+	if err == nil {
+		return nil
+	}
+	opts.Logger.Error("daemon failed", zap.Error(err))
+	if _, ok := errors.AsType[*app.ConfigError](err); ok {
+		return &exit{exitConfig, err}
+	}
+	if _, ok := errors.AsType[*config.Invalid](err); ok {
+		return &exit{exitConfig, err}
+	}
+	return &exit{exitFailed, err}
+}

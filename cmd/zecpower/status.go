@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zecpower/internal/app"
+	"zecpower/internal/web"
+)
+
+// askTimeout bounds a question to the daemon.
+const askTimeout = 30 * time.Second
+
+func newStatusCommand(h *host) *cobra.Command {
+	var stateDir, output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Ask the running daemon: runs in progress, last results, next runs, health",
+		Example: `  zecpower status
+  zecpower status --state-dir /var/lib/zecpower
+  zecpower status --output json | jq '.runs_in_progress'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return h.status(cmd, stateDir, output) },
+	}
+	stateDirFlag(cmd, &stateDir)
+	outputFlag(cmd.Flags(), &output)
+	return cmd
+}
+
+// stateDirFlag is that of the commands that ask about a daemon.
+func stateDirFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "state-dir", "", "`DIR` of the daemon's ledger or control socket (default: where the service keeps them, else your own)")
+}
+
+func (h *host) status(cmd *cobra.Command, stateDir, output string) error {
+	if err := checkOutput(output); err != nil {
+		return err
+	}
+	places, err := h.daemonPlaces(stateDir)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := askContext(cmd)
+	defer cancel()
+	var s app.Status
+	if err := firstDaemon(places, func(p daemonFolders) error {
+		return web.ControlClient(p.socket).GetJSON(ctx, web.PathStatus, nil, &s)
+	}); err != nil {
+		return &exit{exitFailed, err}
+	}
+	if output == outputJSON {
+		return printJSON(h.stdout, s)
+	}
+	return printStatus(h.stdout, s)
+}
+
+func askContext(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	ctx, stop := interruptible(cmd)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	return ctx, func() { cancel(); stop() }
+}
+
+// firstDaemon asks where a daemon may be until one answers.
+func firstDaemon(places []daemonFolders, ask func(daemonFolders) error) error {
+	var tried []string
+	for _, p := range places {
+		err := ask(p)
+		if !errors.Is(err, web.ErrNoDaemon) {
+			return err
+		}
+		tried = append(tried, p.socket)
+	}
+	return fmt.Errorf("%w on %s: start one with zecpower run, or give its --state-dir", web.ErrNoDaemon, strings.Join(tried, " or "))
+}
+
+func printStatus(w io.Writer, s app.Status) error {
+	fmt.Fprintf(w, "zecpower %s, up %s\n", or(s.Version, "(unversioned)"), s.At.Sub(s.StartedAt).Round(time.Second))
+	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, s.Config.LoadedAt.Format(time.RFC3339))
+	if s.Config.Rejected != "" {
+		fmt.Fprintf(w, "LAST RELOAD REFUSED, the one above stays:\n  %s\n", strings.ReplaceAll(s.Config.Rejected, "\n", "\n  "))
+	}
+	if s.Ledger != "" {
+		fmt.Fprintf(w, "LEDGER FAILS, runs go on and a restart would forget them: %s\n", s.Ledger)
+	}
+	if s.Budget.APIDown {
+		fmt.Fprintln(w, "API DOWN: one probe at a time until it answers")
+	}
+	fmt.Fprintf(w, "budget: %.3g of %.3g requests a second\n", s.Budget.Rate, s.Budget.Ceiling)
+	if s.ClockSet > 0 {
+		fmt.Fprintf(w, "clock: stepped %s since the start\n", times(s.ClockSet))
+	}
+	if err := printRuns(w, s); err != nil {
+		return err
+	}
+	return printPlans(w, s)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func printRuns(w io.Writer, s app.Status) error {
+	if len(s.Runs) == 0 && len(s.Waiting) == 0 {
+		_, err := fmt.Fprintln(w, "no run in progress")
+		return err
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "\nRUN IN PROGRESS\tACTION\tSETTLED\tON THE WAY\tFAILED\tSINCE\tDEADLINE")
+	for _, r := range s.Runs {
+		fmt.Fprintf(tw, "%s\t%s\t%d of %d\t%d\t%d\t%s\t%s\n", r.RunID, r.Action, r.Settled, r.Total, r.Pending, r.Failed,
+			r.StartedAt.Format(time.RFC3339), moment(r.Deadline))
+	}
+	for _, r := range s.Waiting {
+		fmt.Fprintf(tw, "%s\t\tbegins %s\n", r.RunID, r.RunAt.Format(time.RFC3339))
+	}
+	return tw.Flush()
+}
+
+func printPlans(w io.Writer, s app.Status) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "\nSCHEDULE\tNEXT RUN\tLAST RUN\tLAST RESULT\tLAST SUCCESS")
+	for _, p := range s.Plans {
+		next := moment(p.NextRun)
+		if p.Paused {
+			next = "paused"
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", p.Schedule, next, moment(p.LastRun), dash(p.LastResult), moment(p.LastSuccess))
+	}
+	return tw.Flush()
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Format(time.RFC3339)
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"zecpower/batcher"
+)
+
+// maxFailureRows is how many failed instances a person is shown; a script is shown all.
+const maxFailureRows = 50
+
+// remedies say what each reason means and what to do, in one line.
+var remedies = map[batcher.Reason]string{
+	batcher.ReasonNotFound:       "no such instance in this account: take the id out of its group, or check whose credentials these are",
+	batcher.ReasonRecycled:       "in the recycle bin, being released or never created: restore it, or take the id out of its group",
+	batcher.ReasonWrongState:     "busy with something else (see STATE) until the deadline: let that end, then run again",
+	batcher.ReasonRejected:       "the API kept refusing it though its state allows the action: see CODE, ask Zenlayer with the request id",
+	batcher.ReasonBootFailed:     "accepted, then fell back, as often as attempts allow: look at its console",
+	batcher.ReasonBootTimeout:    "accepted, and still on its way when its time was up: look at its console, or raise boot_timeout or the deadline",
+	batcher.ReasonThrottled:      "the request budget left no room for it before the deadline: raise requests_per_second or the deadline",
+	batcher.ReasonAPIError:       "the API or the way to it was failing until the deadline: see the log for the error, then run again",
+	batcher.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock",
+	batcher.ReasonInvalidRequest: "the API refused the request itself: see CODE; a malformed id, or an api_version that it does not know",
+	batcher.ReasonCancelled:      "the run was stopped before this instance was there: run again",
+}
+
+// printReportTable shows a report to a person: the sums, then what failed and why.
+func printReportTable(w io.Writer, r batcher.Report) error {
+	done, already := "STARTED", "ALREADY RUNNING"
+	if r.Action == batcher.ActionStop {
+		done, already = "STOPPED", "ALREADY STOPPED"
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(tw, "GROUP\tTOTAL\t%s\t%s\tFAILED\t\n", done, already)
+	total, failed := 0, 0
+	for _, g := range r.Groups {
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t\n", g.Group, g.Total, g.Done, g.Already, g.Failed)
+		total, failed = total+g.Total, failed+g.Failed
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if err := printFailures(w, r); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s: %s\n", r.Result(), summary(r, total, failed))
+	return err
+}
+
+func summary(r batcher.Report, total, failed int) string {
+	want := "RUNNING"
+	if r.Action == batcher.ActionStop {
+		want = "STOPPED"
+	}
+	took := r.FinishedAt.Sub(r.StartedAt).Round(100 * time.Millisecond)
+	return fmt.Sprintf("%d of %s seen %s, %d failed, in %s", total-failed, count(total, "instance"), want, failed, took)
+}
+
+func printFailures(w io.Writer, r batcher.Report) error {
+	rows, reasons := 0, map[batcher.Reason]bool{}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	left := 0
+	for _, g := range r.Groups {
+		if g.Err != "" {
+			fmt.Fprintf(w, "\nFAILED group %s: %s\n", g.Group, g.Err)
+		}
+		for _, f := range g.Failures() {
+			reasons[f.Reason] = true
+			if rows == 0 {
+				fmt.Fprintln(tw, "\nFAILED\tGROUP\tREASON\tSTATE\tCODE\tATTEMPTS\tREQUEST ID")
+			}
+			if rows++; rows > maxFailureRows && isTerminal(w) {
+				left++
+				continue
+			}
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", f.InstanceID, g.Group, f.Reason,
+				dash(string(f.State)), dash(string(f.Code)), f.Attempts, dash(f.RequestID))
+		}
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if left > 0 {
+		fmt.Fprintf(w, "… and %d more: --output json lists them all\n", left)
+	}
+	return printRemedies(w, reasons)
+}
+
+func printRemedies(w io.Writer, met map[batcher.Reason]bool) error {
+	if len(met) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("\nwhat to do:\n")
+	for _, reason := range batcher.Reasons() {
+		if met[reason] {
+			fmt.Fprintf(&b, "  %-15s  %s\n", reason, remedies[reason])
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

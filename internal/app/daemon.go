@@ -1,0 +1,233 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/common/version"
+	"go.uber.org/zap"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+	"zecpower/internal/config"
+	"zecpower/internal/ledger"
+	"zecpower/internal/logging"
+	"zecpower/internal/metrics"
+	"zecpower/internal/web"
+	"zecpower/scheduler"
+)
+
+// Options are what a daemon needs. All but the fields said to be optional must be set.
+type Options struct {
+	ConfigPath string
+	// Load reads the configuration, at start-up and at each reload; nil reads ConfigPath.
+	Load        func() (*config.Config, error)
+	StateDir    string // made, mode 0700, where it does not exist
+	RuntimeDir  string // where the control socket goes; must exist unless it is StateDir
+	Credentials apiclient.Credentials
+	// CredentialsSource names where they came from, for the log.
+	CredentialsSource string
+	WebAddress        string // empty is web.DefaultAddress
+	WebConfigFile     string // empty: plain HTTP, open to whoever reaches the address
+	Logger            *zap.Logger
+	// Hangup asks for a reload at each receive; nil is fine.
+	Hangup <-chan os.Signal
+	// Clock is the machine's own where nil.
+	Clock scheduler.Clock
+	// Observer hears of every run beside metrics and log; nil is fine.
+	Observer batcher.Observer
+	// OnReady is told where the web server listens once everything is up; nil is fine.
+	OnReady func(web net.Addr)
+}
+
+// ConfigError is a configuration that cannot be used.
+type ConfigError struct{ Err error }
+
+// Error implements error.
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Daemon makes scheduled runs until it is stopped. Make it with New, run it once.
+type Daemon struct {
+	opts    Options
+	log     *zap.Logger
+	metrics *metrics.Metrics
+	events  *logging.Events
+	account *account
+	ledger  *ledger.Ledger
+	loop    *scheduler.Loop
+	notify  notifier
+	runs    *tracker
+	started time.Time
+
+	current  atomic.Pointer[setup] // what a run that begins now works with
+	reloaded atomic.Pointer[reloadState]
+	ready    atomic.Bool
+}
+
+// New checks opts. Nothing is opened yet.
+func New(opts Options) (*Daemon, error) {
+	if opts.Logger == nil || opts.StateDir == "" || opts.RuntimeDir == "" {
+		return nil, errors.New("app: logger, state folder and runtime folder must be given")
+	}
+	if opts.Load == nil {
+		opts.Load = func() (*config.Config, error) { return config.Load(opts.ConfigPath) }
+	}
+	return &Daemon{
+		opts: opts, log: opts.Logger, metrics: metrics.New(), runs: newTracker(), started: time.Now(),
+		events: logging.NewEvents(logging.EventsConfig{Logger: opts.Logger}), notify: newNotifier(opts.Logger),
+	}, nil
+}
+
+// Run makes scheduled runs until ctx ends, waits for the requests in flight and
+// returns nil. What it was in the middle of is resumed by the next start. A
+// *ConfigError says that the configuration cannot be used; any error means that
+// nothing runs any more.
+func (d *Daemon) Run(ctx context.Context) (err error) {
+	var down teardown
+	defer func() { err = errors.Join(err, down.run(d.log)) }()
+
+	cfg, err := d.opts.Load()
+	if err != nil {
+		return &ConfigError{err}
+	}
+	if d.ledger, err = ledger.Open(ledger.Config{Dir: d.opts.StateDir, Warn: d.ledgerWarning}); err != nil {
+		return err
+	}
+	down.push("ledger", d.ledger.Close)
+	if err := d.begin(cfg); err != nil {
+		return err
+	}
+	server, err := d.startWeb(&down)
+	if err != nil {
+		return err
+	}
+	if err := d.startControl(&down); err != nil {
+		return err
+	}
+	d.startReloading(ctx, cfg, &down)
+	d.ready.Store(true)
+	d.log.Info("ready", zap.String("config", cfg.Path), zap.String("credentials", d.opts.CredentialsSource),
+		zap.Stringer("web", server.Addr()), zap.String("state", d.opts.StateDir), zap.String("version", version.Version))
+	d.notify.ready()
+	if d.opts.OnReady != nil {
+		d.opts.OnReady(server.Addr())
+	}
+	context.AfterFunc(ctx, d.notify.stopping)
+	return d.loop.Run(ctx)
+}
+
+// begin makes what a configuration asks for: the account, its first setup, the loop.
+func (d *Daemon) begin(cfg *config.Config) (err error) {
+	if d.account, err = newAccount(cfg, d.opts.Credentials, nil); err != nil {
+		return &ConfigError{err}
+	}
+	d.account.requests = d.metrics
+	d.account.journal = resumable{d.ledger}
+	d.account.observer = d.observers()
+	s, err := d.account.prepare(cfg)
+	if err != nil {
+		return &ConfigError{err}
+	}
+	d.metrics.SetBudget(d.account.budget)
+	d.use(s)
+	d.warn(cfg)
+	d.loop, err = scheduler.New(scheduler.Config{
+		Schedules: cfg.Schedules, Run: d.makeRun, Ledger: d.ledger, Clock: d.opts.Clock, Alive: d.alive,
+		Observer: scheduler.Observers{d.metrics.Scheduler(), d.events.Scheduler()},
+	})
+	return err
+}
+
+// ledgerWarning tells what is odd about the ledger: loudly, since it is what a
+// crash would be recovered from.
+func (d *Daemon) ledgerWarning(message string, err error) {
+	d.log.Error(message, zap.Error(err))
+}
+
+func (d *Daemon) observers() batcher.Observers {
+	all := batcher.Observers{d.metrics, d.events, d.runs}
+	if d.opts.Observer != nil {
+		all = append(all, d.opts.Observer)
+	}
+	return all
+}
+
+// use puts a setup in force for the runs that begin from now on.
+func (d *Daemon) use(s *setup) {
+	d.metrics.SetKnown(known(s.config))
+	d.metrics.ConfigReloaded(time.Now())
+	d.reloaded.Store(&reloadState{at: time.Now()})
+	d.current.Store(s)
+}
+
+func (d *Daemon) warn(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		d.log.Warn("configuration warning", zap.Stringer("warning", w))
+	}
+}
+
+// known is what metrics are to start at 0 for.
+func known(cfg *config.Config) metrics.Known {
+	k := metrics.Known{CalendarEnds: map[string]time.Time{}}
+	for _, s := range cfg.Schedules {
+		k.Schedules = append(k.Schedules, metrics.KnownSchedule{Name: s.Name, Action: batcher.Action(s.Action), Groups: s.Groups})
+	}
+	for _, c := range cfg.Calendars {
+		if end, ok := c.End(); ok {
+			k.CalendarEnds[c.Name()] = time.Date(end.Year, end.Month, end.Day+1, 0, 0, 0, 0, cfg.Timezone)
+		}
+	}
+	return k
+}
+
+func (d *Daemon) startWeb(down *teardown) (*web.Server, error) {
+	server, err := web.Start(web.Config{
+		Address: d.opts.WebAddress, ConfigFile: d.opts.WebConfigFile, Metrics: d.metrics.Handler(d.log),
+		Ready: d.readiness, Version: version.Version, Logger: d.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	down.push("web server", stopper(server.Stop))
+	return server, nil
+}
+
+func (d *Daemon) readiness() error {
+	if !d.ready.Load() {
+		return errors.New("configuration and ledger are being loaded")
+	}
+	return nil
+}
+
+// startControl serves the commands that ask about the daemon. Without it the
+// fleet is powered on all the same, so that a failure is told and no more.
+func (d *Daemon) startControl(down *teardown) error {
+	control, err := web.StartControl(web.ControlConfig{
+		Dir: d.opts.RuntimeDir, Status: d.statusHandler(), History: d.historyHandler(), Logger: d.log,
+	})
+	switch {
+	case errors.Is(err, web.ErrControlBusy):
+		return fmt.Errorf("%w (in %s)", err, filepath.Clean(d.opts.RuntimeDir))
+	case err != nil:
+		d.log.Error("no control socket: zecpower status and history cannot ask this daemon", zap.Error(err))
+		return nil
+	}
+	down.push("control socket", stopper(control.Stop))
+	return nil
+}
+
+func userAgent() string {
+	if version.Version == "" {
+		return "zecpower"
+	}
+	return "zecpower/" + version.Version
+}

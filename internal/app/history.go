@@ -1,0 +1,94 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zecpower/internal/config"
+	"zecpower/internal/ledger"
+)
+
+// HistoryValues puts a question about the past into the query of a request to
+// the control socket; [ParseHistory] takes it out again.
+func HistoryValues(q ledger.Query) url.Values {
+	v := url.Values{}
+	set := func(key, value string) {
+		if value != "" {
+			v.Set(key, value)
+		}
+	}
+	set("schedule", q.Schedule)
+	set("group", q.Group)
+	set("instance", q.Instance)
+	if !q.Since.IsZero() {
+		set("since", q.Since.Format(time.RFC3339Nano))
+	}
+	if !q.Until.IsZero() {
+		set("until", q.Until.Format(time.RFC3339Nano))
+	}
+	if q.Limit > 0 {
+		set("limit", strconv.Itoa(q.Limit))
+	}
+	return v
+}
+
+// ParseHistory reads what HistoryValues wrote.
+func ParseHistory(v url.Values) (q ledger.Query, err error) {
+	q = ledger.Query{Schedule: v.Get("schedule"), Group: v.Get("group"), Instance: v.Get("instance")}
+	for key, into := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		text := v.Get(key)
+		if text == "" {
+			continue
+		}
+		if *into, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return q, fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	if text := v.Get("limit"); text != "" {
+		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 {
+			return q, fmt.Errorf("limit %q: a number from 1", text)
+		}
+	}
+	return q, nil
+}
+
+func (d *Daemon) historyHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q, err := ParseHistory(r.URL.Query())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if q.Instance != "" {
+			q.InstanceGroups = GroupsOf(d.current.Load().config, q.Instance)
+		}
+		entries, err := d.ledger.History(q)
+		if err != nil {
+			d.log.Error("history cannot be read", zap.Error(err))
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		if entries == nil {
+			entries = []ledger.Entry{}
+		}
+		writeJSON(w, entries)
+	})
+}
+
+// GroupsOf names the groups that hold an instance now. One that cannot be read
+// is left out: the past is asked for, and the ledger knows it.
+func GroupsOf(cfg *config.Config, instance string) []string {
+	var names []string
+	for _, g := range cfg.Groups {
+		if ids, err := g.IDs(); err == nil && slices.Contains(ids, instance) {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}

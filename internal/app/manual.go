@@ -1,0 +1,55 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+	"zecpower/internal/config"
+)
+
+// DefaultDeadline is that of a run where nothing else says.
+const DefaultDeadline = 30 * time.Minute
+
+// Manual is one run by hand, in the foreground.
+type Manual struct {
+	Config      *config.Config
+	Credentials apiclient.Credentials
+	Action      batcher.Action
+	Groups      []string // names; each must be in Config
+	Deadline    time.Duration
+	Force       bool // of a stop: cut the power instead of asking the guest
+	Observer    batcher.Observer
+	OnThrottle  func(rate float64, pause time.Duration)
+}
+
+// run describes m as a run that begins at now.
+func (m Manual) run(s *setup, now time.Time) batcher.Run {
+	return batcher.Run{
+		RunID: "manual/" + now.UTC().Format(time.RFC3339), Action: m.Action, ScheduledAt: now,
+		Deadline: now.Add(m.Deadline), Force: m.Force, Groups: s.groups(m.Groups),
+	}
+}
+
+// Run makes the run and returns its report. An error means that nothing was sent.
+func (m Manual) Run(ctx context.Context) (batcher.Report, error) {
+	a, err := newAccount(m.Config, m.Credentials, m.OnThrottle)
+	if err != nil {
+		return batcher.Report{}, err
+	}
+	a.observer = m.Observer
+	s, err := a.prepare(m.Config)
+	if err != nil {
+		return batcher.Report{}, err
+	}
+	defer s.client.Close()
+	return s.batcher.Run(ctx, m.run(s, time.Now())), nil
+}
+
+// Plan says what Run would send. It sends nothing and needs no credentials.
+func (m Manual) Plan() batcher.Plan {
+	s := &setup{config: m.Config}
+	api := m.Config.API
+	return batcher.PlanRun(m.run(s, time.Now()), m.Config.Batch.Size, api.RequestsPerSecond, api.Burst)
+}

@@ -1,0 +1,63 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"zecpower/scheduler"
+)
+
+// notifier tells systemd how the daemon is. Without $NOTIFY_SOCKET it says nothing.
+type notifier struct{ log *zap.Logger }
+
+func newNotifier(log *zap.Logger) notifier { return notifier{log} }
+
+func (n notifier) send(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		n.log.Debug("systemd was not told", zap.Error(err))
+	}
+}
+
+func (n notifier) ready() { n.send(daemon.SdNotifyReady) }
+
+func (n notifier) stopping() {
+	n.send(daemon.SdNotifyStopping + "\nSTATUS=stopping: requests in flight are awaited")
+}
+
+// reloading must be followed by ready. systemd from 253 on wants the time with it.
+func (n notifier) reloading() {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		n.send(daemon.SdNotifyReloading)
+		return
+	}
+	n.send(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/int64(time.Microsecond)))
+}
+
+// alive feeds the watchdog from the decision loop and says what goes on.
+func (d *Daemon) alive() {
+	d.notify.send(daemon.SdNotifyWatchdog + "\nSTATUS=" + d.statusLine(d.loop.Snapshot()))
+}
+
+// statusLine is what `systemctl status` shows: the runs in progress, else the next one.
+func (d *Daemon) statusLine(s scheduler.Snapshot) string {
+	switch {
+	case len(s.Running) == 1:
+		return d.runLine(s.Running[0])
+	case len(s.Running) > 1:
+		return fmt.Sprintf("%s, and %d more in progress", d.runLine(s.Running[0]), len(s.Running)-1)
+	case len(s.Schedules) == 0 || s.Schedules[0].NextRun.IsZero():
+		return "no run is planned"
+	}
+	next := s.Schedules[0]
+	return fmt.Sprintf("next run: %s at %s", next.Schedule, next.NextRun.UTC().Format(time.RFC3339))
+}
+
+func (d *Daemon) runLine(r scheduler.Running) string {
+	p := d.runs.progress(r.Firing.RunID)
+	return fmt.Sprintf("%s: %d of %d instances settled, %d on the way, %d failed", r.Firing.RunID, p.Settled, p.Total, p.Pending, p.Failed)
+}

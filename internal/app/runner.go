@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"zecpower/batcher"
+	"zecpower/scheduler"
+)
+
+// makeRun is the scheduler's run function: one firing through the batcher.
+func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.Result {
+	s := d.current.Load()
+	groups := s.groups(f.Groups)
+	if f.Resumed {
+		d.restore(f, groups)
+	}
+	report := s.batcher.Run(ctx, batcher.Run{
+		RunID: f.RunID, Schedule: f.Schedule, Action: batcher.Action(f.Action), ScheduledAt: f.Nominal,
+		Deadline: f.Deadline, Resumed: f.Resumed, Groups: groups,
+	})
+	return scheduler.Result{Outcome: scheduler.Outcome(report.Result()), Report: report, Err: groupErrors(report)}
+}
+
+// restore hands the batcher what the ledger kept of an interrupted run. Without
+// it the run is no less safe: it looks at every id before it sends anything.
+func (d *Daemon) restore(f scheduler.Firing, groups []batcher.Group) {
+	p, err := d.ledger.Progress(f.RunID)
+	if err != nil {
+		d.events.Scheduler().LedgerFailed("read a run's progress", err)
+		return
+	}
+	for i := range groups {
+		groups[i].Settled = p.Settled[groups[i].Name]
+		groups[i].Attempted = p.Attempted[groups[i].Name]
+	}
+}
+
+// groupErrors are the reasons of groups that could not be run at all.
+func groupErrors(r batcher.Report) error {
+	var errs []error
+	for _, g := range r.Groups {
+		if g.Err != "" {
+			errs = append(errs, errors.New("group "+g.Group+": "+g.Err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// resumable is the journal of scheduled runs. What a stop of the daemon cut off
+// is not final for the process after it, so that is not recorded.
+type resumable struct{ batcher.Journal }
+
+// Settled implements batcher.Journal.
+func (j resumable) Settled(runID, group string, results []batcher.InstanceResult) error {
+	final := make([]batcher.InstanceResult, 0, len(results))
+	for _, r := range results {
+		if r.Reason != batcher.ReasonCancelled {
+			final = append(final, r)
+		}
+	}
+	if len(final) == 0 {
+		return nil
+	}
+	return j.Journal.Settled(runID, group, final)
+}

@@ -1,0 +1,175 @@
+package app
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/version"
+
+	"zecpower/batcher"
+	"zecpower/scheduler"
+)
+
+// Status is what `zecpower status` shows of a running daemon. Times are UTC;
+// a zero time or an empty text is left out.
+type Status struct {
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"started_at"`
+	At        time.Time `json:"at"`
+
+	Config   ConfigStatus     `json:"config"`
+	Runs     []RunStatus      `json:"runs_in_progress"`
+	Waiting  []WaitingStatus  `json:"runs_waiting"`
+	Plans    []ScheduleStatus `json:"schedules"`
+	Budget   BudgetStatus     `json:"budget"`
+	Ledger   string           `json:"ledger_error,omitempty"`
+	ClockSet int              `json:"clock_steps"`
+}
+
+// ConfigStatus is the configuration in use, and why the last reload failed if it did.
+type ConfigStatus struct {
+	Path     string    `json:"path"`
+	LoadedAt time.Time `json:"loaded_at"`
+	Rejected string    `json:"last_reload_error,omitempty"`
+}
+
+// RunStatus is a run in progress.
+type RunStatus struct {
+	RunID     string    `json:"run_id"`
+	Schedule  string    `json:"schedule"`
+	Action    string    `json:"action"`
+	Groups    []string  `json:"groups"`
+	StartedAt time.Time `json:"started_at"`
+	Deadline  time.Time `json:"deadline,omitzero"`
+	Total     int       `json:"total"`
+	Settled   int       `json:"settled"`
+	Pending   int       `json:"pending"`
+	Failed    int       `json:"failed"`
+}
+
+// WaitingStatus is a run that was decided and has not begun.
+type WaitingStatus struct {
+	RunID string    `json:"run_id"`
+	RunAt time.Time `json:"run_at"`
+}
+
+// ScheduleStatus is one schedule: its next run and how the last one ended.
+type ScheduleStatus struct {
+	Schedule    string    `json:"schedule"`
+	Paused      bool      `json:"paused"`
+	NextRun     time.Time `json:"next_run,omitzero"`
+	LastRunID   string    `json:"last_run_id,omitempty"`
+	LastResult  string    `json:"last_result,omitempty"`
+	LastRun     time.Time `json:"last_run,omitzero"`
+	LastSuccess time.Time `json:"last_success,omitzero"`
+}
+
+// BudgetStatus is the account's request budget.
+type BudgetStatus struct {
+	Rate    float64 `json:"requests_per_second"`
+	Ceiling float64 `json:"ceiling"`
+	APIDown bool    `json:"api_down"`
+}
+
+// Status tells how the daemon is. It is safe for concurrent use.
+func (d *Daemon) Status() Status {
+	snap := d.loop.Snapshot()
+	cfg, reloaded := d.current.Load().config, d.reloaded.Load()
+	s := Status{
+		Version: version.Version, StartedAt: d.started.UTC(), At: snap.At.UTC(),
+		Config: ConfigStatus{Path: cfg.Path, LoadedAt: reloaded.at.UTC()},
+		Runs:   []RunStatus{}, Waiting: []WaitingStatus{}, Plans: []ScheduleStatus{},
+		Budget:   BudgetStatus{Rate: d.account.budget.Rate(), Ceiling: cfg.API.RequestsPerSecond, APIDown: d.account.budget.Down()},
+		ClockSet: snap.ClockSteps,
+	}
+	if reloaded.err != nil {
+		s.Config.Rejected = reloaded.err.Error()
+	}
+	if snap.Ledger != nil {
+		s.Ledger = snap.Ledger.Error()
+	}
+	for _, r := range snap.Running {
+		s.Runs = append(s.Runs, d.runStatus(r))
+	}
+	for _, f := range snap.Waiting {
+		s.Waiting = append(s.Waiting, WaitingStatus{f.RunID, f.RunAt.UTC()})
+	}
+	for _, p := range snap.Schedules {
+		s.Plans = append(s.Plans, scheduleStatus(p))
+	}
+	return s
+}
+
+func (d *Daemon) runStatus(r scheduler.Running) RunStatus {
+	p := d.runs.progress(r.Firing.RunID)
+	return RunStatus{
+		RunID: r.Firing.RunID, Schedule: r.Firing.Schedule, Action: r.Firing.Action, Groups: r.Firing.Groups,
+		StartedAt: r.StartedAt.UTC(), Deadline: utc(r.Firing.Deadline),
+		Total: p.Total, Settled: p.Settled, Pending: p.Pending, Failed: p.Failed,
+	}
+}
+
+func scheduleStatus(p scheduler.ScheduleStatus) ScheduleStatus {
+	return ScheduleStatus{
+		Schedule: p.Schedule, Paused: p.Paused, NextRun: utc(p.NextRun), LastRunID: p.Last.RunID,
+		LastResult: string(p.Last.Outcome), LastRun: utc(p.Last.FinishedAt), LastSuccess: utc(p.Last.LastSuccess),
+	}
+}
+
+// utc keeps a zero time zero.
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}
+
+func (d *Daemon) statusHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, d.Status()) })
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // a client that went away is nobody's concern
+}
+
+// tracker remembers how far each run in progress is. It is safe for concurrent use.
+type tracker struct {
+	batcher.Quiet
+
+	mu   sync.Mutex
+	runs map[string]batcher.Progress
+}
+
+func newTracker() *tracker { return &tracker{runs: map[string]batcher.Progress{}} }
+
+// RunStarted implements batcher.Observer.
+func (t *tracker) RunStarted(run batcher.RunInfo) {
+	total := 0
+	for _, g := range run.Groups {
+		total += g.Total
+	}
+	t.Progressed(run, batcher.Progress{Total: total})
+}
+
+// Progressed implements batcher.Observer.
+func (t *tracker) Progressed(run batcher.RunInfo, p batcher.Progress) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.runs[run.RunID] = p
+}
+
+// RunFinished implements batcher.Observer.
+func (t *tracker) RunFinished(run batcher.RunInfo, _ batcher.Report) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.runs, run.RunID)
+}
+
+func (t *tracker) progress(runID string) batcher.Progress {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.runs[runID]
+}
