@@ -239,36 +239,71 @@ func (d *decoder) words() []string {
 
 // decodeResults reads results and gives them the ids of their list.
 func decodeResults(plain []byte, ids []string) ([]batcher.InstanceResult, error) {
-	d := decoder{rest: plain}
-	words := d.words()
-	n := d.count()
-	if d.err == nil && n != len(ids) {
-		return nil, fmt.Errorf("%d results for %d ids", n, len(ids))
-	}
-	base := d.varint()
-	results := make([]batcher.InstanceResult, n)
-	for column := range textColumns {
-		for i := range results {
-			w := d.uvarint()
-			if d.err != nil || w >= uint64(len(words)) {
-				return nil, errCut
-			}
-			setText(&results[i], column, words[w])
-		}
-	}
+	results := make([]batcher.InstanceResult, len(ids))
 	for i := range results {
 		results[i].InstanceID = ids[i]
-		results[i].Attempts = int(d.uvarint() & 0x7fffffff) //nolint:gosec // masked
 	}
-	for i := range results {
-		if after := d.uvarint(); after > 0 {
-			results[i].ReachedAt = time.UnixMilli(base + int64(after-1)).UTC() //nolint:gosec // milliseconds
+	if err := walkResults(plain, len(ids), func(i int) *batcher.InstanceResult { return &results[i] }); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// decodeAt reads one of n results, and leaves its id empty.
+func decodeAt(plain []byte, n, at int) (r batcher.InstanceResult, err error) {
+	err = walkResults(plain, n, func(i int) *batcher.InstanceResult {
+		if i == at {
+			return &r
+		}
+		return nil
+	})
+	return r, err
+}
+
+// walkResults reads the columns of n results into what of says; nil: not wanted.
+func walkResults(plain []byte, n int, of func(i int) *batcher.InstanceResult) error {
+	d := decoder{rest: plain}
+	words := d.words()
+	if has := d.count(); d.err != nil || has != n {
+		return errors.Join(d.err, fmt.Errorf("results: %d for %d ids", has, n))
+	}
+	base := d.varint()
+	for column := range textColumns {
+		for i := range n {
+			w := d.uvarint()
+			if d.err != nil || w >= uint64(len(words)) {
+				return errCut
+			}
+			if r := of(i); r != nil {
+				setText(r, column, words[w])
+			}
 		}
 	}
-	for i := range results {
-		results[i].BootDuration = time.Duration(d.uvarint()) * time.Millisecond //nolint:gosec // milliseconds
+	for _, set := range []func(*batcher.InstanceResult, uint64){setAttempts, setReached(base), setBoot} {
+		for i := range n {
+			v := d.uvarint()
+			if r := of(i); r != nil {
+				set(r, v)
+			}
+		}
 	}
-	return results, d.err
+	return d.err
+}
+
+func setAttempts(r *batcher.InstanceResult, v uint64) {
+	r.Attempts = int(v & 0x7fffffff) //nolint:gosec // masked
+}
+
+func setReached(base int64) func(*batcher.InstanceResult, uint64) {
+	return func(r *batcher.InstanceResult, v uint64) {
+		if v > 0 {
+			r.ReachedAt = time.UnixMilli(base + int64(v-1)).UTC() //nolint:gosec // milliseconds
+		}
+	}
+}
+
+func setBoot(r *batcher.InstanceResult, v uint64) {
+	r.BootDuration = time.Duration(v) * time.Millisecond //nolint:gosec // milliseconds
 }
 
 // A chunk is what a run settled at one time: ids and results in one value.

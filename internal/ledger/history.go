@@ -116,7 +116,7 @@ func (l *Ledger) History(q Query) (entries []Entry, err error) {
 		q.MaxFailures = DefaultMaxFailures
 	}
 	err = l.view("read the history", func(tx *bbolt.Tx) error {
-		s := search{tx: tx, query: q, positions: map[string]int{}}
+		s := search{tx: tx, query: q, places: map[string]place{}}
 		if q.Instance != "" {
 			if err := s.findGroups(); err != nil {
 				return err
@@ -130,10 +130,10 @@ func (l *Ledger) History(q Query) (entries []Entry, err error) {
 
 // search is one query under way.
 type search struct {
-	tx        *bbolt.Tx
-	query     Query
-	groups    []string       // that hold the instance, as far as known
-	positions map[string]int // hash of a list → where the instance stands in it, -1: nowhere
+	tx     *bbolt.Tx
+	query  Query
+	groups []string         // that hold the instance, as far as known
+	places map[string]place // of the instance in lists, by their hash
 }
 
 func (s *search) walk() (entries []Entry, err error) {
@@ -274,34 +274,40 @@ func (s *search) describeGroup(g group) (GroupEntry, error) {
 func (s *search) findGroups() error {
 	s.groups = slices.Clone(s.query.InstanceGroups)
 	return s.tx.Bucket(bucketGroups).ForEach(func(name, hash []byte) error {
-		at, err := s.position(hash)
-		if err == nil && at >= 0 {
+		p, err := s.position(hash)
+		if err == nil && p.at >= 0 {
 			s.groups = append(s.groups, string(name))
 		}
 		return err
 	})
 }
 
-// position is where the instance stands in a list; -1: it does not.
-func (s *search) position(hash []byte) (int, error) {
-	if known, ok := s.positions[string(hash)]; ok {
+// place is where an instance stands in a list.
+type place struct {
+	at int // -1: nowhere
+	of int // the list's length
+}
+
+func (s *search) position(hash []byte) (place, error) {
+	if known, ok := s.places[string(hash)]; ok {
 		return known, nil
 	}
-	at := -1
+	p := place{at: -1}
 	if data := s.tx.Bucket(bucketLists).Get(hash); data != nil {
-		ids, err := unpack(data)
+		plain, err := unpack(data)
 		if err != nil {
-			return 0, err
+			return p, err
 		}
-		at = slices.Index(splitIDs(ids), s.query.Instance)
+		ids := splitIDs(plain)
+		p = place{slices.Index(ids, s.query.Instance), len(ids)}
 	}
-	s.positions[string(hash)] = at
-	return at, nil
+	s.places[string(hash)] = p
+	return p, nil
 }
 
 func (s *search) describeInstance(out Entry, key []byte, e *entry, groups []group) (*Entry, error) {
 	for _, g := range groups {
-		r, err := s.find(g)
+		r, err := s.find(key, g)
 		if err != nil {
 			return nil, err
 		}
@@ -342,19 +348,23 @@ func (s *search) describeUnsettled(out Entry, key []byte, e *entry, name string)
 }
 
 // find is nil where the instance is not among the group's results.
-func (s *search) find(g group) (*batcher.InstanceResult, error) {
-	if g.settled == nil {
-		if at, err := s.position(g.List); err != nil || at < 0 {
-			return nil, err
+func (s *search) find(key []byte, g group) (*batcher.InstanceResult, error) {
+	if g.settled != nil {
+		at := slices.IndexFunc(g.settled, func(r batcher.InstanceResult) bool { return r.InstanceID == s.query.Instance })
+		if at < 0 {
+			return nil, nil //nolint:nilnil // as said
 		}
+		return &g.settled[at], nil
 	}
-	results, err := g.read()
-	if err != nil {
+	p, err := s.position(g.List)
+	if err != nil || p.at < 0 {
 		return nil, err
 	}
-	at := slices.IndexFunc(results, func(r batcher.InstanceResult) bool { return r.InstanceID == s.query.Instance })
-	if at < 0 {
-		return nil, nil //nolint:nilnil // as said
+	results, err := unpack(s.tx.Bucket(bucketResults).Get(groupKey(key, g.Group)))
+	if err != nil {
+		return nil, fmt.Errorf("results of group %s: %w", g.Group, err)
 	}
-	return &results[at], nil
+	r, err := decodeAt(results, p.of, p.at)
+	r.InstanceID = s.query.Instance
+	return &r, err
 }

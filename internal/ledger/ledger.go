@@ -260,10 +260,10 @@ func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, heldError(cfg.Dir)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, damaged(cfg.path(), err)
-	case err != nil:
+	case err != nil && (isDiskTrouble(err) || errors.As(err, new(syscall.Errno))):
 		return nil, fmt.Errorf("ledger %s: %w", cfg.path(), err)
+	case err != nil:
+		return nil, damaged(cfg.path(), err)
 	}
 	if err := wholeFile(db); err != nil {
 		_ = db.Close()

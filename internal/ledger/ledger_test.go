@@ -1,0 +1,654 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"zecpower/batcher"
+	"zecpower/scheduler"
+)
+
+var morning = time.Date(2026, 11, 17, 7, 45, 0, 0, time.UTC) // a Tuesday
+
+func open(t testing.TB, dir string, change ...func(*Config)) *Ledger {
+	t.Helper()
+	cfg := Config{Dir: dir, LockWait: 100 * time.Millisecond}
+	for _, c := range change {
+		c(&cfg)
+	}
+	l, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func runAt(nominal time.Time) scheduler.Decision {
+	return scheduler.Decision{
+		Schedule: "wake", Action: "start", Groups: []string{"db", "web"}, Verdict: scheduler.VerdictRun,
+		Nominal: nominal, Last: nominal, Count: 1, RunAt: nominal, Deadline: nominal.Add(30 * time.Minute),
+	}
+}
+
+func notRun(v scheduler.Verdict, nominal time.Time) scheduler.Decision {
+	d := runAt(nominal)
+	d.Verdict, d.RunAt, d.Deadline = v, time.Time{}, time.Time{}
+	return d
+}
+
+func decide(t testing.TB, l *Ledger, decisions ...scheduler.Decision) []string {
+	t.Helper()
+	last := decisions[len(decisions)-1]
+	held, err := l.Decide(scheduler.Round{
+		At: last.Nominal, Decisions: decisions,
+		Marks: []scheduler.Mark{{Schedule: last.Schedule, Through: last.Nominal, Spec: "spec"}},
+	})
+	must(t, err)
+	return held
+}
+
+func load(t testing.TB, l *Ledger) scheduler.State {
+	t.Helper()
+	state, err := l.Load(morning.Add(-24 * time.Hour))
+	must(t, err)
+	return state
+}
+
+func started(id string) batcher.InstanceResult {
+	return batcher.InstanceResult{
+		InstanceID: id, Outcome: batcher.OutcomeStarted, State: "RUNNING", Attempts: 1,
+		ReachedAt: morning.Add(42 * time.Second), BootDuration: 40 * time.Second,
+	}
+}
+
+func failed(id string, reason batcher.Reason) batcher.InstanceResult {
+	return batcher.InstanceResult{
+		InstanceID: id, Outcome: batcher.OutcomeFailed, Reason: reason, Code: "OPERATION_DENIED_INSTANCE_RECYCLED",
+		State: "RECYCLE", RequestID: "T-" + id, Attempts: 1,
+	}
+}
+
+func report(runID string, groups ...batcher.GroupReport) batcher.Report {
+	for i := range groups {
+		sum := sumUp(groups[i].Group, groups[i].Results)
+		groups[i].Total, groups[i].Done, groups[i].Already, groups[i].Failed = sum.Total, sum.Done, sum.Already, sum.Failed
+	}
+	return batcher.Report{RunID: runID, Schedule: "wake", Action: "start", ScheduledAt: morning, StartedAt: morning, Groups: groups}
+}
+
+func finish(t testing.TB, l *Ledger, d scheduler.Decision, groups ...batcher.GroupReport) {
+	t.Helper()
+	r := report(d.Firing().RunID, groups...)
+	must(t, l.Finish(d.Firing(), scheduler.Result{Outcome: scheduler.Outcome(r.Result()), Report: r}, d.Nominal.Add(time.Minute)))
+}
+
+func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	d := runAt(morning)
+	decide(t, l, d)
+	must(t, l.Close())
+
+	l = open(t, dir)
+	state := load(t, l)
+	want := d.Firing()
+	if len(state.Unfinished) != 1 || !reflect.DeepEqual(state.Unfinished[0], want) {
+		t.Fatalf("unfinished: %+v, want %+v", state.Unfinished, want)
+	}
+	if m := state.Marks["wake"]; !m.Through.Equal(morning) || m.Spec != "spec" || !state.DecidedThrough.Equal(morning) {
+		t.Errorf("marks %+v, decided through %s", state.Marks, state.DecidedThrough)
+	}
+	if got := state.Ran["wake"]; len(got) != 1 || !got[0].Equal(morning) {
+		t.Errorf("ran: %v", got)
+	}
+	finish(t, l, d, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-1")}})
+	state = load(t, l)
+	if len(state.Unfinished) != 0 {
+		t.Errorf("still unfinished: %+v", state.Unfinished)
+	}
+	if last := state.Last["wake"]; last.Outcome != scheduler.OutcomeOK || !last.LastSuccess.Equal(morning.Add(time.Minute)) {
+		t.Errorf("last: %+v", last)
+	}
+	next := runAt(morning.Add(24 * time.Hour))
+	decide(t, l, next)
+	finish(t, l, next, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{failed("i-1", batcher.ReasonAuth)}})
+	if last := load(t, l).Last["wake"]; last.Outcome != scheduler.OutcomeFailed || !last.LastSuccess.Equal(morning.Add(time.Minute)) {
+		t.Errorf("a failure loses the last success: %+v", last)
+	}
+}
+
+func TestRepeatedWritesChangeNothing(t *testing.T) {
+	l := open(t, t.TempDir())
+	d := runAt(morning)
+	if held := decide(t, l, d); len(held) != 0 {
+		t.Errorf("held at first: %v", held)
+	}
+	if held := decide(t, l, d); len(held) != 1 || held[0] != d.Firing().RunID {
+		t.Errorf("held again: %v", held)
+	}
+	results := []batcher.InstanceResult{started("i-1"), failed("i-2", batcher.ReasonRecycled)}
+	for range 2 {
+		must(t, l.Settled(d.Firing().RunID, "web", results))
+	}
+	p, err := l.Progress(d.Firing().RunID)
+	must(t, err)
+	if !reflect.DeepEqual(p.Settled["web"], results) {
+		t.Errorf("settled %+v", p.Settled)
+	}
+	for range 2 {
+		finish(t, l, d, batcher.GroupReport{Group: "web", Results: results})
+	}
+	if held := decide(t, l, d); len(held) != 1 || len(load(t, l).Unfinished) != 0 {
+		t.Error("a late claim reopened a run that had ended")
+	}
+	must(t, l.Settled(d.Firing().RunID, "web", results))
+	if p, _ := l.Progress(d.Firing().RunID); len(p.Settled) != 0 {
+		t.Errorf("progress of a run that has ended: %+v", p)
+	}
+	skipped := notRun(scheduler.VerdictPaused, morning.Add(time.Hour))
+	for range 2 {
+		decide(t, l, skipped)
+	}
+	entries, err := l.History(Query{})
+	must(t, err)
+	if len(entries) != 2 || entries[0].Count > 1 {
+		t.Errorf("history: %+v", entries)
+	}
+}
+
+func TestRunReplacesTheNoteOfItsTimeAndNotTheOtherWayRound(t *testing.T) {
+	l := open(t, t.TempDir())
+	missed := notRun(scheduler.VerdictMissed, morning)
+	missed.Reason = scheduler.MissedClockStep
+	decide(t, l, missed)
+	if held := decide(t, l, runAt(morning)); len(held) != 0 {
+		t.Errorf("a note keeps the run from happening: %v", held)
+	}
+	decide(t, l, missed)
+	entries, err := l.History(Query{})
+	must(t, err)
+	if len(entries) != 1 || entries[0].Kind != KindRun {
+		t.Errorf("history: %+v", entries)
+	}
+}
+
+func TestAttemptsCount(t *testing.T) {
+	l := open(t, t.TempDir())
+	id := scheduler.RunID("wake", morning)
+	must(t, l.Attempted(id, "web", []string{"i-1", "i-2"}))
+	must(t, l.Attempted(id, "web", []string{"i-2"}))
+	must(t, l.Attempted(id, "web-2", []string{"i-1"}))
+	p, err := l.Progress(id)
+	must(t, err)
+	want := map[string]map[string]int{"web": {"i-1": 1, "i-2": 2}, "web-2": {"i-1": 1}}
+	if !reflect.DeepEqual(p.Attempted, want) {
+		t.Errorf("got %v, want %v", p.Attempted, want)
+	}
+	if _, err := l.Progress("nonsense"); err == nil {
+		t.Error("a run id without a time was taken")
+	}
+}
+
+func TestPausedAllDayIsOneEntry(t *testing.T) {
+	l := open(t, t.TempDir())
+	for i := range 5 {
+		decide(t, l, notRun(scheduler.VerdictPaused, morning.Add(time.Duration(i)*10*time.Second)))
+	}
+	decide(t, l, notRun(scheduler.VerdictPaused, morning.Add(24*time.Hour)))
+	entries, err := l.History(Query{})
+	must(t, err)
+	if len(entries) != 2 || entries[1].Count != 5 || !entries[1].LastTime.Equal(morning.Add(40*time.Second)) {
+		t.Errorf("history: %+v", entries)
+	}
+}
+
+func TestAbandonedRunKeepsWhatItDid(t *testing.T) {
+	l := open(t, t.TempDir())
+	d := runAt(morning)
+	decide(t, l, d)
+	must(t, l.Settled(d.Firing().RunID, "web", []batcher.InstanceResult{started("i-1"), failed("i-2", batcher.ReasonRecycled)}))
+	must(t, l.Abandon(d.Firing(), scheduler.VerdictInterrupted, scheduler.MissedInterrupted, morning.Add(2*time.Hour)))
+	if state := load(t, l); len(state.Unfinished) != 0 {
+		t.Errorf("unfinished: %+v", state.Unfinished)
+	}
+	entries, err := l.History(Query{})
+	must(t, err)
+	if len(entries) != 1 || entries[0].Kind != KindInterrupted || len(entries[0].Results) != 1 || entries[0].Results[0].Failed != 1 {
+		t.Errorf("history: %+v", entries)
+	}
+}
+
+func TestWhyWasThisMachineNotOn(t *testing.T) {
+	l := open(t, t.TempDir())
+	day := func(n int) time.Time { return morning.Add(time.Duration(n) * 24 * time.Hour) }
+	web := func(r batcher.InstanceResult) batcher.GroupReport {
+		return batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-0"), r}}
+	}
+	d := runAt(day(0))
+	decide(t, l, d)
+	finish(t, l, d, web(started("i-7")))
+	d = runAt(day(1))
+	decide(t, l, d)
+	finish(t, l, d, web(failed("i-7", batcher.ReasonRecycled)))
+	excluded := notRun(scheduler.VerdictExcluded, day(2))
+	excluded.Calendar = "sg-holidays"
+	missed := notRun(scheduler.VerdictMissed, day(3))
+	missed.Reason = scheduler.MissedDown
+	decide(t, l, excluded, missed)
+	d = runAt(day(4))
+	decide(t, l, d)
+	finish(t, l, d, batcher.GroupReport{Group: "web", Err: "open web.txt: no such file"})
+	other := runAt(day(5))
+	other.Schedule, other.Groups = "other", []string{"db"}
+	decide(t, l, other)
+	finish(t, l, other, batcher.GroupReport{Group: "db", Results: []batcher.InstanceResult{started("i-9")}})
+	d = runAt(day(6))
+	decide(t, l, d)
+	must(t, l.Attempted(d.Firing().RunID, "web", []string{"i-7"}))
+
+	entries, err := l.History(Query{Instance: "i-7"})
+	must(t, err)
+	var got []string
+	for _, e := range entries {
+		text := e.NominalTime.Format("Mon ") + string(e.Kind) + " " + string(e.Reason) + e.Calendar
+		if e.Instance != nil {
+			text += string(e.Instance.Outcome) + string(e.Instance.Reason) + fmt.Sprint(e.Instance.Attempts)
+		}
+		if len(e.Results) > 0 {
+			text += e.Results[0].Err
+		}
+		got = append(got, text)
+	}
+	want := []string{
+		"Mon run 1", "Sat run open web.txt: no such file", "Fri missed down", "Thu excluded sg-holidays",
+		"Wed run failedrecycled1", "Tue run started1",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if entries, err = l.History(Query{Instance: "i-unheard-of", InstanceGroups: []string{"web"}, Limit: 2}); err != nil || len(entries) != 2 {
+		t.Errorf("an instance new to its group: %v, %+v", err, entries)
+	}
+	if entries, err = l.History(Query{Instance: "i-unheard-of"}); err != nil || len(entries) != 0 {
+		t.Errorf("an unknown instance: %v, %+v", err, entries)
+	}
+}
+
+func TestHistoryFilters(t *testing.T) {
+	l := open(t, t.TempDir())
+	for i := range 10 {
+		a, b := runAt(morning.Add(time.Duration(i)*time.Hour)), runAt(morning.Add(time.Duration(i)*time.Hour))
+		b.Schedule, b.Groups = "other", []string{"db"}
+		decide(t, l, a)
+		decide(t, l, b)
+	}
+	for _, tc := range []struct {
+		query Query
+		want  int
+	}{
+		{Query{}, 20}, {Query{Limit: 3}, 3}, {Query{Schedule: "wake"}, 10}, {Query{Group: "web"}, 10}, {Query{Group: "db"}, 20},
+		{Query{Since: morning.Add(7 * time.Hour)}, 6},
+		{Query{Until: morning.Add(2 * time.Hour)}, 6},
+		{Query{Until: morning.Add(-time.Second)}, 0},
+		{Query{Since: morning.Add(2 * time.Hour), Until: morning.Add(3 * time.Hour), Schedule: "other"}, 2},
+	} {
+		entries, err := l.History(tc.query)
+		must(t, err)
+		if len(entries) != tc.want {
+			t.Errorf("%+v: %d entries, want %d", tc.query, len(entries), tc.want)
+		}
+		for i := 1; i < len(entries); i++ {
+			if entries[i].NominalTime.After(entries[i-1].NominalTime) {
+				t.Errorf("%+v: not newest first", tc.query)
+			}
+		}
+	}
+}
+
+func TestFailuresAreListedUpToABound(t *testing.T) {
+	l := open(t, t.TempDir())
+	d := runAt(morning)
+	decide(t, l, d)
+	results := make([]batcher.InstanceResult, 300)
+	for i := range results {
+		results[i] = failed(fmt.Sprintf("i-%03d", i), batcher.ReasonRecycled)
+	}
+	finish(t, l, d, batcher.GroupReport{Group: "web", Results: results})
+	entries, err := l.History(Query{})
+	must(t, err)
+	g := entries[0].Results[0]
+	if len(g.Failures) != DefaultMaxFailures || g.Omitted != 100 || g.Failures[0].RequestID != "T-i-000" || g.Failures[0].Reason != batcher.ReasonRecycled {
+		t.Errorf("%d failures, %d omitted, first %+v", len(g.Failures), g.Omitted, g.Failures[0])
+	}
+}
+
+func TestManualRunIsRecordedAndResumedByNobody(t *testing.T) {
+	l := open(t, t.TempDir())
+	r := report("manual/2026-11-17T07:45:00Z", batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-1")}})
+	r.Schedule = ""
+	must(t, l.RecordManual(r))
+	entries, err := l.History(Query{Schedule: ManualSchedule})
+	must(t, err)
+	if len(entries) != 1 || entries[0].RunID != r.RunID || entries[0].Result != scheduler.OutcomeOK {
+		t.Errorf("history: %+v", entries)
+	}
+	if state := load(t, l); len(state.Unfinished) != 0 || len(state.Last) != 0 || !state.DecidedThrough.IsZero() {
+		t.Errorf("state: %+v", state)
+	}
+}
+
+func TestSecondOwnerIsToldWhoTheFirstIs(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	var held *HeldError
+	if _, err := Open(Config{Dir: dir, LockWait: 100 * time.Millisecond}); !errors.As(err, &held) {
+		t.Fatalf("a second one: %v", err)
+	}
+	if !held.Alive || held.Owner.PID != os.Getpid() || !strings.Contains(held.Error(), fmt.Sprint("pid ", os.Getpid())) {
+		t.Errorf("told: %v", held)
+	}
+	if _, err := OpenReadOnly(dir); !errors.As(err, &held) {
+		t.Errorf("a reader: %v", err)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, OwnerName), []byte(`{"pid":999999999,"host":"gone"}`), 0o600))
+	if _, err := OpenReadOnly(dir); !errors.As(err, &held) || held.Alive || !strings.Contains(err.Error(), "does not run here") {
+		t.Errorf("a stale name: %v", err)
+	}
+	must(t, l.Close())
+	must(t, l.Close())
+	if _, err := os.Stat(filepath.Join(dir, OwnerName)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the name is left behind: %v", err)
+	}
+	r, err := OpenReadOnly(dir)
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	if err := r.Begin(runAt(morning).Firing()); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("a write to a read-only ledger: %v", err)
+	}
+}
+
+func TestNothingRecordedYet(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenReadOnly(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, FileName), nil, 0o600))
+	if _, err := OpenReadOnly(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an empty file: %v", err)
+	}
+}
+
+func TestEmptyFileIsMadeAnewLoudly(t *testing.T) {
+	for _, size := range []int{0, 16384, 100_000} {
+		dir := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(dir, FileName), make([]byte, size), 0o600))
+		var warned []string
+		l := open(t, dir, func(c *Config) { c.Warn = func(m string, _ error) { warned = append(warned, m) } })
+		decide(t, l, runAt(morning))
+		if len(warned) != 1 {
+			t.Errorf("%d zeros: warned %q", size, warned)
+		}
+	}
+}
+
+func TestDamagedFileIsRefusedAndKept(t *testing.T) {
+	whole := func(t *testing.T) []byte {
+		dir := t.TempDir()
+		l := open(t, dir)
+		for i := range 200 {
+			d := runAt(morning.Add(time.Duration(i) * time.Hour))
+			decide(t, l, d)
+		}
+		must(t, l.Close())
+		data, err := os.ReadFile(filepath.Join(dir, FileName))
+		must(t, err)
+		return data
+	}(t)
+	for name, data := range map[string][]byte{
+		"some other file": []byte("-- SQLite format 3"),
+		"noise":           bytes.Repeat([]byte{7, 42}, 50_000),
+		"cut short":       whole[:len(whole)/2/4096*4096],
+		"cut to a page":   whole[:4096],
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, FileName)
+			must(t, os.WriteFile(path, data, 0o600))
+			l, err := Open(Config{Dir: dir, LockWait: 100 * time.Millisecond})
+			if err == nil {
+				_ = l.Close()
+				t.Fatal("opened")
+			}
+			if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
+				t.Errorf("error: %v", err)
+			}
+			if kept, _ := os.ReadFile(path); !bytes.Equal(kept, data) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func TestDamagedPageCostsTheRecordNotTheDaemon(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	decide(t, l, runAt(morning))
+	must(t, l.Close())
+	path := filepath.Join(dir, FileName)
+	data, err := os.ReadFile(path)
+	must(t, err)
+	for i := 2 * 4096; i < len(data); i++ {
+		data[i] = 0xee // everything but the two meta pages
+	}
+	must(t, os.WriteFile(path, data, 0o600))
+	l, err = Open(Config{Dir: dir, LockWait: 100 * time.Millisecond})
+	if err != nil {
+		return // refused: fine
+	}
+	defer func() { _ = l.Close() }()
+	if _, err := l.Load(morning); err == nil {
+		t.Error("noise was read as a ledger")
+	}
+	if _, err := l.Decide(scheduler.Round{At: morning}); err == nil {
+		t.Error("noise was written to")
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	must(t, l.update("test", func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(bucketMeta), keySchema, schemaVersion+1) }))
+	must(t, l.Close())
+	if _, err := Open(Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "newer zecpower") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := OpenReadOnly(dir); err == nil || !strings.Contains(err.Error(), "newer zecpower") {
+		t.Errorf("a reader got %v", err)
+	}
+}
+
+func TestReadOnlyFolderIsLoudAndHeals(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	decide(t, l, runAt(morning))
+	must(t, l.Close())
+	synctest.Test(t, func(t *testing.T) {
+		readOnly := true
+		var warned []string
+		l := open(t, dir, func(c *Config) {
+			c.Warn = func(m string, _ error) { warned = append(warned, m) }
+			c.openFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				if readOnly && flag&os.O_RDWR != 0 {
+					return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EROFS}
+				}
+				return os.OpenFile(name, flag, mode)
+			}
+		})
+		defer func() { must(t, l.Close()) }()
+		if l.Trouble() == nil || len(warned) != 1 {
+			t.Fatalf("trouble %v, warned %q", l.Trouble(), warned)
+		}
+		if state := load(t, l); len(state.Unfinished) != 1 {
+			t.Errorf("what was recorded before is not read: %+v", state)
+		}
+		next := scheduler.Round{At: morning, Decisions: []scheduler.Decision{runAt(morning.Add(time.Hour))}}
+		if _, err := l.Decide(next); !errors.Is(err, syscall.EROFS) {
+			t.Errorf("a write: %v", err)
+		}
+		readOnly = false
+		if _, err := l.Decide(next); err == nil {
+			t.Error("tried again at once")
+		}
+		time.Sleep(reopenEvery)
+		if _, err := l.Decide(next); err != nil || l.Trouble() != nil || len(warned) != 2 {
+			t.Errorf("after the folder is writable: %v, trouble %v, warned %q", err, l.Trouble(), warned)
+		}
+		if state := load(t, l); len(state.Unfinished) != 2 {
+			t.Errorf("unfinished: %+v", state.Unfinished)
+		}
+	})
+}
+
+func TestStateFolderThatIsAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	l := open(t, filepath.Join(file, "state"))
+	if l.Trouble() == nil {
+		t.Error("no trouble")
+	}
+	if _, err := l.Load(morning); err == nil {
+		t.Error("loaded from nothing")
+	}
+	if _, err := l.Decide(scheduler.Round{At: morning}); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("a write: %v", err)
+	}
+}
+
+func TestFullDiskFailsWritesAndKeepsTheRest(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, func(c *Config) { c.maxSize = 256 << 10 })
+	decide(t, l, runAt(morning))
+	long := make([]string, 5000)
+	for i := range long {
+		long[i] = fmt.Sprintf("i-%018d", i)
+	}
+	var err error
+	for i := 0; err == nil && i < 100; i++ {
+		err = l.Attempted(scheduler.RunID("wake", morning), fmt.Sprint("g", i), long)
+	}
+	if err == nil {
+		t.Fatal("the disk never filled")
+	}
+	if state := load(t, l); len(state.Unfinished) != 1 {
+		t.Errorf("lost: %+v", state)
+	}
+}
+
+func TestHangingDiskDoesNotHangTheCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, t.TempDir())
+		hang := make(chan struct{})
+		hung := l.update("hang", func(*bbolt.Tx) error { <-hang; return nil })
+		if !errors.Is(hung, ErrSlow) {
+			t.Errorf("got %v", hung)
+		}
+		begin := time.Now()
+		if _, err := l.Decide(scheduler.Round{At: morning}); !errors.Is(err, ErrSlow) || time.Since(begin) > 0 {
+			t.Errorf("the next one waited %s for %v", time.Since(begin), err)
+		}
+		close(hang)
+		synctest.Wait()
+		decide(t, l, runAt(morning))
+		must(t, l.Close())
+	})
+}
+
+func TestOneBadWriteDoesNotSpoilItsNeighbours(t *testing.T) {
+	l := open(t, t.TempDir())
+	good := func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(bucketMeta), []byte("good"), 1) }
+	bad := func(*bbolt.Tx) error { panic("boom") }
+	group := []*request{{good, make(chan error, 1)}, {bad, make(chan error, 1)}}
+	failing := func(*bbolt.Tx) error { return errors.New("no") }
+	group[1].do = failing
+	l.commit(group)
+	if err := <-group[0].done; err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+	if err := <-group[1].done; err == nil {
+		t.Error("the bad one passed")
+	}
+	if err := l.update("panic", bad); err == nil {
+		t.Error("a panic passed")
+	}
+	decide(t, l, runAt(morning))
+}
+
+func TestOldEntriesAreRemovedAndYoungOnesKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, t.TempDir(), func(c *Config) { c.Retention = 10 * 24 * time.Hour })
+		const days = 30
+		for i := range days {
+			d := runAt(morning.Add(time.Duration(i) * 24 * time.Hour))
+			decide(t, l, d)
+			if i != 3 { // one that never ended
+				finish(t, l, d, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started(fmt.Sprint("i-", i/12))}})
+			}
+		}
+		now := morning.Add((days - 1) * 24 * time.Hour)
+		for i := range 90 {
+			_, err := l.Decide(scheduler.Round{At: now.Add(time.Duration(i) * time.Minute)})
+			must(t, err)
+		}
+		synctest.Wait()
+		entries, err := l.History(Query{})
+		must(t, err)
+		if len(entries) != 11 || entries[10].Result != "" {
+			t.Errorf("%d entries, the oldest %+v", len(entries), entries[len(entries)-1])
+		}
+		must(t, l.view("count", func(tx *bbolt.Tx) error {
+			for bucket, want := range map[string]int{"entries": 11, "results": 10, "lists": 2, "seen": 2, "open": 1} {
+				if got := tx.Bucket([]byte(bucket)).Stats().KeyN; got != want {
+					t.Errorf("%s: %d, want %d", bucket, got, want)
+				}
+			}
+			return nil
+		}))
+		must(t, l.Close())
+	})
+}
+
+func TestClockSetAYearAheadForAMinuteKeepsTheHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, t.TempDir())
+		decide(t, l, runAt(morning))
+		for _, at := range []time.Duration{0, 50 * time.Minute, 365 * 24 * time.Hour, 365*24*time.Hour + time.Minute, 70 * time.Minute} {
+			_, err := l.Decide(scheduler.Round{At: morning.Add(at)})
+			must(t, err)
+		}
+		synctest.Wait()
+		if entries, _ := l.History(Query{}); len(entries) != 1 {
+			t.Errorf("%d entries", len(entries))
+		}
+		must(t, l.Close())
+	})
+}
