@@ -245,7 +245,7 @@ func TestNextAgreesWithTheClockInEveryZone(t *testing.T) {
 			continue
 		}
 		around := transitions(zone, from, to)
-		around = append(around, from.Add(rand.N(to.Sub(from))).Truncate(time.Minute))
+		around = append(around, from.Add(time.Duration(r.Int64N(int64(to.Sub(from))))).Truncate(time.Minute))
 		for _, at := range around {
 			minutes := watch(zone, at.Add(-72*time.Hour), at.Add(48*time.Hour))
 			for range 4 {

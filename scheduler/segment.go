@@ -19,6 +19,12 @@ func segmentAt(zone *time.Location, t time.Time) segment {
 	local := t.In(zone)
 	_, seconds := local.Zone()
 	start, end := local.ZoneBounds()
+	if !end.IsZero() && !end.After(t) {
+		// Go (1.26) ends leap years a day early where it computes transitions
+		// from a rule, so on 31 December UTC the bound lies in the past. No
+		// zone changes between there and the year's real end.
+		end = t.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+	}
 	return segment{zone, start, end, time.Duration(seconds) * time.Second}
 }
 
