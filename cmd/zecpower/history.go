@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -115,7 +116,9 @@ func readHistory(places []daemonFolders, q ledger.Query) ([]ledger.Entry, error)
 	for _, p := range places {
 		l, err := ledger.OpenReadOnly(p.state)
 		if errors.Is(err, fs.ErrNotExist) {
-			tried = append(tried, p.state)
+			if !slices.Contains(tried, p.state) {
+				tried = append(tried, p.state)
+			}
 			continue
 		}
 		if err != nil {

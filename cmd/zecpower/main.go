@@ -7,11 +7,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"github.com/prometheus/common/version"
 	"github.com/spf13/cobra"
 )
 
@@ -53,6 +55,7 @@ func usageError(format string, args ...any) error {
 // run executes one command line. An error that says nothing else is a wrong
 // command line: every command marks its own.
 func run(args []string, stdout, stderr io.Writer) int {
+	version.Version = cmp.Or(version.Version, "dev") // the linker sets it in a release
 	h := &host{stdout: stdout, stderr: stderr, getenv: os.Getenv}
 	root := newRoot(h)
 	root.SetArgs(args)

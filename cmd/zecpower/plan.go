@@ -35,8 +35,8 @@ func printPlan(w io.Writer, p batcher.Plan, output string) error {
 			fmt.Fprintf(w, "  %s %d: %s, %s\n", p.Action.APIAction(), i+1, count(len(chunk), "instance"), span(chunk))
 		}
 	}
-	_, err := fmt.Fprintf(w, "\ndry run: nothing was sent. A run sends %s of %s, spread over at least %s,\nthen asks for the states every poll_interval until each instance is there.\n",
-		count(p.Requests, "request"), p.Action.APIAction(), p.AtLeast.Round(100*time.Millisecond))
+	_, err := fmt.Fprintf(w, "\ndry run: nothing was sent. A run would send %s over %s or more,\nthen ask for the states every poll_interval until each instance is there.\n",
+		count(p.Requests, p.Action.APIAction()+" request"), p.AtLeast.Round(100*time.Millisecond))
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"zecpower/batcher"
 	"zecpower/internal/app"
@@ -131,18 +133,20 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	if bar.visible() {
 		lines = -1 // the table tells
 	}
-	logger.Info("credentials found", zapSource(source))
+	logger.Info("credentials found", zap.String("source", source))
 	m.Observer = batcher.Observers{logging.NewEvents(logging.EventsConfig{Logger: logger, InstanceLines: lines}), bar}
 	ctx, stop := interruptible(cmd)
 	defer stop()
-	context.AfterFunc(ctx, func() {
+	unhook := context.AfterFunc(ctx, func() {
 		bar.say(h.stderr, "stopping: nothing more is sent, requests in flight are awaited; once more to quit at once")
 	})
 	report, err := m.Run(ctx)
+	unhook()
 	bar.finish()
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
+	h.remember(report, logger)
 	if err := printReport(h.stdout, report, f); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
@@ -150,6 +154,18 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 		return &exit{status: exitFailed}
 	}
 	return nil
+}
+
+// remember puts a run by hand into this user's ledger, for history. A ledger
+// that a daemon holds, or that cannot be written, is no reason to fail.
+func (h *host) remember(r batcher.Report, logger *zap.Logger) {
+	dir, err := h.stateDir("")
+	if err == nil {
+		err = app.RecordManual(dir, r)
+	}
+	if err != nil {
+		logger.Info("this run will not be in zecpower history", zap.Error(err))
+	}
 }
 
 func printReport(w io.Writer, r batcher.Report, f powerFlags) error {
@@ -164,15 +180,8 @@ func printReport(w io.Writer, r batcher.Report, f powerFlags) error {
 func (f logFlags) foreground(bar *progress) logging.Config {
 	cfg := logging.Config{Level: f.level, Format: f.format, Output: bar.out()}
 	if bar.visible() {
-		cfg.Format = or(cfg.Format, logging.FormatConsole)
-		cfg.Level = or(cfg.Level, "warn")
+		cfg.Format = cmp.Or(cfg.Format, logging.FormatConsole)
+		cfg.Level = cmp.Or(cfg.Level, "warn")
 	}
 	return cfg
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"go.uber.org/zap"
 
 	"zecpower/batcher"
 )
@@ -91,5 +90,3 @@ func (p *progress) finish() {
 		p.bar = nil
 	}
 }
-
-func zapSource(source string) zap.Field { return zap.String("source", source) }

@@ -79,7 +79,7 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	opts.Hangup = hangup
 	ctx, stop := interruptible(cmd)
 	defer stop()
-	context.AfterFunc(ctx, func() { logger.Info("stopping: nothing more is sent, requests in flight are awaited") })
+	defer context.AfterFunc(ctx, func() { logger.Info("stopping: nothing more is sent, requests in flight are awaited") })()
 	return h.runDaemon(ctx, opts)
 }
 

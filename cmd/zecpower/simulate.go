@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -160,7 +161,7 @@ func (h *host) sumUp(t zecsim.Truth) {
 	fmt.Fprintf(h.stdout, "\n%s (%d throttled, %d refused credentials); at most %d within a second, %d at once\n",
 		count(t.Requests, "request"), t.Throttled, t.AuthFailures, t.MaxPerSecond, t.PeakConcurrency)
 	for _, action := range slices.Sorted(maps.Keys(t.ByAction)) {
-		fmt.Fprintf(h.stdout, "  %-24s %d\n", or(action, "(unknown action)"), t.ByAction[action])
+		fmt.Fprintf(h.stdout, "  %-24s %d\n", cmp.Or(action, "(unknown action)"), t.ByAction[action])
 	}
 	fmt.Fprintln(h.stdout, "instances:")
 	for _, state := range slices.Sorted(maps.Keys(t.ByState)) {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -75,13 +77,15 @@ func firstDaemon(places []daemonFolders, ask func(daemonFolders) error) error {
 		if !errors.Is(err, web.ErrNoDaemon) {
 			return err
 		}
-		tried = append(tried, p.socket)
+		if !slices.Contains(tried, p.socket) {
+			tried = append(tried, p.socket)
+		}
 	}
 	return fmt.Errorf("%w on %s: start one with zecpower run, or give its --state-dir", web.ErrNoDaemon, strings.Join(tried, " or "))
 }
 
 func printStatus(w io.Writer, s app.Status) error {
-	fmt.Fprintf(w, "zecpower %s, up %s\n", or(s.Version, "(unversioned)"), s.At.Sub(s.StartedAt).Round(time.Second))
+	fmt.Fprintf(w, "zecpower %s, up %s\n", cmp.Or(s.Version, "(unversioned)"), s.At.Sub(s.StartedAt).Round(time.Second))
 	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, s.Config.LoadedAt.Format(time.RFC3339))
 	if s.Config.Rejected != "" {
 		fmt.Fprintf(w, "LAST RELOAD REFUSED, the one above stays:\n  %s\n", strings.ReplaceAll(s.Config.Rejected, "\n", "\n  "))

@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
+	"zecpower/internal/ledger"
 )
 
 // DefaultDeadline is that of a run where nothing else says.
@@ -52,4 +54,14 @@ func (m Manual) Plan() batcher.Plan {
 	s := &setup{config: m.Config}
 	api := m.Config.API
 	return batcher.PlanRun(m.run(s, time.Now()), m.Config.Batch.Size, api.RequestsPerSecond, api.Burst)
+}
+
+// RecordManual puts a finished run by hand into the ledger of a state folder.
+// It does not wait for a daemon that holds it.
+func RecordManual(stateDir string, r batcher.Report) error {
+	l, err := ledger.Open(ledger.Config{Dir: stateDir, LockWait: time.Millisecond})
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.RecordManual(r), l.Close())
 }
