@@ -12,6 +12,7 @@ import (
 var (
 	simSeeds = flag.Int("sim.seeds", 300, "how many seeds TestSimulation runs")
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone, and say what it is about")
+	simID    = flag.String("sim.id", "", "with -sim.seed: tell the story of this instance")
 	simFrom  = flag.Uint64("sim.from", 1, "the first seed")
 )
 

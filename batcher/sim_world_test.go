@@ -2,8 +2,10 @@ package batcher_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -194,6 +196,7 @@ func (p *process) StartInstances(ctx context.Context, ids []string) (apiclient.P
 	}
 	p.w.leave(ids, true)
 	reply, err := p.client.StartInstances(ctx, ids)
+	p.w.tell("start", ids, err, reply)
 	p.w.returned(ids, reply, err)
 	if p.isDead() {
 		return apiclient.PowerReply{}, corpse()
@@ -207,6 +210,7 @@ func (p *process) StopInstances(ctx context.Context, ids []string, force bool) (
 	}
 	p.w.leave(ids, true)
 	reply, err := p.client.StopInstances(ctx, ids, force)
+	p.w.tell("stop", ids, err, reply)
 	p.w.returned(ids, reply, err)
 	if p.isDead() {
 		return apiclient.PowerReply{}, corpse()
@@ -220,11 +224,26 @@ func (p *process) DescribeInstancesStatus(ctx context.Context, q apiclient.Statu
 	}
 	p.w.leave(q.InstanceIDs, false)
 	page, err := p.client.DescribeInstancesStatus(ctx, q)
+	p.w.tell("look", q.InstanceIDs, err, page.Instances)
 	p.w.seen(page)
 	if p.isDead() {
 		return apiclient.StatusPage{}, corpse()
 	}
 	return page, err
+}
+
+// tell prints what came of a request that names the instance of -sim.id.
+func (w *world) tell(what string, ids []string, err error, reply any) {
+	if *simID == "" || !slices.Contains(ids, *simID) {
+		return
+	}
+	truth, _ := w.sim.Instance(*simID)
+	said := fmt.Sprint(reply)
+	if states, ok := reply.([]apiclient.InstanceStatus); ok {
+		states = slices.DeleteFunc(slices.Clone(states), func(s apiclient.InstanceStatus) bool { return s.InstanceID != *simID })
+		said = fmt.Sprint(states)
+	}
+	fmt.Printf("%12s %s of %d: %v %s; truly %s\n", time.Since(w.began).Round(time.Millisecond), what, len(ids), err, said, truth.State)
 }
 
 // leave notes that a request goes out.

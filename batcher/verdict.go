@@ -208,8 +208,10 @@ func (ru rules) ready(it *item, asked time.Time) next {
 		return nextLook
 	case it.suspect:
 		it.suspect = false
-		it.unknown++
-		it.losses++
+		if it.taken { // else only an earlier process may have sent it
+			it.unknown++
+			it.losses++
+		}
 	}
 	if it.listed {
 		it.listed = false
