@@ -26,6 +26,9 @@ func TestSignaturesThatAreMadeAsDocumentedAreAccepted(t *testing.T) {
 			a = strings.NewReplacer(", ", ",", "Credential", "credential", "content-type;host", "Content-Type;Host").Replace(a)
 			r.Header.Set("Authorization", a)
 		},
+		"the list in another order": func(_ *caller, r *http.Request) {
+			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "content-type;host", "host;content-type", 1))
+		},
 		"more spaces": func(_ *caller, r *http.Request) {
 			a := strings.ReplaceAll(r.Header.Get("Authorization"), ",", " , ")
 			r.Header.Set("Authorization", "  "+strings.Replace(a, " ", "   ", 1)+"  ")
@@ -125,7 +128,7 @@ func TestServerClockThatIsOffShowsInDateAndRefusesSignatures(t *testing.T) {
 		a := c.call("DescribeInstances", "{}")
 		a.want(t, 401, apiclient.CodeSignatureFailure)
 		date, err := http.ParseTime(a.header.Get("Date"))
-		if err != nil || date.Sub(time.Now()).Round(time.Second) != 10*time.Minute {
+		if err != nil || time.Until(date).Round(time.Second) != 10*time.Minute {
 			t.Errorf("Date is %v (%v), the clock %v", date, err, time.Now())
 		}
 	})

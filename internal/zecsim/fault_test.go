@@ -203,6 +203,7 @@ func TestServerErrorsComeWithEachDocumentedCode(t *testing.T) {
 func TestFaultsKeepToWindowsActionsAndProbability(t *testing.T) {
 	o := Options{Instances: 1, Faults: []Fault{
 		{Kind: FaultHTML, Probability: 1, Windows: []Window{{From: 10 * time.Second, To: 20 * time.Second}}},
+		{Kind: FaultRedirect, Probability: 1, Windows: []Window{{From: 10 * time.Second, To: 20 * time.Second}}}, // never its turn
 		{Kind: FaultAuthFailure, Probability: 1, Windows: []Window{{From: time.Minute}}},
 		{Kind: FaultError5xx, Probability: 1, Actions: []string{"StopInstances"}},
 		{Kind: FaultRedirect, Probability: 0.25, Actions: []string{"DescribeInstances"}},

@@ -141,6 +141,10 @@ func TestInstancesThatCannotStart(t *testing.T) {
 func TestRefusalEndsWithItsTime(t *testing.T) {
 	inBubble(t, spec(InstanceSpec{Refuses: true, RefusesFor: 20 * time.Second}), func(t *testing.T, s *Simulator, c *caller) {
 		c.start("i-000000").want(t, 403, apiclient.CodeInstanceNotStopped)
+		truth, _ := s.Instance("i-000000")
+		if !truth.Startable || truth.StartableFrom.Sub(s.Started()) != 20*time.Second || !truth.StartableUntil.IsZero() {
+			t.Errorf("truth is %+v", truth)
+		}
 		time.Sleep(20 * time.Second)
 		c.start("i-000000").want(t, 200, "")
 	})
@@ -199,7 +203,7 @@ func TestBootTimesSpreadAndFollowFromTheSeed(t *testing.T) {
 		o := Options{Instances: 50, Boot: Boot{Time: time.Second, Jitter: time.Second}, Seed: seed}
 		inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
 			for i := range 50 {
-				c.start(InstanceID(49 - i)).want(t, 200, "")
+				c.start(InstanceID(49-i)).want(t, 200, "")
 			}
 			time.Sleep(time.Minute)
 			for in := range s.Instances() {

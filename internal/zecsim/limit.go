@@ -137,7 +137,6 @@ func (b *bucket) refill(at time.Duration) {
 		gained := b.stages[i].Rate * (end - b.at).Seconds()
 		b.tokens, b.at = min(b.tokens+gained, b.stages[i].Burst), end
 	}
-	b.tokens = min(b.tokens, b.stages[b.stage(at)].Burst)
 }
 
 // allowed is how many requests the rates alone let in between two times, bursts left out.

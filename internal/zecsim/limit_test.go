@@ -38,13 +38,12 @@ func TestLimitLetsRateAndBurstThrough(t *testing.T) {
 		step, until time.Duration
 		want        int
 	}{
-		"burst, then the rate":       {&Limit{Rate: 10, Burst: 5}, 10 * time.Millisecond, 10 * time.Second, 104},
-		"slower than the rate":       {&Limit{Rate: 10, Burst: 1}, 100 * time.Millisecond, 10 * time.Second, 100},
-		"a fraction of a request":    {&Limit{Rate: 0.5, Burst: 1}, 100 * time.Millisecond, 10 * time.Second, 5},
-		"default burst is the rate":  {&Limit{Rate: 8}, time.Microsecond, time.Millisecond, 8},
-		"a limit that moves":         {&Limit{Rate: 20, Burst: 1, Changes: []LimitChange{{After: 10 * time.Second, Rate: 5}, {After: 20 * time.Second, Rate: 40}}}, 5 * time.Millisecond, 30 * time.Second, 650},
-		"a limit that shuts":         {&Limit{Rate: 10, Burst: 1, Changes: []LimitChange{{After: time.Second, Rate: 0}}}, 10 * time.Millisecond, 5 * time.Second, 10},
-		"a bucket that gets smaller": {&Limit{Rate: 1, Burst: 100, Changes: []LimitChange{{After: time.Second, Rate: 1, Burst: 2}}}, time.Second, time.Millisecond, 1},
+		"burst, then the rate":      {&Limit{Rate: 10, Burst: 5}, 10 * time.Millisecond, 10 * time.Second, 104},
+		"slower than the rate":      {&Limit{Rate: 10, Burst: 1}, 100 * time.Millisecond, 10 * time.Second, 100},
+		"a fraction of a request":   {&Limit{Rate: 0.5, Burst: 1}, 100 * time.Millisecond, 10 * time.Second, 5},
+		"default burst is the rate": {&Limit{Rate: 8}, time.Microsecond, time.Millisecond, 8},
+		"a limit that moves":        {&Limit{Rate: 20, Burst: 1, Changes: []LimitChange{{After: 10 * time.Second, Rate: 5}, {After: 20 * time.Second, Rate: 40}}}, 5 * time.Millisecond, 30 * time.Second, 650},
+		"a limit that shuts":        {&Limit{Rate: 10, Burst: 1, Changes: []LimitChange{{After: time.Second, Rate: 0}}}, 10 * time.Millisecond, 5 * time.Second, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := accepted(t, tc.limit, tc.step, tc.until); got < tc.want-1 || got > tc.want+1 {
@@ -54,12 +53,24 @@ func TestLimitLetsRateAndBurstThrough(t *testing.T) {
 	}
 }
 
+func TestBucketThatGetsSmallerLosesWhatIsTooMuch(t *testing.T) {
+	b := newBucket(&Limit{Rate: 1, Burst: 100, Changes: []LimitChange{{After: time.Second, Rate: 1, Burst: 2}}})
+	n := 0
+	for ok := true; ok; n++ {
+		ok, _ = b.take(10 * time.Second)
+	}
+	if n-1 != 2 {
+		t.Errorf("%d requests came through at once, want 2", n-1)
+	}
+}
+
 func TestThrottledReplies(t *testing.T) {
 	for _, status := range []int{429, 400, 403} {
 		for _, form := range []RetryAfter{RetryAfterNone, RetryAfterSeconds, RetryAfterDate} {
 			t.Run(fmt.Sprint(status, form), func(t *testing.T) {
 				o := Options{Instances: 1, Limit: &Limit{Rate: 0.25, Burst: 1, Statuses: []int{status}, RetryAfter: form}}
 				inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+					time.Sleep(300 * time.Millisecond) // a Date has no fractions
 					c.start("i-000000").want(t, 200, "")
 					a := c.call("DescribeInstances", "{}")
 					a.want(t, status, apiclient.CodeRequestLimitExceeded)

@@ -154,20 +154,20 @@ func TestDescribeInstancesFilters(t *testing.T) {
 		{ID: "custom", Name: "own id"},
 	}
 	for filter, want := range map[string]string{
-		`{}`:                            "i-000000 i-000001 i-000002 custom",
-		`{"zoneId":"z1"}`:               "i-000000 i-000002",
-		`{"imageId":"img-b"}`:           "i-000001",
-		`{"status":"RUNNING"}`:          "i-000001",
-		`{"name":"web"}`:                "i-000000 i-000001",
-		`{"resourceGroupId":"rg1"}`:     "i-000000 i-000001",
-		`{"ipv4Address":"192.0.2.9"}`:   "i-000002",
-		`{"tagKeys":["env"]}`:           "i-000000 i-000001",
-		`{"tagKeys":["env","tier"]}`:    "i-000000",
-		`{"tags":[{"key":"env","value":"test"}]}`:                            "i-000001",
+		`{}`:                                      "i-000000 i-000001 i-000002 custom",
+		`{"zoneId":"z1"}`:                         "i-000000 i-000002",
+		`{"imageId":"img-b"}`:                     "i-000001",
+		`{"status":"RUNNING"}`:                    "i-000001",
+		`{"name":"web"}`:                          "i-000000 i-000001",
+		`{"resourceGroupId":"rg1"}`:               "i-000000 i-000001",
+		`{"ipv4Address":"192.0.2.9"}`:             "i-000002",
+		`{"tagKeys":["env"]}`:                     "i-000000 i-000001",
+		`{"tagKeys":["env","tier"]}`:              "i-000000",
+		`{"tags":[{"key":"env","value":"test"}]}`: "i-000001",
 		`{"tags":[{"key":"env","value":"prod"},{"key":"tier","value":"db"}]}`: "",
-		`{"name":"web","zoneId":"z2"}`:                                       "i-000001",
-		`{"instanceIds":["i-000003","custom","i-000004"]}`:                   "custom",
-		`{"instanceIds":["i-000002","i-000001"],"zoneId":"z1"}`:              "i-000002",
+		`{"name":"web","zoneId":"z2"}`:                                        "i-000001",
+		`{"instanceIds":["i-000003","custom","i-000004"]}`:                    "custom",
+		`{"instanceIds":["i-000002","i-000001"],"zoneId":"z1"}`:               "i-000002",
 	} {
 		t.Run(filter, func(t *testing.T) {
 			inBubble(t, spec(fleet...), func(t *testing.T, _ *Simulator, c *caller) {

@@ -167,8 +167,8 @@ func TestMistakesInAScenarioHaveTheirPlaceAndRemedy(t *testing.T) {
 }
 
 func TestAllMistakesComeAtOnceInTheOrderOfTheFile(t *testing.T) {
-	_, err := ParseScenario("s.yaml", []byte("overrides: [{instances: [x], stat: 1}]\nseed: -1\nboot: 3\n"), 0)
-	want := []string{"s.yaml:1:26:", "s.yaml:1:30:", "s.yaml:2:7:", "s.yaml:3:7:"}
+	_, err := ParseScenario("s.yaml", []byte("overrides: [{instances: [x], stat: 1}]\nseed: -1\nboot: 3\nfaults: [{kind: nope}]\n"), 0)
+	want := []string{"s.yaml:1:26:", "s.yaml:1:30:", "s.yaml:2:7:", "s.yaml:3:7:", "s.yaml:4:17:"}
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != len(want) {
 		t.Fatalf("errors are\n%v", err)

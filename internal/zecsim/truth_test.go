@@ -27,7 +27,7 @@ func TestTruthCountsWhatArrived(t *testing.T) {
 		if fmt.Sprint(got.ByState) != "map[RECYCLE:1 RUNNING:1 STOPPED:27]" || got.Instances != 29 || got.AcceptedStarts != 1 {
 			t.Errorf("truth is %+v", got)
 		}
-		if len(told) != 4 || told[0].Action != "StartInstances" || told[0].Accepted != 1 || told[3].N != 4 {
+		if len(told) != 4 || told[0].Action != "StartInstances" || told[0].Accepted != 1 || !told[0].Applied || told[1].Applied || told[3].N != 4 {
 			t.Errorf("told of %+v", told)
 		}
 		if len(s.Requests()) != 0 {
