@@ -122,25 +122,14 @@ func (e *icsEvent) length(start icsTime, zone *time.Location) (time.Duration, er
 		if end.civil.Before(start.civil) {
 			return 0, refuseLine(e.end.line, "DTEND %s lies before DTSTART %s", e.end.value, e.start.value)
 		}
-		return spanLength(*e.end, end.civil.Sub(start.civil))
-	case e.duration != nil:
-		d, err := parseICSDuration(*e.duration, e.duration.value)
-		if err != nil {
-			return 0, err
+		if end.civil.Sub(start.civil) > maxICSLength {
+			return 0, tooLong(*e.end, e.end.value)
 		}
-		return spanLength(*e.duration, d)
+		return end.civil.Sub(start.civil), nil
+	case e.duration != nil:
+		return parseICSDuration(*e.duration, e.duration.value)
 	}
 	return 0, nil
-}
-
-// maxICSLength is more than any real event lasts.
-const maxICSLength = 100 * 366 * 24 * time.Hour
-
-func spanLength(p icsProperty, d time.Duration) (time.Duration, error) {
-	if d > maxICSLength {
-		return 0, refuseLine(p.line, "%s %s: an event of more than 100 years", p.name, p.value)
-	}
-	return d, nil
 }
 
 // daysOf are the days touched by an event that begins at a wall-clock reading.
@@ -179,20 +168,20 @@ func (e *icsEvent) extraDates(length time.Duration, skip icsSkip, zone *time.Loc
 
 func periodLength(p icsProperty, at icsTime, period string, zone *time.Location) (time.Duration, error) {
 	if strings.ContainsAny(period, "Pp") {
-		d, err := parseICSDuration(p, period)
-		if err != nil {
-			return 0, err
-		}
-		return spanLength(p, d)
+		return parseICSDuration(p, period)
 	}
 	end, err := parseICSTime(p, period, zone)
 	if err != nil {
 		return 0, err
 	}
-	if end.civil.Before(at.civil) {
+	switch lasts := end.civil.Sub(at.civil); {
+	case lasts < 0:
 		return 0, refuseLine(p.line, "%s: a period that ends before it begins", p.name)
+	case lasts > maxICSLength:
+		return 0, tooLong(p, period)
+	default:
+		return lasts, nil
 	}
-	return spanLength(p, end.civil.Sub(at.civil))
 }
 
 // icsSkip are occurrences that do not take place: at a reading of the clock, or

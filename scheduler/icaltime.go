@@ -12,6 +12,10 @@ type icsTime struct {
 	allDay bool
 }
 
+// firstICSYear is before 1601 and 1604, which programs write for birthdays of
+// unknown year, and after the zero time, which the rule library takes for now.
+const firstICSYear = 1600
+
 // parseICSTime reads one DATE or DATE-TIME value of a property. Times in UTC
 // become what the clock in the given zone shows then; all others are that
 // already.
@@ -27,8 +31,11 @@ func parseICSTime(p icsProperty, value string, zone *time.Location) (icsTime, er
 		layout = "20060102"
 	}
 	t, err := time.Parse(layout, local)
-	if err != nil || len(local) != len(layout) || allDay && utc || t.Year() < 1 {
+	if err != nil || len(local) != len(layout) || allDay && utc {
 		return wrong()
+	}
+	if t.Year() < firstICSYear {
+		return icsTime{}, refuseLine(p.line, "%s: %s lies before %d; is the year right?", p.name, value, firstICSYear)
 	}
 	if utc {
 		t = wallClock(t.In(zone))
@@ -54,49 +61,56 @@ func parseICSDuration(p icsProperty, value string) (time.Duration, error) {
 		return wrong()
 	}
 	dates, clock, _ := strings.Cut(rest, "T")
-	total := time.Duration(0)
+	seconds := int64(0)
 	for _, part := range []struct{ text, units string }{{dates, "WD"}, {clock, "HMS"}} {
-		d, ok := sumUnits(part.text, part.units)
+		n, ok := sumUnits(part.text, part.units)
 		if !ok {
 			return wrong()
 		}
-		total += d
+		seconds += n
 	}
-	return total, nil
+	if seconds > int64(maxICSLength/time.Second) {
+		return 0, tooLong(p, value)
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+// maxICSLength is more than any real event lasts.
+const maxICSLength = 100 * 366 * 24 * time.Hour
+
+func tooLong(p icsProperty, value string) error {
+	return refuseLine(p.line, "%s %s: more than 100 years; no event lasts that long", p.name, value)
 }
 
 // sumUnits adds up numbers with their unit letters, which come in the given
-// order, each at most once.
-func sumUnits(text, units string) (total time.Duration, ok bool) {
+// order, each at most once, in seconds.
+func sumUnits(text, units string) (seconds int64, ok bool) {
 	for text != "" {
 		i := strings.IndexAny(text, units)
-		if i < 0 || i > 6 { // six digits of any unit fit a Duration
+		if i < 0 || i > 9 { // nine digits of any unit add up without overflow
 			return 0, false
 		}
 		n, err := strconv.ParseUint(text[:i], 10, 32)
 		if err != nil {
 			return 0, false
 		}
-		total += time.Duration(n) * unitLength(text[i])
+		seconds += int64(n) * unitSeconds(text[i])
 		units = units[strings.IndexByte(units, text[i])+1:]
 		text = text[i+1:]
-		if text != "" && units == "" {
-			return 0, false
-		}
 	}
-	return total, true
+	return seconds, true
 }
 
-func unitLength(letter byte) time.Duration {
+func unitSeconds(letter byte) int64 {
 	switch letter {
 	case 'W':
-		return 7 * 24 * time.Hour
+		return 7 * secondsPerDay
 	case 'D':
-		return 24 * time.Hour
+		return secondsPerDay
 	case 'H':
-		return time.Hour
+		return 3600
 	case 'M':
-		return time.Minute
+		return 60
 	}
-	return time.Second
+	return 1
 }

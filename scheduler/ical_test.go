@@ -1,0 +1,229 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// vevents wraps the lines of events in a calendar; events are apart by "--".
+func vevents(lines ...string) []byte {
+	var b strings.Builder
+	b.WriteString("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n")
+	b.WriteString("BEGIN:VEVENT\r\n")
+	for _, l := range lines {
+		if l == "--" {
+			l = "END:VEVENT\r\nBEGIN:VEVENT"
+		}
+		b.WriteString(l + "\r\n")
+	}
+	b.WriteString("END:VEVENT\r\nEND:VCALENDAR\r\n")
+	return []byte(b.String())
+}
+
+func icsCalendar(data []byte) (*Calendar, error) {
+	return NewCalendar(CalendarSource{Name: "c", ICS: map[string][]byte{"holidays.ics": data}})
+}
+
+func TestEventsCountOnTheDatesTheyTouch(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines []string
+		want  string // within 2026-12 and 2027-01
+	}{
+		{"one whole day", []string{"DTSTART;VALUE=DATE:20261225", "DTEND;VALUE=DATE:20261226"}, "2026-12-25"},
+		{"a whole day without an end", []string{"DTSTART;VALUE=DATE:20261225"}, "2026-12-25"},
+		{"a whole day that ends where it begins", []string{"DTSTART;VALUE=DATE:20261225", "DTEND;VALUE=DATE:20261225"}, "2026-12-25"},
+		{"whole days by duration", []string{"DTSTART;VALUE=DATE:20261225", "DURATION:P2D"}, "2026-12-25 2026-12-26"},
+		{"a date without its VALUE", []string{"DTSTART:20261225", "DURATION:P1W"}, "2026-12-25 2026-12-26 2026-12-27 2026-12-28 2026-12-29 2026-12-30 2026-12-31"},
+		{"a timed event", []string{"DTSTART:20261225T090000", "DTEND:20261225T170000"}, "2026-12-25"},
+		{"a timed event over midnight", []string{"DTSTART;TZID=Asia/Singapore:20261225T220000", "DURATION:PT4H"}, "2026-12-25 2026-12-26"},
+		{"a timed event up to midnight", []string{"DTSTART:20261225T220000", "DURATION:PT2H"}, "2026-12-25"},
+		{"a moment", []string{"DTSTART:20261225T000000"}, "2026-12-25"},
+		{"a mixed duration", []string{"DTSTART:20261225T120000", "DURATION:P1DT12H0M1S"}, "2026-12-25 2026-12-26 2026-12-27"},
+		{"UTC for an event in a zone", []string{"DTSTART;TZID=Asia/Singapore:20261225T010000", "DTEND:20261224T180000Z"}, "2026-12-25"},
+		{"UTC without any zone", []string{"DTSTART:20261224T230000Z", "DURATION:PT30M"}, "2026-12-24"},
+		{"a zone that only the file knows", []string{"DTSTART;TZID=\"Singapore Standard Time\":20261225T230000", "DTEND;TZID=\"Singapore Standard Time\":20261226T003000"}, "2026-12-25 2026-12-26"},
+		{"cancelled", []string{"DTSTART:20261225", "STATUS:CANCELLED"}, ""},
+		{"free time counts: public holidays are exported so", []string{"DTSTART:20261225", "TRANSP:TRANSPARENT"}, "2026-12-25"},
+		{"folded lines and lower case", []string{"dtstart;val", " ue=date:2026", "\t1225", "description:long", " er: text; DTSTART"}, "2026-12-25"},
+		{"an alarm inside", []string{"DTSTART:20261225", "BEGIN:VALARM", "TRIGGER:-PT15M", "DURATION:P5D", "END:VALARM"}, "2026-12-25"},
+		{"yearly from long ago", []string{"DTSTART;VALUE=DATE:19001225", "RRULE:FREQ=YEARLY"}, "2026-12-25"},
+		{"the last Friday of each month", []string{"DTSTART:20260130", "RRULE:FREQ=MONTHLY;BYDAY=-1FR"}, "2026-12-25 2027-01-29"},
+		{"weekly until a date, included", []string{"DTSTART:20261204T090000", "RRULE:FREQ=WEEKLY;UNTIL=20261218"}, "2026-12-04 2026-12-11 2026-12-18"},
+		{"weekly until a time in UTC", []string{"DTSTART;TZID=Asia/Singapore:20261204T010000", "RRULE:FREQ=WEEKLY;UNTIL=20261217T170000Z"}, "2026-12-04 2026-12-11 2026-12-18"},
+		{"counted", []string{"DTSTART:20261230", "RRULE:FREQ=DAILY;COUNT=3;"}, "2026-12-30 2026-12-31 2027-01-01"},
+		{"without exceptions", []string{"DTSTART:20261204", "RRULE:FREQ=WEEKLY;COUNT=4", "EXDATE;VALUE=DATE:20261211,20261218"}, "2026-12-04 2026-12-25"},
+		{"an exception by time", []string{"DTSTART:20261204T090000", "RRULE:FREQ=WEEKLY;COUNT=3", "EXDATE:20261211T090000", "EXDATE:20261218T100000"}, "2026-12-04 2026-12-18"},
+		{"an exception in UTC", []string{"DTSTART;TZID=Asia/Singapore:20261204T010000", "RRULE:FREQ=WEEKLY;COUNT=2", "EXDATE:20261203T170000Z"}, "2026-12-11"},
+		{"an exception by time for whole days", []string{"DTSTART;VALUE=DATE:20261204", "RRULE:FREQ=WEEKLY;COUNT=2", "EXDATE:20261204T000000"}, "2026-12-11"},
+		{"further dates", []string{"DTSTART:20261204", "RDATE:20261207,20261209"}, "2026-12-04 2026-12-07 2026-12-09"},
+		{"further periods", []string{"DTSTART:20261204T090000", "RDATE;VALUE=PERIOD:20261207T220000/PT4H,20261210T090000/20261210T100000"}, "2026-12-04 2026-12-07 2026-12-08 2026-12-10"},
+		{"a series whose first day was deleted", []string{"DTSTART:20261204", "RRULE:FREQ=WEEKLY;UNTIL=20261201"}, ""},
+		{
+			"one occurrence moved, another cancelled",
+			[]string{
+				"UID:1", "DTSTART:20261204", "RRULE:FREQ=WEEKLY;COUNT=4", "--",
+				"UID:1", "RECURRENCE-ID:20261211", "DTSTART:20261212", "--",
+				"UID:1", "RECURRENCE-ID:20261218", "DTSTART:20261218", "STATUS:CANCELLED", "--",
+				"UID:2", "DTSTART:20261231",
+			},
+			"2026-12-04 2026-12-12 2026-12-25 2026-12-31",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			calendar, err := icsCalendar(vevents(c.lines...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := datesOf(t, calendar, "2026-12-01", "2027-01-31"); got != c.want {
+				t.Errorf("got %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestTimesInUTCAreReadInTheCalendarsZone(t *testing.T) {
+	data := strings.Replace(string(vevents("DTSTART:20261224T230000Z", "DURATION:PT8H")), "VERSION:2.0", "X-WR-TIMEZONE:Asia/Singapore", 1)
+	calendar, err := icsCalendar([]byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := datesOf(t, calendar, "2026-12-01", "2027-01-31"); got != "2026-12-25" {
+		t.Errorf("07:00 to 15:00 in Singapore is on %s", got)
+	}
+}
+
+func TestICSEnd(t *testing.T) {
+	for _, c := range []struct {
+		rule string
+		want string // "" for never
+	}{
+		{"RRULE:FREQ=YEARLY", ""}, {"RRULE:FREQ=YEARLY;COUNT=3", "2028-12-25"}, {"RRULE:FREQ=YEARLY;UNTIL=20271231", "2027-12-25"}, {"SUMMARY:x", "2026-12-25"},
+	} {
+		calendar, err := icsCalendar(vevents("DTSTART:20261225", c.rule))
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, ends := calendar.End()
+		if ends != (c.want != "") || ends && end != date(t, c.want) {
+			t.Errorf("%s: %s, %v", c.rule, end, ends)
+		}
+	}
+	calendar, err := icsCalendar([]byte("BEGIN:VCALENDAR\nEND:VCALENDAR\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end, ends := calendar.End(); !ends || !end.IsZero() {
+		t.Errorf("no events: %s, %v", end, ends)
+	}
+}
+
+func TestBadFilesAreRefusedAtTheirLine(t *testing.T) {
+	event := func(lines ...string) string { return string(vevents(lines...)) } // the first line is 5
+	for _, c := range []struct{ name, data, want string }{
+		{"empty", "", "holidays.ics:1: no BEGIN:VCALENDAR"},
+		{"a login page", "<!DOCTYPE html>\n<html>", "holidays.ics:1: "},
+		{"another format", "KEY:value\n", "holidays.ics:1: KEY stands outside"},
+		{"a lone event", "BEGIN:VEVENT\nEND:VEVENT\n", "holidays.ics:1: BEGIN:VEVENT where"},
+		{"cut off", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261225\n", "holidays.ics:3: the file ends inside the VEVENT that begins at line 2"},
+		{"crossed", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VCALENDAR\n", "holidays.ics:3: END:VCALENDAR does not match"},
+		{"ended twice", "BEGIN:VCALENDAR\nEND:VCALENDAR\nEND:VCALENDAR\n", "holidays.ics:3: END:VCALENDAR without"},
+		{"a merge conflict", event("DTSTART:20261225", "<<<<<<< HEAD"), "holidays.ics:6: "},
+		{"no start", event("UID:1"), "holidays.ics:4: an event without DTSTART"},
+		{"no value", event("DTSTART"), "holidays.ics:5: "},
+		{"an impossible date", event("DTSTART:20260230"), `holidays.ics:5: DTSTART: "20260230" is no date`},
+		{"a foreign date", event("DTSTART:2026-12-25"), "holidays.ics:5: DTSTART"},
+		{"an end before the start", event("DTSTART:20261225", "DTEND:20261224"), "holidays.ics:6: DTEND 20261224 lies before"},
+		{"end and duration", event("DTSTART:20261225", "DTEND:20261226", "DURATION:P1D"), "holidays.ics:7: an event with both"},
+		{"two starts", event("DTSTART:20261225", "DTSTART:20261226"), "holidays.ics:6: a second DTSTART"},
+		{"a strange duration", event("DTSTART:20261225", "DURATION:1 day"), "holidays.ics:6: DURATION"},
+		{"a negative duration", event("DTSTART:20261225", "DURATION:-P1D"), "holidays.ics:6: DURATION"},
+		{"an endless duration", event("DTSTART:20261225", "DURATION:P999999D"), "holidays.ics:6: DURATION P999999D: more than 100 years"},
+		{"an enormous duration", event("DTSTART:20261225", "DURATION:P99999999999999D"), "holidays.ics:6: DURATION"},
+		{"a century between its ends", event("DTSTART:20261225", "DTEND:99991231"), "holidays.ics:6: DTEND 99991231: more than 100 years"},
+		{"an unknown frequency", event("DTSTART:20261225", "RRULE:FREQ=SOMETIMES"), "holidays.ics:6: RRULE"},
+		{"no frequency", event("DTSTART:20261225", "RRULE:COUNT=3"), "holidays.ics:6: RRULE"},
+		{"every second", event("DTSTART:20261225T000000", "RRULE:FREQ=SECONDLY"), "holidays.ics:6: RRULE \"FREQ=SECONDLY\": recurs more often than daily"},
+		{"every minute of each day", event("DTSTART:20261225T000000", "RRULE:FREQ=DAILY;BYMINUTE=1,2,3"), "more than once a day"},
+		{"interval zero", event("DTSTART:20261225", "RRULE:FREQ=DAILY;INTERVAL=0"), "INTERVAL is not between"},
+		{"interval huge", event("DTSTART:20261225", "RRULE:FREQ=DAILY;INTERVAL=9223372036854775807"), "INTERVAL is not between"},
+		{"count zero", event("DTSTART:20261225", "RRULE:FREQ=DAILY;COUNT=0"), "COUNT is not positive"},
+		{"never", event("DTSTART:20261225", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"), "names no date at all"},
+		{"never, day by day", event("DTSTART:20261225", "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), "names no date at all"},
+		{"the 53rd Monday of May", event("DTSTART:20261225", "RRULE:FREQ=YEARLY;BYMONTH=5;BYDAY=53MO"), "no period has 53"},
+		{"a date with a zone", event("DTSTART:20261225", "RRULE:FREQ=YEARLY;UNTIL=tomorrow"), "holidays.ics:6: "},
+		{"exception rules", event("DTSTART:20261225", "EXRULE:FREQ=YEARLY"), "holidays.ics:6: EXRULE is not supported"},
+		{"this and all later", event("UID:1", "DTSTART:20261225", "RECURRENCE-ID;RANGE=THISANDFUTURE:20261225"), "holidays.ics:7: RECURRENCE-ID with RANGE"},
+		{"before all calendars", event("DTSTART:00010101", "RRULE:FREQ=DAILY"), "holidays.ics:5: DTSTART: 00010101 lies before 1600"},
+		{"beyond the horizon", event("DTSTART:21010101", "RRULE:FREQ=DAILY"), "begins after 2100"},
+		{"too deep", strings.Repeat("BEGIN:VCALENDAR\n", 20), "holidays.ics:9: nested"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := icsCalendar([]byte(c.data))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestHugeFilesAreRefused(t *testing.T) {
+	if _, err := readICS(make([]byte, maxICSBytes+1)); err == nil {
+		t.Error("a file over the limit is read")
+	}
+	many := strings.Repeat("BEGIN:VEVENT\nDTSTART:20261225\nEND:VEVENT\n", maxICSEvents+1)
+	if _, err := readICS([]byte("BEGIN:VCALENDAR\n" + many + "END:VCALENDAR\n")); err == nil || !strings.Contains(err.Error(), "events") {
+		t.Errorf("%d events: %v", maxICSEvents+1, err)
+	}
+	ever := strings.Repeat("BEGIN:VEVENT\nDTSTART:19700101\nRRULE:FREQ=DAILY\nEND:VEVENT\n", 10)
+	if _, err := readICS([]byte("BEGIN:VCALENDAR\n" + ever + "END:VCALENDAR\n")); err == nil || !strings.Contains(err.Error(), "UNTIL") {
+		t.Errorf("ten endless daily rules: %v", err)
+	}
+}
+
+func FuzzReadICS(f *testing.F) {
+	for _, lines := range [][]string{
+		{"DTSTART;VALUE=DATE:20261225", "DTEND;VALUE=DATE:20261226"},
+		{"DTSTART;TZID=Asia/Singapore:20261225T220000", "DURATION:P1DT4H30M", "RRULE:FREQ=MONTHLY;BYDAY=-1FR;COUNT=9;WKST=SU"},
+		{"DTSTART:20260101", "RRULE:FREQ=YEARLY;BYWEEKNO=1,53,-1;BYDAY=MO,SU;BYSETPOS=1,-1;UNTIL=20300101T000000Z"},
+		{"DTSTART:20260101", "RRULE:FREQ=YEARLY;BYYEARDAY=1,-1,366;INTERVAL=3", "EXDATE:20270101,20280101T000000Z"},
+		{"DTSTART:20260101", "RRULE:FREQ=WEEKLY;BYDAY=MO,FR;BYHOUR=9", "RDATE;VALUE=PERIOD:20261207T220000/PT4H"},
+		{"UID:1", "DTSTART:20261204", "RRULE:FREQ=DAILY;BYMONTH=2,3;BYMONTHDAY=-1", "--", "UID:1", "RECURRENCE-ID:20261211", "DTSTART:20261212", "STATUS:CANCELLED"},
+	} {
+		f.Add(vevents(lines...))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		began := time.Now()
+		dates, err := readICS(data)
+		if took := time.Since(began); took > 20*time.Second {
+			t.Fatalf("took %s", took)
+		}
+		if err != nil {
+			var line int
+			if _, scan := fmt.Sscanf(err.Error(), "%d:", &line); scan != nil || line < 1 {
+				t.Fatalf("no line in %v", err)
+			}
+			return
+		}
+		for _, s := range dates.spans {
+			if s.to < s.from {
+				t.Fatalf("span runs backwards: %s..%s", s.from.date(), s.to.date())
+			}
+		}
+	})
+}
+
+func BenchmarkReadICS(b *testing.B) {
+	var lines []string
+	for i := range 200 {
+		lines = append(lines, fmt.Sprintf("UID:%d", i), fmt.Sprintf("DTSTART;VALUE=DATE:2020%02d%02d", 1+i%12, 1+i%28), "SUMMARY:A public holiday", "RRULE:FREQ=YEARLY", "--")
+	}
+	data := vevents(append(lines, "DTSTART:20261225")...)
+	for b.Loop() {
+		if _, err := readICS(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
