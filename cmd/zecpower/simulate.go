@@ -93,16 +93,15 @@ func (h *host) simulate(cmd *cobra.Command, f simulateFlags) error {
 
 func (h *host) simulatorOptions(f simulateFlags) (zecsim.Options, error) {
 	options := zecsim.DefaultOptions()
-	if f.scenario != "" {
+	switch {
+	case f.instances < 0:
+		return options, usageError("--instances %d: it cannot be negative", f.instances)
+	case f.scenario != "":
 		var err error
-		if options, err = zecsim.LoadScenario(f.scenario); err != nil {
+		if options, err = zecsim.LoadScenarioSized(f.scenario, f.instances); err != nil {
 			return options, &exit{exitUsage, err}
 		}
-	}
-	if f.instances < 0 {
-		return options, usageError("--instances %d: it cannot be negative", f.instances)
-	}
-	if f.instances > 0 {
+	case f.instances > 0:
 		options.Instances = f.instances
 	}
 	c, _, err := f.access.find(h)
