@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"time"
 
-	"zecpower/internal/config/strictyaml"
+	"zecpower/internal/strictyaml"
 	"zecpower/scheduler"
 )
 

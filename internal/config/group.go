@@ -7,7 +7,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"zecpower/internal/config/strictyaml"
+	"zecpower/internal/strictyaml"
 )
 
 // Group is a named list of instances.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"zecpower/internal/config/strictyaml"
+	"zecpower/internal/strictyaml"
 )
 
 const oneFileGroup = `groups:

@@ -8,7 +8,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"zecpower/internal/config/strictyaml"
+	"zecpower/internal/strictyaml"
 	"zecpower/scheduler"
 )
 
