@@ -86,6 +86,7 @@ func (d Decision) Firing() Firing {
 	return Firing{
 		RunID: RunID(d.Schedule, d.Nominal), Schedule: d.Schedule, Action: d.Action, Groups: d.Groups,
 		Nominal: d.Nominal, RunAt: d.RunAt, Deadline: d.Deadline, CatchUp: d.Verdict == VerdictCatchUp,
+		Waits: map[Verdict]Wait{VerdictJittered: WaitTime, VerdictQueued: WaitTurn}[d.Verdict],
 	}
 }
 
@@ -335,7 +336,7 @@ func resume(f Firing, s *Schedule, now time.Time, later bool) (Verdict, MissedRe
 		return VerdictInterrupted, MissedRemoved
 	case s.Paused:
 		return VerdictInterrupted, MissedPaused
-	case f.RunAt.After(now):
+	case f.Waits == WaitTime && f.RunAt.After(now):
 		return VerdictJittered, ""
 	case !f.Deadline.IsZero() && now.Before(f.Deadline):
 		return VerdictRun, ""

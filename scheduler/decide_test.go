@@ -209,7 +209,7 @@ func TestWhatIsLeftOfARun(t *testing.T) {
 		want     Verdict
 		reason   MissedReason
 	}{
-		{"its run time is still to come", &s, "05 07:46", false, VerdictJittered, ""},
+		{"the clock was set back while it ran", &s, "05 07:46", false, VerdictRun, ""},
 		{"its deadline allows", &s, "05 08:19", true, VerdictRun, ""},
 		{"its catch-up window allows", &s, "05 08:20", false, VerdictCatchUp, ""},
 		{"a younger one does its work", &s, "05 08:20", true, VerdictInterrupted, MissedInterrupted},
@@ -221,6 +221,11 @@ func TestWhatIsLeftOfARun(t *testing.T) {
 				t.Errorf("got %s %s, want %s %s", got, reason, tc.want, tc.reason)
 			}
 		})
+	}
+	waits := f
+	waits.Waits = WaitTime
+	if got, _ := resume(waits, &s, at("05 07:46"), false); got != VerdictJittered {
+		t.Errorf("its run time is still to come: got %s", got)
 	}
 	pausedNow := s
 	pausedNow.Paused = true

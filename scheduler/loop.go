@@ -306,13 +306,6 @@ func (l *Loop) rewrite() {
 	l.setLedgerErr(nil)
 }
 
-// write records now, or later where the ledger fails.
-func (l *Loop) write(w write) {
-	if err := w.do(); err != nil {
-		l.writeLater(w, err)
-	}
-}
-
 func (l *Loop) writeLater(w write, err error) {
 	l.ledgerFailed(w.op, err)
 	if len(l.writes) >= maxWrites {

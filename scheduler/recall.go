@@ -27,8 +27,28 @@ func (l *Loop) recall(now time.Time) {
 			l.cfg.Observer.LastRun(name, state.Last[name])
 		}
 	}
-	for _, f := range state.Unfinished {
-		l.takeUp(f, now)
+	l.resumeAll(state.Unfinished, now)
+}
+
+// resumeAll goes on with what earlier processes claimed and did not end, first
+// with what may have begun.
+func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
+	var round Round
+	begun := map[string]bool{}
+	for _, waits := range []Wait{WaitNone, WaitTime, WaitTurn} {
+		for _, f := range unfinished {
+			if f.Waits == waits {
+				l.takeUp(&round, begun, f, now)
+			}
+		}
+	}
+	if round.empty() {
+		return
+	}
+	l.record(round)
+	l.tellAbandoned(round.Abandons)
+	for _, f := range round.Begins {
+		l.begin(l.slots[f.Schedule], f)
 	}
 }
 
@@ -78,8 +98,9 @@ func (l *Loop) remember(state State) {
 	}
 }
 
-// takeUp goes on with a run that an earlier process claimed and did not end.
-func (l *Loop) takeUp(f Firing, now time.Time) {
+// takeUp finds out how a run goes on that an earlier process left. begun are
+// the schedules that have such a run in round.
+func (l *Loop) takeUp(round *Round, begun map[string]bool, f Firing, now time.Time) {
 	s := l.slots[f.Schedule]
 	if s != nil && slices.ContainsFunc(s.running, func(r Running) bool { return r.Firing.RunID == f.RunID }) {
 		return // ours: the ledger was slow to tell
@@ -90,22 +111,34 @@ func (l *Loop) takeUp(f Firing, now time.Time) {
 		schedule = s.schedule
 	}
 	verdict, reason := resume(f, schedule, now, schedule != nil && schedule.dueWithin(f.Nominal, now))
-	switch verdict {
-	case VerdictInterrupted:
-		l.abandon(f, verdict, reason, now)
-		return
-	case VerdictJittered:
+	if verdict == VerdictInterrupted && reason == MissedInterrupted && f.Waits != WaitNone {
+		verdict, reason = VerdictMissed, MissedDown // it never began
+	}
+	busy := s != nil && len(s.running) > 0 || begun[f.Schedule]
+	switch {
+	case verdict == VerdictInterrupted, verdict == VerdictMissed:
+		round.Abandons = append(round.Abandons, Abandonment{f, verdict, reason, now})
+	case verdict == VerdictJittered:
 		l.lock(func() { s.wait(f); l.agenda.place(s) })
-		return
-	case VerdictCatchUp:
-		f.RunAt, f.Deadline, f.CatchUp = now, schedule.deadline(now), true
-	}
-	if len(s.running) > 0 && schedule.Overlap != OverlapAllow && s.queued == nil {
+	case !busy || schedule.Overlap == OverlapAllow:
+		begun[f.Schedule] = true
+		round.Begins = append(round.Begins, f.setOut(verdict, schedule, now))
+	case s.queued == nil:
 		l.lock(func() { s.queued = &f })
-		return
+	default:
+		round.Abandons = append(round.Abandons, Abandonment{f, VerdictOverlap, "", now})
 	}
-	l.write(write{"record a run's resumption", func() error { return l.cfg.Ledger.Begin(f) }})
-	l.begin(s, f)
+}
+
+// setOut is f as it begins now. Only a run that had no time to use yet, or has
+// used it up, gets new time.
+func (f Firing) setOut(v Verdict, s *Schedule, now time.Time) Firing {
+	f.CatchUp = f.CatchUp || v == VerdictCatchUp && f.Waits != WaitTurn
+	if v == VerdictCatchUp || f.Waits == WaitTurn {
+		f.RunAt, f.Deadline = now, s.deadline(now)
+	}
+	f.Waits = WaitNone
+	return f
 }
 
 // dueWithin says whether a due time lies in (after, until].

@@ -9,17 +9,10 @@ import (
 // plan is what a round makes of one slot.
 type plan struct {
 	slot      *slot
-	begins    []Firing // claimed before, their time has come
-	drops     []drop   // claimed before, will not run
-	queue     *Firing  // claimed before, waits for its predecessor
+	begins    []Firing      // claimed before, their time has come
+	abandons  []Abandonment // claimed before, will not run
+	queue     *Firing       // claimed before, waits for its predecessor
 	decisions []Decision
-}
-
-// drop is a claimed run that will not run.
-type drop struct {
-	firing  Firing
-	verdict Verdict
-	reason  MissedReason
 }
 
 // reconcile decides every nominal time that has come, records that, and begins
@@ -34,10 +27,7 @@ func (l *Loop) reconcile(shared situation) (decided int) {
 	round := Round{At: shared.now}
 	for i, s := range slots {
 		plans[i] = s.plan(shared)
-		if d := plans[i].decisions; len(d) > 0 {
-			round.Decisions = append(round.Decisions, d...)
-			round.Marks = append(round.Marks, Mark{Schedule: s.name, Through: shared.now, Spec: s.spec})
-		}
+		plans[i].addTo(&round)
 		if i%1000 == 999 {
 			l.cfg.Alive() // a morning's worth of schedules after a long night is work, not a hang
 		}
@@ -50,6 +40,18 @@ func (l *Loop) reconcile(shared situation) (decided int) {
 		l.apply(p, held, shared.now)
 	}
 	return len(round.Decisions)
+}
+
+func (p *plan) addTo(r *Round) {
+	r.Begins = append(r.Begins, p.begins...)
+	if p.queue != nil {
+		r.Begins = append(r.Begins, *p.queue)
+	}
+	r.Abandons = append(r.Abandons, p.abandons...)
+	r.Decisions = append(r.Decisions, p.decisions...)
+	if len(p.decisions) > 0 {
+		r.Marks = append(r.Marks, Mark{Schedule: p.slot.name, Through: r.At, Spec: p.slot.spec})
+	}
 }
 
 func (l *Loop) take(now time.Time) []*slot {
@@ -81,24 +83,22 @@ func (s *slot) plan(shared situation) plan {
 // place finds out what becomes of a waiting run whose time has come.
 func (p *plan) place(f Firing, s *situation) {
 	verdict, reason := resume(f, s.schedule, s.now, s.schedule.dueWithin(f.Nominal, s.now))
-	switch verdict {
-	case VerdictInterrupted:
+	if verdict == VerdictInterrupted {
 		if reason == MissedInterrupted {
 			reason = s.cause // it never began
 		}
-		p.drops = append(p.drops, drop{f, VerdictMissed, reason})
+		p.abandons = append(p.abandons, Abandonment{f, VerdictMissed, reason, s.now})
 		return
-	case VerdictCatchUp:
-		f.RunAt, f.Deadline, f.CatchUp = s.now, s.schedule.deadline(s.now), true
 	}
 	switch s.turn(VerdictRun) {
 	case VerdictRun:
-		p.begins = append(p.begins, f)
+		p.begins = append(p.begins, f.setOut(verdict, s.schedule, s.now))
 		s.running++
 	case VerdictQueued:
+		f.Waits = WaitTurn
 		p.queue, s.queued = &f, true
 	default:
-		p.drops = append(p.drops, drop{f, VerdictOverlap, ""})
+		p.abandons = append(p.abandons, Abandonment{f, VerdictOverlap, "", s.now})
 	}
 }
 
@@ -113,9 +113,7 @@ func (l *Loop) apply(p plan, held map[string]bool, now time.Time) {
 		begins = append(begins, p.slot.claim(p.decisions, held)...)
 		l.agenda.place(p.slot)
 	})
-	for _, d := range p.drops {
-		l.abandon(d.firing, d.verdict, d.reason, now)
-	}
+	l.tellAbandoned(p.abandons)
 	for _, d := range p.decisions {
 		l.tell(d)
 	}
@@ -224,24 +222,36 @@ func (s *slot) finish(e ended) {
 	s.last = last
 }
 
-// nextInQueue begins the queued run of s once nothing else of it runs. Its
-// deadline counts from here: it had no time to use before.
+// nextInQueue begins the queued run of s once nothing else of it runs.
 func (l *Loop) nextInQueue(s *slot) {
 	if s.queued == nil || len(s.running) > 0 || l.runs.Err() != nil {
 		return
 	}
 	f := *s.queued
-	now := l.cfg.Clock.Read().Wall
-	f.RunAt, f.Deadline = now, s.schedule.deadline(now)
 	l.lock(func() { s.queued = nil })
-	l.write(write{"record a queued run's beginning", func() error { return l.cfg.Ledger.Begin(f) }})
+	now := l.cfg.Clock.Read().Wall
+	verdict := VerdictRun
+	if f.Waits != WaitTurn { // a run of an earlier process, whose time goes on
+		var reason MissedReason
+		if verdict, reason = resume(f, s.schedule, now, false); verdict == VerdictInterrupted {
+			gone := []Abandonment{{f, verdict, reason, now}}
+			l.record(Round{Abandons: gone})
+			l.tellAbandoned(gone)
+			return
+		}
+	}
+	f = f.setOut(verdict, s.schedule, now)
+	l.record(Round{Begins: []Firing{f}})
 	l.begin(s, f)
 }
 
-// abandon ends a claim that does not run, or not on.
-func (l *Loop) abandon(f Firing, v Verdict, reason MissedReason, now time.Time) {
-	l.write(write{"record that a run is abandoned", func() error { return l.cfg.Ledger.Abandon(f, v, reason, now) }})
-	l.tell(Decision{Schedule: f.Schedule, Verdict: v, Nominal: f.Nominal, Last: f.Nominal, Count: 1, Reason: reason})
+func (l *Loop) tellAbandoned(all []Abandonment) {
+	for _, a := range all {
+		l.tell(Decision{
+			Schedule: a.Firing.Schedule, Verdict: a.Verdict, Nominal: a.Firing.Nominal, Last: a.Firing.Nominal,
+			Count: 1, Reason: a.Reason,
+		})
+	}
 }
 
 // tell tells the observer of a decision against a run.

@@ -16,16 +16,10 @@ type Ledger interface {
 	// Decide records a round in one durable step, before any of its runs
 	// begins. It answers with the ids of those runs that it already held, in
 	// whatever state; their records stay as they are. A run replaces any other
-	// record of its nominal time.
+	// record of its nominal time; one that has ended stays ended.
 	Decide(r Round) (held []string, err error)
-	// Begin records that a claimed run begins later than its claim said, with
-	// the RunAt and Deadline of f, or begins again after a restart (f.Resumed).
-	Begin(f Firing) error
 	// Finish records the end of a run, claimed or not.
 	Finish(f Firing, r Result, at time.Time) error
-	// Abandon ends a claimed run that will not begin, or not go on: v is
-	// VerdictOverlap, VerdictPaused, VerdictMissed or VerdictInterrupted.
-	Abandon(f Firing, v Verdict, reason MissedReason, at time.Time) error
 }
 
 // State is what a ledger remembers.
@@ -52,14 +46,24 @@ type Mark struct {
 
 // Round is what one decision round has to record.
 type Round struct {
-	At        time.Time // all schedules are decided up to here
+	At        time.Time // all schedules are decided up to here; zero: no further than before
 	Decisions []Decision
-	Marks     []Mark   // replace those of the same schedules
-	Forget    []string // schedules that are gone: their marks go too
+	Begins    []Firing      // claimed runs that begin, begin again (Resumed), or now wait for something else
+	Abandons  []Abandonment // claimed runs that will not begin, or not go on
+	Marks     []Mark        // replace those of the same schedules
+	Forget    []string      // schedules that are gone: their marks go too
+}
+
+// Abandonment is the end of a claimed run that nobody makes, or goes on with.
+type Abandonment struct {
+	Firing  Firing
+	Verdict Verdict // VerdictOverlap, VerdictPaused, VerdictMissed or VerdictInterrupted
+	Reason  MissedReason
+	At      time.Time
 }
 
 func (r *Round) empty() bool {
-	return len(r.Decisions) == 0 && len(r.Marks) == 0 && len(r.Forget) == 0
+	return len(r.Decisions) == 0 && len(r.Begins) == 0 && len(r.Abandons) == 0 && len(r.Marks) == 0 && len(r.Forget) == 0
 }
 
 // maxUnrecorded bounds what the loop remembers of rounds that a failing ledger
@@ -67,18 +71,28 @@ func (r *Round) empty() bool {
 // by then the memory matters more than the record.
 const maxUnrecorded = 100_000
 
-// add appends other, which is newer, to r. It answers how many decisions the
-// bound pushed out.
+// add appends other, which is newer, to r. It answers how much the bound
+// pushed out.
 func (r *Round) add(other Round) (dropped int) {
-	r.At = other.At
-	r.Decisions = append(r.Decisions, other.Decisions...)
-	if over := len(r.Decisions) - maxUnrecorded; over > 0 {
-		r.Decisions = append([]Decision(nil), r.Decisions[over:]...)
-		dropped = over
+	if !other.At.IsZero() {
+		r.At = other.At
 	}
+	var over [3]int
+	r.Decisions, over[0] = newest(append(r.Decisions, other.Decisions...))
+	r.Begins, over[1] = newest(append(r.Begins, other.Begins...))
+	r.Abandons, over[2] = newest(append(r.Abandons, other.Abandons...))
+	dropped = over[0] + over[1] + over[2]
 	r.Marks = latestMarks(append(r.Marks, other.Marks...), other.Forget)
 	r.Forget = forgotten(append(r.Forget, other.Forget...), r.Marks)
 	return dropped
+}
+
+func newest[T any](all []T) (kept []T, dropped int) {
+	if len(all) <= maxUnrecorded {
+		return all, 0
+	}
+	dropped = len(all) - maxUnrecorded
+	return append([]T(nil), all[dropped:]...), dropped
 }
 
 func latestMarks(marks []Mark, forget []string) []Mark {

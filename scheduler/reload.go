@@ -66,14 +66,15 @@ func (l *Loop) applyReload(now time.Time) {
 		dropped = append(dropped, l.dropPaused()...)
 		l.rebuildAgenda()
 	})
-	l.record(round)
 	for _, f := range dropped {
-		verdict, reason := VerdictPaused, MissedReason("")
-		if l.slots[f.Schedule] == nil || l.slots[f.Schedule].schedule == nil {
-			verdict, reason = VerdictMissed, MissedRemoved
+		a := Abandonment{f, VerdictPaused, "", now}
+		if s := l.slots[f.Schedule]; s == nil || s.schedule == nil {
+			a.Verdict, a.Reason = VerdictMissed, MissedRemoved
 		}
-		l.abandon(f, verdict, reason, now)
+		round.Abandons = append(round.Abandons, a)
 	}
+	l.record(round)
+	l.tellAbandoned(round.Abandons)
 	for _, name := range round.Forget {
 		l.cfg.Observer.NextRun(name, time.Time{})
 	}

@@ -17,8 +17,19 @@ type Firing struct {
 	RunAt    time.Time // when it begins: nominal time and jitter, or later where it had to wait
 	Deadline time.Time // when it has to end; counts from RunAt, is kept over a restart; zero: none
 	CatchUp  bool      // it begins late, after its nominal time was missed
+	Waits    Wait      // whether it has yet to begin
 	Resumed  bool      // an earlier process claimed it, and may have done a part of it
 }
+
+// Wait says what a claimed run waits for.
+type Wait string
+
+// What a run waits for.
+const (
+	WaitNone Wait = ""     // nothing: it began, or begins at once
+	WaitTime Wait = "time" // its RunAt
+	WaitTurn Wait = "turn" // the end of its predecessor; RunAt and Deadline count from there
+)
 
 // RunID names the run of a schedule's nominal time.
 func RunID(schedule string, nominal time.Time) string {

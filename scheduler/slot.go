@@ -22,7 +22,7 @@ type slot struct {
 	waiting []Firing // claimed, begin at their RunAt, in that order
 	queued  *Firing  // claimed, begins when running is 0
 	running []Running
-	ran     []int64 // nominal times (Unix) that ran, the newest maxRemembered
+	ran     []int64 // nominal times (Unix) that ran: the latest maxRemembered, in order
 	last    LastRun
 
 	index int // in the heap; -1: not there
@@ -33,13 +33,20 @@ type slot struct {
 const maxRemembered = 128
 
 func (s *slot) remember(nominal time.Time) {
-	if len(s.ran) >= maxRemembered {
-		s.ran = append(s.ran[:0], s.ran[len(s.ran)-maxRemembered+1:]...)
+	at, known := slices.BinarySearch(s.ran, nominal.Unix())
+	if known {
+		return
 	}
-	s.ran = append(s.ran, nominal.Unix())
+	s.ran = slices.Insert(s.ran, at, nominal.Unix())
+	if len(s.ran) > maxRemembered {
+		s.ran = append(s.ran[:0], s.ran[1:]...)
+	}
 }
 
-func (s *slot) hasRun(nominal time.Time) bool { return slices.Contains(s.ran, nominal.Unix()) }
+func (s *slot) hasRun(nominal time.Time) bool {
+	_, found := slices.BinarySearch(s.ran, nominal.Unix())
+	return found
+}
 
 // seek finds the next nominal time after through.
 func (s *slot) seek() {

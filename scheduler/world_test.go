@@ -131,6 +131,9 @@ func (s *session) Load(recent time.Time) (state State, err error) {
 				state.Ran[r.firing.Schedule] = append(state.Ran[r.firing.Schedule], r.firing.Nominal)
 			}
 		}
+		for _, times := range state.Ran {
+			slices.SortFunc(times, time.Time.Compare)
+		}
 		slices.SortFunc(state.Unfinished, func(a, b Firing) int { return a.Nominal.Compare(b.Nominal) })
 	})
 	if err != nil {
@@ -141,7 +144,9 @@ func (s *session) Load(recent time.Time) (state State, err error) {
 
 func (s *session) Decide(r Round) (held []string, err error) {
 	err = s.write("decide", func() {
-		s.through = r.At
+		if !r.At.IsZero() {
+			s.through = r.At
+		}
 		for _, d := range r.Decisions {
 			if !d.Claims() {
 				s.other = append(s.other, d)
@@ -153,6 +158,16 @@ func (s *session) Decide(r Round) (held []string, err error) {
 				continue
 			}
 			s.runs[f.RunID] = &memoryRun{firing: f}
+		}
+		for _, f := range r.Begins {
+			if run := s.run(f); run.open() {
+				run.firing = f
+			}
+		}
+		for _, a := range r.Abandons {
+			if run := s.run(a.Firing); run.open() {
+				run.verdict = a.Verdict
+			}
 		}
 		for _, m := range r.Marks {
 			s.marks[m.Schedule] = m
@@ -169,23 +184,16 @@ func (s *session) Decide(r Round) (held []string, err error) {
 
 func (s *session) run(f Firing) *memoryRun {
 	if s.runs[f.RunID] == nil {
-		s.runs[f.RunID] = &memoryRun{}
+		s.runs[f.RunID] = &memoryRun{firing: f}
 	}
-	s.runs[f.RunID].firing = f
 	return s.runs[f.RunID]
 }
-
-func (s *session) Begin(f Firing) error { return s.write("begin", func() { s.run(f) }) }
 
 func (s *session) Finish(f Firing, r Result, at time.Time) error {
 	return s.write("finish", func() {
 		s.run(f).outcome = r.Outcome
 		s.last[f.Schedule] = LastRun{RunID: f.RunID, Nominal: f.Nominal, FinishedAt: at, Outcome: r.Outcome}
 	})
-}
-
-func (s *session) Abandon(f Firing, v Verdict, _ MissedReason, _ time.Time) error {
-	return s.write("abandon", func() { s.run(f).verdict = v })
 }
 
 // events is an observer that remembers.
@@ -256,11 +264,14 @@ type world struct {
 	calls   []call
 	covered map[string][]stretch
 	next    map[string]time.Time
+	going   map[string]int // runs by schedule
+	// overlapped is a schedule whose runs overlapped though it does not allow that.
+	overlapped string
 }
 
 func newWorld(t testing.TB, now string) *world {
 	return &world{
-		t: t, clock: newSettableClock(at(now)), ledger: newMemoryLedger(), covered: map[string][]stretch{}, next: map[string]time.Time{},
+		t: t, clock: newSettableClock(at(now)), ledger: newMemoryLedger(), covered: map[string][]stretch{}, next: map[string]time.Time{}, going: map[string]int{},
 		runFor: func(Firing) time.Duration { return time.Minute },
 	}
 }
@@ -276,7 +287,15 @@ func (w *world) run(process int) func(context.Context, Firing) Result {
 	return func(ctx context.Context, f Firing) Result {
 		w.mu.Lock()
 		w.calls = append(w.calls, call{f, process, w.clock.now()})
+		if w.going[f.Schedule]++; w.going[f.Schedule] > 1 && f.Schedule != "allows" {
+			w.overlapped = f.Schedule
+		}
 		w.mu.Unlock()
+		defer func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.going[f.Schedule]--
+		}()
 		events{w}.add("run %s%s", f.RunID, map[bool]string{true: " resumed"}[f.Resumed])
 		d := w.runFor(f)
 		if d < 0 {

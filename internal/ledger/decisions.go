@@ -80,7 +80,7 @@ func loadOpen(tx *bbolt.Tx) (open []scheduler.Firing, err error) {
 		name, nominal := splitKey(k)
 		open = append(open, scheduler.Firing{
 			RunID: scheduler.RunID(name, nominal), Schedule: name, Action: e.Action, Groups: e.Groups,
-			Nominal: nominal, RunAt: e.RunAt, Deadline: e.Deadline, CatchUp: e.CatchUp,
+			Nominal: nominal, RunAt: e.RunAt, Deadline: e.Deadline, CatchUp: e.CatchUp, Waits: e.Waits,
 		})
 		return nil
 	})
@@ -92,9 +92,6 @@ func (l *Ledger) Decide(r scheduler.Round) ([]string, error) {
 	var held []string // the writer's until update has returned nil: a write over its time still sets it
 	err := l.update("record decisions", func(tx *bbolt.Tx) error {
 		held = nil
-		if err := putJSON(tx.Bucket(bucketMeta), keyThrough, r.At); err != nil {
-			return err
-		}
 		for _, d := range r.Decisions {
 			already, err := l.decide(tx, d)
 			if err != nil {
@@ -104,11 +101,17 @@ func (l *Ledger) Decide(r scheduler.Round) ([]string, error) {
 				held = append(held, scheduler.RunID(d.Schedule, d.Nominal))
 			}
 		}
-		if err := l.putMarks(tx, r); err != nil {
-			return err
+		for _, f := range r.Begins {
+			if err := begin(tx, f); err != nil {
+				return err
+			}
 		}
-		l.considerPruning(r.At)
-		return nil
+		for _, a := range r.Abandons {
+			if err := abandon(tx, a); err != nil {
+				return err
+			}
+		}
+		return l.putMarks(tx, r)
 	})
 	if err != nil {
 		return nil, err
@@ -117,6 +120,12 @@ func (l *Ledger) Decide(r scheduler.Round) ([]string, error) {
 }
 
 func (l *Ledger) putMarks(tx *bbolt.Tx, r scheduler.Round) error {
+	if !r.At.IsZero() {
+		if err := putJSON(tx.Bucket(bucketMeta), keyThrough, r.At); err != nil {
+			return err
+		}
+		l.considerPruning(r.At)
+	}
 	for _, m := range r.Marks {
 		if err := putJSON(tx.Bucket(bucketMarks), []byte(m.Schedule), m); err != nil {
 			return err
@@ -152,7 +161,7 @@ func (l *Ledger) decide(tx *bbolt.Tx, d scheduler.Decision) (held bool, err erro
 func claim(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 	e := entry{
 		Verdict: scheduler.VerdictRun, Action: d.Action, Groups: d.Groups, RunAt: d.RunAt.UTC(), Deadline: utc(d.Deadline),
-		CatchUp: d.Verdict == scheduler.VerdictCatchUp,
+		CatchUp: d.Verdict == scheduler.VerdictCatchUp, Waits: d.Firing().Waits,
 	}
 	if err := tx.Bucket(bucketOpen).Put(key, nil); err != nil {
 		return err
@@ -189,14 +198,24 @@ func (e *entry) continuedBy(key []byte, d scheduler.Decision) bool {
 		scheduler.SameDay(first, d.Nominal) && !d.Nominal.Before(first)
 }
 
-// Begin implements scheduler.Ledger.
-func (l *Ledger) Begin(f scheduler.Firing) error {
-	return l.changeRun("record a run's beginning", f, func(_ *bbolt.Tx, _ []byte, e *entry) error {
-		e.RunAt, e.Deadline, e.CatchUp = f.RunAt.UTC(), utc(f.Deadline), f.CatchUp
+func begin(tx *bbolt.Tx, f scheduler.Firing) error {
+	return changeRun(tx, f, func(_ []byte, e *entry) error {
+		e.RunAt, e.Deadline, e.CatchUp, e.Waits = f.RunAt.UTC(), utc(f.Deadline), f.CatchUp, f.Waits
 		if f.Resumed {
 			e.Resumes++
 		}
 		return nil
+	})
+}
+
+func abandon(tx *bbolt.Tx, a scheduler.Abandonment) error {
+	return changeRun(tx, a.Firing, func(key []byte, e *entry) error {
+		groups, err := groupsFromProgress(tx, key)
+		if err != nil {
+			return err
+		}
+		e.Verdict, e.Reason, e.FinishedAt, e.Count, e.Last = a.Verdict, a.Reason, a.At.UTC(), 1, a.Firing.Nominal.UTC()
+		return closeRun(tx, key, a.Firing.Nominal, e, groups)
 	})
 }
 
@@ -208,21 +227,23 @@ func (l *Ledger) Finish(f scheduler.Firing, r scheduler.Result, at time.Time) er
 	if err != nil {
 		return fmt.Errorf("ledger: record a run's end: %w", err)
 	}
-	return l.changeRun("record a run's end", f, func(tx *bbolt.Tx, key []byte, e *entry) (err error) {
-		e.Outcome, e.FinishedAt = r.Outcome, at.UTC()
-		if r.Err != nil {
-			e.Err = r.Err.Error()
-		}
-		groups := reported
-		if ok {
-			e.StartedAt, e.FirstRequest = utc(report.StartedAt), utc(report.FirstRequestAt)
-		} else if groups, err = groupsFromProgress(tx, key); err != nil {
-			return err
-		}
-		if err = closeRun(tx, key, f.Nominal, e, groups); err != nil || f.Schedule == ManualSchedule {
-			return err
-		}
-		return putLast(tx, f, e)
+	return l.update("record a run's end", func(tx *bbolt.Tx) error {
+		return changeRun(tx, f, func(key []byte, e *entry) (err error) {
+			e.Outcome, e.FinishedAt, e.Waits = r.Outcome, at.UTC(), scheduler.WaitNone
+			if r.Err != nil {
+				e.Err = r.Err.Error()
+			}
+			groups := reported
+			if ok {
+				e.StartedAt, e.FirstRequest = utc(report.StartedAt), utc(report.FirstRequestAt)
+			} else if groups, err = groupsFromProgress(tx, key); err != nil {
+				return err
+			}
+			if err := closeRun(tx, key, f.Nominal, e, groups); err != nil || f.Schedule == ManualSchedule {
+				return err
+			}
+			return putLast(tx, f, e)
+		})
 	})
 }
 
@@ -237,45 +258,34 @@ func (l *Ledger) RecordManual(r batcher.Report) error {
 	return l.Finish(f, scheduler.Result{Outcome: scheduler.Outcome(r.Result()), Report: r}, r.FinishedAt)
 }
 
-// Abandon implements scheduler.Ledger.
-func (l *Ledger) Abandon(f scheduler.Firing, v scheduler.Verdict, reason scheduler.MissedReason, at time.Time) error {
-	return l.changeRun("record that a run is abandoned", f, func(tx *bbolt.Tx, key []byte, e *entry) error {
-		groups, err := groupsFromProgress(tx, key)
-		if err != nil {
-			return err
-		}
-		e.Verdict, e.Reason, e.FinishedAt, e.Count, e.Last = v, reason, at.UTC(), 1, f.Nominal.UTC()
-		return closeRun(tx, key, f.Nominal, e, groups)
-	})
-}
-
 // changeRun changes a run that has not ended; one that has stays as it is.
-func (l *Ledger) changeRun(op string, f scheduler.Firing, change func(tx *bbolt.Tx, key []byte, e *entry) error) error {
+func changeRun(tx *bbolt.Tx, f scheduler.Firing, change func(key []byte, e *entry) error) error {
 	key, err := runKey(f.RunID)
 	if err != nil {
-		return fmt.Errorf("ledger: %s: %w", op, err)
+		return err
 	}
-	return l.update(op, func(tx *bbolt.Tx) error {
-		e, err := getEntry(tx, key)
-		if err != nil {
+	e, err := getEntry(tx, key)
+	if err != nil {
+		return err
+	}
+	if e == nil || e.RunAt.IsZero() { // its claim was lost, or its time was noted as missed before
+		e = &entry{
+			Verdict: scheduler.VerdictRun, Action: f.Action, Groups: f.Groups, RunAt: f.RunAt.UTC(), Deadline: utc(f.Deadline),
+			CatchUp: f.CatchUp, Waits: f.Waits,
+		}
+	}
+	if e.ended() {
+		return nil
+	}
+	if err := change(key, e); err != nil {
+		return err
+	}
+	if !e.ended() {
+		if err := tx.Bucket(bucketOpen).Put(key, nil); err != nil {
 			return err
 		}
-		if e == nil || e.RunAt.IsZero() { // its claim was lost, or its time was noted as missed before
-			e = &entry{Verdict: scheduler.VerdictRun, Action: f.Action, Groups: f.Groups, RunAt: f.RunAt.UTC(), Deadline: utc(f.Deadline), CatchUp: f.CatchUp}
-		}
-		if e.ended() {
-			return nil
-		}
-		if err := change(tx, key, e); err != nil {
-			return err
-		}
-		if !e.ended() {
-			if err := tx.Bucket(bucketOpen).Put(key, nil); err != nil {
-				return err
-			}
-		}
-		return putEntry(tx, key, e)
-	})
+	}
+	return putEntry(tx, key, e)
 }
 
 func (e *entry) ended() bool { return e.Outcome != "" || !e.isRun() }

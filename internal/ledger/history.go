@@ -64,6 +64,7 @@ type Entry struct {
 	RunTime    time.Time         `json:"run_time,omitzero"`
 	Deadline   time.Time         `json:"deadline,omitzero"`
 	CatchUp    bool              `json:"catch_up,omitempty"`
+	Waits      scheduler.Wait    `json:"waits,omitempty"`   // for what; empty once it has begun
 	Resumes    int               `json:"resumes,omitempty"` // restarts of the daemon that it outlived
 	StartedAt  time.Time         `json:"started_at,omitzero"`
 	FinishedAt time.Time         `json:"finished_at,omitzero"`
@@ -178,7 +179,7 @@ func (s *search) describe(key []byte, e *entry) (*Entry, error) {
 	out := Entry{
 		Kind: Kind(e.Verdict), Schedule: name, Action: e.Action, Groups: e.Groups, NominalTime: nominal,
 		AtLeast: e.AtLeast, Reason: e.Reason, Calendar: e.Calendar, RunTime: e.RunAt, Deadline: e.Deadline,
-		CatchUp: e.CatchUp, Resumes: e.Resumes, StartedAt: e.StartedAt, FinishedAt: e.FinishedAt,
+		CatchUp: e.CatchUp, Waits: e.Waits, Resumes: e.Resumes, StartedAt: e.StartedAt, FinishedAt: e.FinishedAt,
 		Result: e.Outcome, Err: e.Err,
 	}
 	if e.Count > 1 || e.AtLeast {

@@ -137,6 +137,23 @@ func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
 	}
 }
 
+func TestQueuedRunGetsItsTimesWhenItBegins(t *testing.T) {
+	l := open(t, t.TempDir())
+	d := runAt(morning)
+	d.Verdict = scheduler.VerdictQueued
+	decide(t, l, d)
+	if f := load(t, l).Unfinished[0]; f.Waits != scheduler.WaitTurn {
+		t.Errorf("claimed: %+v", f)
+	}
+	f := d.Firing()
+	f.Waits, f.RunAt, f.Deadline, f.CatchUp = scheduler.WaitNone, morning.Add(time.Hour), morning.Add(2*time.Hour), true
+	_, err := l.Decide(scheduler.Round{Begins: []scheduler.Firing{f}})
+	must(t, err)
+	if got := load(t, l).Unfinished[0]; !reflect.DeepEqual(got, f) {
+		t.Errorf("begun: %+v, want %+v", got, f)
+	}
+}
+
 func TestRepeatedWritesChangeNothing(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
@@ -227,7 +244,16 @@ func TestAbandonedRunKeepsWhatItDid(t *testing.T) {
 	d := runAt(morning)
 	decide(t, l, d)
 	must(t, l.Settled(d.Firing().RunID, "web", []batcher.InstanceResult{started("i-1"), failed("i-2", batcher.ReasonRecycled)}))
-	must(t, l.Abandon(d.Firing(), scheduler.VerdictInterrupted, scheduler.MissedInterrupted, morning.Add(2*time.Hour)))
+	round := scheduler.Round{Abandons: []scheduler.Abandonment{
+		{Firing: d.Firing(), Verdict: scheduler.VerdictInterrupted, Reason: scheduler.MissedInterrupted, At: morning.Add(2 * time.Hour)},
+	}}
+	for range 2 {
+		_, err := l.Decide(round)
+		must(t, err)
+	}
+	if got := load(t, l).DecidedThrough; !got.Equal(morning) {
+		t.Errorf("a round without a time moved DecidedThrough to %s", got)
+	}
 	if state := load(t, l); len(state.Unfinished) != 0 {
 		t.Errorf("unfinished: %+v", state.Unfinished)
 	}
@@ -382,7 +408,7 @@ func TestSecondOwnerIsToldWhoTheFirstIs(t *testing.T) {
 	r, err := OpenReadOnly(dir)
 	must(t, err)
 	defer func() { must(t, r.Close()) }()
-	if err := r.Begin(runAt(morning).Firing()); !errors.Is(err, ErrReadOnly) {
+	if _, err := r.Decide(scheduler.Round{At: morning}); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("a write to a read-only ledger: %v", err)
 	}
 }

@@ -56,6 +56,7 @@ type entry struct {
 	RunAt        time.Time         `json:"at,omitzero"`
 	Deadline     time.Time         `json:"dl,omitzero"`
 	CatchUp      bool              `json:"cu,omitempty"`
+	Waits        scheduler.Wait    `json:"w,omitempty"`
 	Resumes      int               `json:"rs,omitempty"`
 	StartedAt    time.Time         `json:"st,omitzero"`
 	FirstRequest time.Time         `json:"fr,omitzero"`

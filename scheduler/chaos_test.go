@@ -1,0 +1,262 @@
+package scheduler
+
+import (
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	chaosSeeds = flag.Int("chaos.seeds", 60, "how many seeds TestChaos tries")
+	chaosSeed  = flag.Uint64("chaos.seed", 0, "the one seed to try; 0: as many as -chaos.seeds says")
+)
+
+// TestChaos lives days of schedules through kills, stops, reloads, clock steps,
+// suspends and a ledger that fails, and checks after each stretch:
+//   - each nominal time of each schedule ran, waits, or was told of;
+//   - none ran twice: never in one process, and over a restart only where the
+//     ledger lost the claim;
+//   - a resumed run keeps its deadline, unless it is a late one anyway;
+//   - runs of a schedule that skips or queues never overlap.
+func TestChaos(t *testing.T) {
+	first, last := uint64(1), uint64(*chaosSeeds)
+	if *chaosSeed != 0 {
+		first, last = *chaosSeed, *chaosSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newChaos(t, seed)
+				defer func() {
+					if t.Failed() {
+						t.Logf("again: go test ./scheduler -run TestChaos -chaos.seed=%d", seed)
+					}
+				}()
+				defer func() { c.stop() }() // also after a failure: the bubble must be empty
+				c.live(4 * 24 * time.Hour)
+			})
+		})
+	}
+}
+
+type chaos struct {
+	*world
+	rng       *rand.Rand
+	schedules map[string]Schedule
+	tenures   map[string]time.Time // since when each schedule owes something for its times
+	up        bool
+	faulty    bool // the ledger may fail in this life
+	lossy     bool // it may lose what it is given
+}
+
+func newChaos(t *testing.T, seed uint64) *chaos {
+	c := &chaos{world: newWorld(t, "05 00:00"), rng: rand.New(rand.NewPCG(seed, 4)), tenures: map[string]time.Time{}}
+	c.schedules = map[string]Schedule{
+		"quarters": mustSchedule(t, "quarters", "*/15 * * * *"),
+		"queues":   mustSchedule(t, "queues", "7/10 * * * *", overlap(OverlapQueue)),
+		"allows":   mustSchedule(t, "allows", "@every 7m", overlap(OverlapAllow), catchUp(0)),
+		"shifted":  mustSchedule(t, "shifted", "0 * * * *", jitter(40*time.Minute)),
+		"holidays": mustSchedule(t, "holidays", "30 */3 * * *", excluding(t, "day-off", "2026-01-06"), catchUp(4*time.Hour)),
+		"daily":    mustSchedule(t, "daily", "45 7 * * *", catchUp(2*time.Hour)),
+	}
+	c.faulty = c.rng.IntN(2) == 0
+	c.lossy = c.faulty && c.rng.IntN(2) == 0
+	// Runs end side by side, in no order: their luck comes from who they are and
+	// when, so that a seed replays.
+	luck := func(of ...any) int {
+		h := fnv.New64a()
+		fmt.Fprint(h, append(of, seed)...)
+		return int(h.Sum64() >> 33)
+	}
+	c.runFor = func(f Firing) time.Duration {
+		n := luck(f.RunID, f.Resumed)
+		if n%30 == 0 {
+			return -1
+		}
+		return time.Duration(n%2400_000) * time.Millisecond
+	}
+	c.ledger.fault = func(op string) fault {
+		if !c.faulty || op == "load" {
+			return noFault
+		}
+		switch n := luck(op, time.Now().UnixNano()) % 10; {
+		case n < 2 && c.lossy:
+			return lost
+		case n < 4:
+			return unreported
+		}
+		return noFault
+	}
+	return c
+}
+
+func (c *chaos) upTo(d time.Duration) time.Duration { return time.Duration(c.rng.Int64N(int64(d))) }
+
+func (c *chaos) live(d time.Duration) {
+	end := time.Now().Add(d)
+	c.bringUp()
+	for time.Now().Before(end) && !c.t.Failed() {
+		c.event()
+		c.pass(DefaultHeartbeat + c.upTo(5*time.Hour))
+		c.check()
+	}
+}
+
+func (c *chaos) event() {
+	switch c.rng.IntN(7) {
+	case 0:
+		c.clock.step(c.upTo(6*time.Hour) - 3*time.Hour)
+	case 1:
+		c.clock.suspend(c.upTo(10 * time.Hour))
+	case 2:
+		c.kill()
+		c.away()
+	case 3:
+		c.stop()
+		c.away()
+	case 4:
+		c.clock.step(48 * time.Hour)
+		c.pass(2 * time.Minute)
+		c.clock.step(-48 * time.Hour)
+	case 5:
+		c.edit()
+		if err := c.loop.Reload(c.list()); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// away is a time without a daemon, short or long, in which things may change.
+func (c *chaos) away() {
+	switch c.rng.IntN(4) {
+	case 0:
+		c.pass(c.upTo(8 * time.Hour))
+	case 1:
+		c.clock.step(c.upTo(2*time.Hour) - time.Hour)
+	case 2:
+		c.edit()
+	}
+	c.bringUp()
+}
+
+// bringUp starts a daemon. A schedule without a mark, or with another spec's,
+// owes nothing for what was before.
+func (c *chaos) bringUp() {
+	now := c.clock.now()
+	for name, s := range c.schedules {
+		if m, ok := c.ledger.marks[name]; !ok || m.Spec != s.spec() {
+			c.tenures[name] = now
+		}
+	}
+	c.start(c.list()...)
+}
+
+func (c *chaos) list() (schedules []Schedule) {
+	for _, name := range []string{"quarters", "queues", "allows", "shifted", "holidays", "daily"} {
+		if s, ok := c.schedules[name]; ok {
+			schedules = append(schedules, s)
+		}
+	}
+	return schedules
+}
+
+// edit changes, pauses, removes or brings back one schedule.
+func (c *chaos) edit() {
+	now := c.clock.now()
+	switch c.rng.IntN(4) {
+	case 0:
+		s, ok := c.schedules["quarters"]
+		if ok {
+			delete(c.schedules, "quarters")
+			delete(c.tenures, "quarters")
+			break
+		}
+		s = mustSchedule(c.t, "quarters", "*/15 * * * *")
+		c.schedules[s.Name], c.tenures[s.Name] = s, now
+	case 1:
+		s := c.schedules["queues"]
+		s.Paused = !s.Paused
+		c.schedules["queues"] = s
+	case 2:
+		spec := fmt.Sprintf("%d */2 * * *", c.rng.IntN(60))
+		s := mustSchedule(c.t, "daily", spec)
+		if s.spec() != c.schedules["daily"].Timetable.String() {
+			c.tenures["daily"] = now
+		}
+		c.schedules["daily"] = s
+	case 3:
+		s := c.schedules["shifted"]
+		s.Jitter = c.upTo(time.Hour)
+		c.schedules["shifted"] = s
+	}
+}
+
+func (c *chaos) check() {
+	c.t.Helper()
+	now := c.clock.now()
+	waiting := map[string]bool{}
+	for _, f := range c.loop.Snapshot().Waiting {
+		waiting[f.RunID] = true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ran := c.checkCalls()
+	for name, since := range c.tenures {
+		s := c.schedules[name]
+		for o := range s.Occurrences(since, now) {
+			id := RunID(name, o.Nominal)
+			if !ran[id] && !waiting[id] && !c.toldOf(name, o.Nominal) {
+				c.t.Fatalf("%s: %s neither ran nor waits nor was told of; log:\n%s", now.Format("02 15:04:05"), id, c.tailOfLog())
+			}
+		}
+		if now.After(since) {
+			c.tenures[name] = now // what is checked need not be checked again
+		}
+	}
+	c.log = c.log[max(0, len(c.log)-3000):]
+}
+
+func (c *chaos) toldOf(name string, nominal time.Time) bool {
+	for _, s := range c.covered[name] {
+		if !nominal.Before(s.from) && !nominal.After(s.until) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *chaos) tailOfLog() (text string) {
+	for _, line := range c.log[max(0, len(c.log)-300):] {
+		text += "\t" + line + "\n"
+	}
+	return text
+}
+
+// checkCalls checks every call against those before it.
+func (c *chaos) checkCalls() map[string]bool {
+	before := map[string]call{}
+	for _, k := range c.calls {
+		b, again := before[k.RunID]
+		switch {
+		case again && b.process == k.process:
+			c.t.Fatalf("%s ran twice in one process", k.RunID)
+		case again && !k.Resumed && !c.lossy:
+			c.t.Fatalf("%s ran again, not as a resumed run\n%s", k.RunID, c.tailOfLog())
+		case again && k.Resumed && !k.CatchUp && !c.faulty && !k.Deadline.Equal(b.Deadline):
+			c.t.Fatalf("%s was resumed with deadline %s, had %s\n%s", k.RunID, k.Deadline, b.Deadline, c.tailOfLog())
+		}
+		before[k.RunID] = k
+	}
+	if c.overlapped != "" {
+		c.t.Fatalf("two runs of %s at once", c.overlapped)
+	}
+	ran := make(map[string]bool, len(before))
+	for id := range before {
+		ran[id] = true
+	}
+	return ran
+}
