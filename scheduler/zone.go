@@ -3,10 +3,11 @@ package scheduler
 import (
 	_ "embed"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // hosts without zone files know every zone too
+
+	"zecpower/internal/nearest"
 )
 
 // zoneNames are the zones of the tz database, one a line, for hints and for the
@@ -52,30 +53,9 @@ func nearestZone(name string) string {
 			return zone
 		}
 		city := known[strings.LastIndex(known, "/")+1:]
-		if d := min(editDistance(wanted, known), 1+editDistance(wanted, city)); d < distance {
+		if d := min(nearest.Distance(wanted, known), 1+nearest.Distance(wanted, city)); d < distance {
 			best, distance = zone, d
 		}
 	}
 	return best
-}
-
-// editDistance is how many letters to add, drop or change to get from a to b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = slices.Min([]int{change, row[j] + 1, row[j+1] + 1})
-		}
-	}
-	return row[len(b)]
 }

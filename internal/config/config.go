@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"zecpower/internal/nearest"
 	"zecpower/internal/strictyaml"
 	"zecpower/scheduler"
 )
@@ -165,7 +166,7 @@ func (c *Config) Schedule(name string) (*scheduler.Schedule, error) {
 }
 
 func (c *Config) unknown(noun, name string, names []string) error {
-	if near := strictyaml.Nearest(name, names); near != "" {
+	if near := nearest.Word(name, names); near != "" {
 		return fmt.Errorf("%s: there is no %s %s (did you mean %q?)", c.Path, noun, strictyaml.Quote(name), near)
 	}
 	return fmt.Errorf("%s: there is no %s %s (there are %d, such as %q)", c.Path, noun, strictyaml.Quote(name), len(names), names[0])

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"zecpower/internal/nearest"
 )
 
 // Doc is one file being read, and what was found wrong with it.
@@ -174,14 +176,14 @@ func unknownKey(name, near string, keys Keys) error {
 
 var secretLike = regexp.MustCompile(`(?i)secret|token|passw|access_?key|credential`)
 
-// Nearest is the package's Nearest with a bound on the work: a file with thousands of wrong names gets hints for the
-// first of them only.
+// Nearest is nearest.Word with a bound on the work: a file with thousands of wrong names gets hints for the first of
+// them only.
 func (d *Doc) Nearest(word string, candidates []string) string {
 	const most = 50
 	if d.searched++; d.searched > most && len(candidates) > 100 {
 		return ""
 	}
-	return Nearest(word, candidates)
+	return nearest.Word(word, candidates)
 }
 
 // List reads a list of at least one item.

@@ -11,40 +11,6 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-func TestNearestIsWhatFingersMeant(t *testing.T) {
-	keys := []string{"api", "batch_size", "boot_timeout", "catch_up", "cron", "groups", "instances", "instances_file", "poll_interval", "timeout", "web"}
-	for word, want := range map[string]string{
-		"corn":                   "cron",
-		"wbe":                    "web",
-		"group":                  "groups",
-		"batchSize":              "batch_size",
-		"batch-size":             "batch_size",
-		"BATCH_SIZE":             "batch_size",
-		"interval":               "poll_interval",
-		"instance_file":          "instances_file",
-		"timout":                 "timeout",
-		"database":               "",
-		"x":                      "",
-		"":                       "",
-		strings.Repeat("a", 100): "",
-	} {
-		if got := Nearest(word, keys); got != want {
-			t.Errorf("%q: got %q, want %q", word, got, want)
-		}
-	}
-}
-
-func TestDistanceCountsASwapOnce(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"abc", "", 3}, {"", "abc", 3}, {"abc", "acb", 1}, {"abc", "abd", 1}, {"kitten", "sitting", 3}, {"ca", "abc", 3}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("%s %s: got %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
 func TestShortLeavesZeroPartsOut(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", time.Second: "1s", 30 * time.Second: "30s", time.Minute: "1m", 10 * time.Minute: "10m", time.Hour: "1h",

@@ -1,10 +1,14 @@
-package strictyaml
+// Package nearest finds what a mistyped word was meant to be, for the hints of error messages.
+//
+// It keeps no state and is safe for concurrent use. The work grows with the product of the lengths: Word gives up on
+// words above 64 bytes, callers of Distance bound theirs, and who looks thousands of words up bounds their number.
+package nearest
 
 import "strings"
 
-// Nearest is the candidate that a person who wrote word most likely meant, or "" where none is near. Case and the
-// kind of dash do not count; the first of equally near candidates wins.
-func Nearest(word string, candidates []string) string {
+// Word is the candidate that a person who wrote word most likely meant, or "" where none is near. Case and the kind
+// of dash do not count; the first of equally near candidates wins.
+func Word(word string, candidates []string) string {
 	const longest = 64
 	if len(word) > longest {
 		return ""
@@ -17,7 +21,7 @@ func Nearest(word string, candidates []string) string {
 		if d := len(f) - len(word); d > limit || -d > limit {
 			continue
 		}
-		if d := distance(word, f); d <= limit && d < least {
+		if d := Distance(word, f); d <= limit && d < least {
 			best, least = c, d
 		}
 	}
@@ -36,9 +40,9 @@ func fold(s string) string {
 	return strings.ReplaceAll(strings.ToLower(s), "-", "_")
 }
 
-// distance counts the insertions, deletions, replacements and swaps of neighbours between a and b (optimal string
-// alignment). Swaps count as one because they are what fingers do.
-func distance(a, b string) int {
+// Distance counts the insertions, deletions, replacements and swaps of neighbouring bytes between a and b (optimal
+// string alignment). Swaps count as one because they are what fingers do.
+func Distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		last[j] = j
