@@ -14,8 +14,10 @@ import (
 const (
 	maxICSBytes       = 16 << 20
 	maxICSEvents      = 50_000
+	maxICSRules       = 1000
 	maxICSDepth       = 8
-	maxICSOccurrences = 200_000 // of all recurring events together
+	maxICSHeader      = 1000    // characters of a property before its value
+	maxICSOccurrences = 200_000 // of all recurring events and their exceptions together
 	// icsHorizon is the first year for which recurring events are not expanded.
 	icsHorizon = 2101
 )
@@ -145,15 +147,36 @@ func parseICSLine(line int, text string) (icsProperty, error) {
 	if !icsNameMatters(p.name) {
 		return p, nil
 	}
-	parsed, err := ics.ParseProperty(ics.ContentLine(text))
+	header, value, ok := cutICSValue(text)
+	if !ok || len(header) > maxICSHeader {
+		return p, refuseLine(line, "%s: no value, or too much before it; each line is NAME:value", p.name)
+	}
+	// Only the parameters go through the library: its time grows with the
+	// square of what it is given.
+	parsed, err := ics.ParseProperty(ics.ContentLine(header + ":"))
 	if err != nil {
 		return p, refuseLine(line, "%s: %v", p.name, err)
 	}
 	if parsed == nil {
 		return p, refuseLine(line, "%s: no value; each line is NAME:value", p.name)
 	}
-	p.params, p.value = parsed.ICalParameters, strings.TrimSpace(parsed.Value)
+	p.params, p.value = parsed.ICalParameters, strings.TrimSpace(value)
 	return p, nil
+}
+
+// cutICSValue cuts a content line at the colon before its value: the first one
+// outside quotes.
+func cutICSValue(text string) (header, value string, ok bool) {
+	quoted := false
+	for i := range len(text) {
+		switch {
+		case text[i] == '"':
+			quoted = !quoted
+		case text[i] == ':' && !quoted:
+			return text[:i], text[i+1:], true
+		}
+	}
+	return "", "", false
 }
 
 func notInICSName(r rune) bool {
@@ -238,7 +261,7 @@ func (r *icsReader) dates() (icsDates, error) {
 		}
 	}
 	var all icsDates
-	budget := maxICSOccurrences
+	budget, rules := maxICSOccurrences, 0
 	for _, e := range r.events {
 		if e.cancelled {
 			continue
@@ -246,6 +269,12 @@ func (r *icsReader) dates() (icsDates, error) {
 		var without []icsProperty
 		if e.recurrenceID == nil && e.uid != "" {
 			without = replaced[e.uid]
+		}
+		if e.rule != nil {
+			rules++
+		}
+		if budget -= len(without); budget < 0 || rules > maxICSRules {
+			return icsDates{}, refuseLine(e.line, "too many recurring events, more than %d or with too many exceptions; keep only the ones that concern the fleet", maxICSRules)
 		}
 		spans, endless, err := e.dates(without, &budget)
 		if err != nil {

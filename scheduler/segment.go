@@ -35,21 +35,11 @@ func (s segment) civil(t time.Time) time.Time { return t.UTC().Add(s.offset) }
 func (s segment) instant(c time.Time) time.Time { return c.Add(-s.offset) }
 
 // shownBefore is the end of what the zone's clock has shown before this
-// segment: readings from there up to the segment's first are in a gap, readings
-// of the segment before it are shown for a second time. The segment has a
-// start.
+// segment, which has a start: readings from there up to the segment's first are
+// in a gap, and readings below it are shown for a second time. Looking at one
+// segment is enough: no zone ever changed twice within four days.
 func (s segment) shownBefore() time.Time {
-	prev := segmentAt(s.zone, justBefore(s.start))
-	shown := prev.civil(s.start)
-	// A segment that began long ago outlasts whatever came before it.
-	for !prev.start.IsZero() && s.start.Sub(prev.start) < offsetSpread {
-		start := prev.start
-		prev = segmentAt(s.zone, justBefore(start))
-		if c := prev.civil(start); c.After(shown) {
-			shown = c
-		}
-	}
-	return shown
+	return segmentAt(s.zone, justBefore(s.start)).civil(s.start)
 }
 
 // skip says where to look next when the segment has been searched from an
