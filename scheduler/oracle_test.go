@@ -25,37 +25,41 @@ var (
 // oracleSpec is a random cron spec with its meaning, kept apart from the parser
 // under test.
 type oracleSpec struct {
-	text                             string
-	minutes, hours, days, months     map[int]bool
-	weekdays                         map[int]bool
-	starMinute, starHour, anyDay, or bool
+	text                                   string
+	minutes, hours, days, months, weekdays set
+	starMinute, starHour, or               bool
 }
 
-func (s oracleSpec) matches(civil time.Time) bool {
-	if !s.minutes[civil.Minute()] || !s.hours[civil.Hour()] || !s.months[int(civil.Month())] {
+// set has the numbers below 64 whose bit is set.
+type set uint64
+
+func (s set) has(v int) bool { return s&(1<<v) != 0 }
+func (s *set) add(v int)     { *s |= 1 << v }
+
+func (s oracleSpec) matches(c reading) bool {
+	if !s.minutes.has(c.minute) || !s.hours.has(c.hour) || !s.months.has(c.month) {
 		return false
 	}
-	day, weekday := s.days[civil.Day()], s.weekdays[int(civil.Weekday())]
+	day, weekday := s.days.has(c.day), s.weekdays.has(c.weekday)
 	if s.or {
 		return day || weekday
 	}
 	return day && weekday
 }
 
-func randomField(r *rand.Rand, low, high int, starChance float64) (text string, set map[int]bool, star, all bool) {
-	set = map[int]bool{}
+func randomField(r *rand.Rand, low, high int, starChance float64) (text string, values set, star, all bool) {
 	if r.Float64() < starChance {
 		step := 1
 		if r.IntN(2) == 0 {
 			step = 2 + r.IntN((high-low+1)/2)
 		}
 		for v := low; v <= high; v += step {
-			set[v] = true
+			values.add(v)
 		}
 		if step == 1 {
-			return "*", set, true, true
+			return "*", values, true, true
 		}
-		return "*/" + strconv.Itoa(step), set, true, false
+		return "*/" + strconv.Itoa(step), values, true, false
 	}
 	var parts []string
 	for range 1 + r.IntN(3) {
@@ -65,15 +69,15 @@ func randomField(r *rand.Rand, low, high int, starChance float64) (text string, 
 			b := a + r.IntN(high-a+1)
 			step := 1 + r.IntN(4)
 			for v := a; v <= b; v += step {
-				set[v] = true
+				values.add(v)
 			}
 			parts = append(parts, fmt.Sprintf("%d-%d/%d", a, b, step))
 		default:
-			set[a] = true
+			values.add(a)
 			parts = append(parts, strconv.Itoa(a))
 		}
 	}
-	return strings.Join(parts, ","), set, false, false
+	return strings.Join(parts, ","), values, false, false
 }
 
 func randomSpec(r *rand.Rand) oracleSpec {
@@ -84,74 +88,88 @@ func randomSpec(r *rand.Rand) oracleSpec {
 	texts[1], s.hours, s.starHour, _ = randomField(r, 0, 23, 0.2)
 	if r.IntN(2) == 0 { // most transitions happen at night
 		h := r.IntN(5)
-		texts[1], s.hours, s.starHour = strconv.Itoa(h), map[int]bool{h: true}, false
+		texts[1], s.hours, s.starHour = strconv.Itoa(h), 1<<h, false
 	}
 	texts[2], s.days, _, anyDay = randomField(r, 1, 31, 0.8)
 	texts[3], s.months, _, _ = randomField(r, 1, 12, 0.9)
 	texts[4], s.weekdays, _, anyWeekday = randomField(r, 0, 7, 0.7)
-	if s.weekdays[7] {
-		s.weekdays[0] = true
-	}
-	if strings.HasPrefix(texts[4], "*/") { // the star counts 0-6
-		delete(s.weekdays, 7)
-		s.weekdays[0] = true
+	if s.weekdays.has(7) && !strings.HasPrefix(texts[4], "*") { // the star counts 0-6
+		s.weekdays.add(0)
 	}
 	s.or = !anyDay && !anyWeekday
 	s.text = strings.Join(texts[:], " ")
 	return s
 }
 
-// showing is one minute: its instant, and what the zone's clock shows.
-type showing struct {
-	at    time.Time
-	civil time.Time
+// reading is what a zone's clock shows in one minute.
+type reading struct {
+	at                                time.Time
+	serial                            int64 // minutes from 1970 to this reading, were it in UTC
+	minute, hour, day, month, weekday int
+}
+
+func newReading(at, shown time.Time) reading {
+	return reading{
+		at: at, serial: time.Date(shown.Year(), shown.Month(), shown.Day(), shown.Hour(), shown.Minute(), 0, 0, time.UTC).Unix() / 60,
+		minute: shown.Minute(), hour: shown.Hour(), day: shown.Day(), month: int(shown.Month()), weekday: int(shown.Weekday()),
+	}
 }
 
 // watch reads the zone's clock once a minute, as a person at the wall would.
-func watch(zone *time.Location, from, to time.Time) []showing {
-	var minutes []showing
+func watch(zone *time.Location, from, to time.Time) []reading {
+	readings := make([]reading, 0, int(to.Sub(from)/time.Minute))
 	for at := from; at.Before(to); at = at.Add(time.Minute) {
-		local := at.In(zone)
-		y, mo, d := local.Date()
-		h, mi, _ := local.Clock()
-		minutes = append(minutes, showing{at, time.Date(y, mo, d, h, mi, 0, 0, time.UTC)})
+		readings = append(readings, newReading(at, at.In(zone)))
 	}
-	return minutes
+	return readings
+}
+
+// sharedClocks spares reading the clocks of zones that change at the same
+// instant by the same amount.
+type sharedClocks map[string][]reading
+
+func (c sharedClocks) watch(zone *time.Location, from, to time.Time) []reading {
+	const layout = "2006-01-02T15:04Z0700"
+	key := from.In(zone).Format(layout) + to.In(zone).Format(layout)
+	if c[key] == nil {
+		c[key] = watch(zone, from, to)
+	}
+	return c[key]
 }
 
 // fires is cronie's rule, minute by minute: a virtual clock that never goes
 // back; fixed times follow it, and are made up for over gaps up to 3 hours;
 // wildcards follow the clock on the wall.
-func (s oracleSpec) fires(minutes []showing) []time.Time {
+func (s oracleSpec) fires(readings []reading) []time.Time {
 	var fired []time.Time
-	virtual := minutes[0].civil.Add(-time.Minute)
-	for _, m := range minutes {
+	virtual := readings[0].serial - 1
+	for _, r := range readings {
+		due := s.matches(r)
 		if s.starMinute || s.starHour {
-			if s.matches(m.civil) {
-				fired = append(fired, m.at)
+			if due {
+				fired = append(fired, r.at)
 			}
 			continue
 		}
-		if !m.civil.After(virtual) {
+		if r.serial <= virtual {
 			continue
 		}
-		due := s.matches(m.civil)
-		if gap := m.civil.Sub(virtual) - time.Minute; gap <= 3*time.Hour {
-			for c := virtual.Add(time.Minute); c.Before(m.civil); c = c.Add(time.Minute) {
-				due = due || s.matches(c)
+		if r.serial-virtual-1 <= 3*60 {
+			for missed := virtual + 1; missed < r.serial; missed++ {
+				due = due || s.matches(newReading(r.at, time.Unix(missed*60, 0).UTC()))
 			}
 		}
 		if due {
-			fired = append(fired, m.at)
+			fired = append(fired, r.at)
 		}
-		virtual = m.civil
+		virtual = r.serial
 	}
 	return fired
 }
 
-// agree compares Next with the oracle over a window whose first two days only
-// warm up the virtual clock.
-func agree(t *testing.T, zone *time.Location, spec oracleSpec, minutes []showing) {
+// agree compares Next with the oracle over a window whose first day only warms
+// up the virtual clock.
+func agree(t *testing.T, zone *time.Location, spec oracleSpec, minutes []reading) {
 	t.Helper()
 	table, err := ParseTimetable(spec.text, zone)
 	if err != nil {
@@ -160,7 +178,7 @@ func agree(t *testing.T, zone *time.Location, spec oracleSpec, minutes []showing
 		}
 		t.Fatal(err)
 	}
-	begin, end := minutes[0].at.Add(48*time.Hour), minutes[len(minutes)-1].at
+	begin, end := minutes[0].at.Add(24*time.Hour), minutes[len(minutes)-1].at
 	var want, got []time.Time
 	for _, at := range spec.fires(minutes) {
 		if at.After(begin) {
@@ -234,7 +252,7 @@ func TestNextAgreesWithTheClockInEveryZone(t *testing.T) {
 	r := seededRand(t)
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	to := time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC)
-	checked := 0
+	checked, clocks := 0, sharedClocks{}
 	for _, zone := range allZones(t) {
 		if *dstFull {
 			minutes := watch(zone, from, to)
@@ -247,8 +265,8 @@ func TestNextAgreesWithTheClockInEveryZone(t *testing.T) {
 		around := transitions(zone, from, to)
 		around = append(around, from.Add(time.Duration(r.Int64N(int64(to.Sub(from))))).Truncate(time.Minute))
 		for _, at := range around {
-			minutes := watch(zone, at.Add(-72*time.Hour), at.Add(48*time.Hour))
-			for range 4 {
+			minutes := clocks.watch(zone, at.Add(-40*time.Hour), at.Add(32*time.Hour))
+			for range 3 {
 				agree(t, zone, randomSpec(r), minutes)
 				checked++
 			}
