@@ -99,16 +99,16 @@ func (l *loader) api(key, value *yaml.Node) {
 		"api_version":         strictyaml.Value(l.Doc, &a.APIVersion, "a date", checkVersion),
 		"timeout":             l.Duration(&a.Timeout, 100*time.Millisecond, 10*time.Minute),
 		"requests_per_second": l.Rate(&a.RequestsPerSecond, 10000),
-		"burst":               l.Int(&a.Burst, 1, 10000),
-		"max_in_flight":       l.Int(&a.MaxInFlight, 1, 1000),
+		"burst":               strictyaml.Int(l.Doc, &a.Burst, 1, 10000),
+		"max_in_flight":       strictyaml.Int(l.Doc, &a.MaxInFlight, 1, 1000),
 	})
 }
 
 func (l *loader) batch(key, value *yaml.Node) {
 	b := &l.config.Batch
 	given := l.Mapping(key, value, strictyaml.Keys{
-		"batch_size":    l.Int(&b.Size, 1, 100),
-		"attempts":      l.Int(&b.Attempts, 1, 100),
+		"batch_size":    strictyaml.Int(l.Doc, &b.Size, 1, 100),
+		"attempts":      strictyaml.Int(l.Doc, &b.Attempts, 1, 100),
 		"backoff":       l.backoff,
 		"poll_interval": l.Duration(&b.PollInterval, 10*time.Millisecond, 10*time.Minute),
 		"boot_timeout":  l.Duration(&b.BootTimeout, 100*time.Millisecond, 24*time.Hour),

@@ -30,6 +30,7 @@ type Doc struct {
 	path     []string // keys down to the value being read
 	problems []Problem
 	warnings []Problem
+	skipped  int // values left unread because Parse had refused them
 	searched int // nearest names looked for so far
 }
 
@@ -100,6 +101,14 @@ func (d *Doc) In(name string, read func()) {
 	d.path = d.path[:len(d.path)-1]
 }
 
+// Sound runs read and says whether it took every value: what is then made of them can be checked as a whole, without a
+// second message about a first mistake.
+func (d *Doc) Sound(read func()) bool {
+	before := len(d.problems) + d.skipped
+	read()
+	return len(d.problems)+d.skipped == before
+}
+
 // Mapping reads a mapping by its table. Keys of the table are optional but for the required ones. A key with nothing
 // behind it counts as an empty mapping. It returns the value nodes by key, for checks between values.
 func (d *Doc) Mapping(key, value *yaml.Node, keys Keys, required ...string) map[string]*yaml.Node {
@@ -130,6 +139,17 @@ func (d *Doc) Names(value *yaml.Node, each func(name string, key, value *yaml.No
 			return
 		}
 		d.In(name, func() { each(name, k, v) })
+	})
+}
+
+// Entries reads a mapping whose keys are any text, in the order of the file.
+func (d *Doc) Entries(value *yaml.Node, each func(name string, key, value *yaml.Node)) {
+	d.pairs(value, func(name string, k, v *yaml.Node) {
+		shown := name
+		if !nameShape.MatchString(name) || len(name) > maxName {
+			shown = Quote(name) // a message is one line, whatever the key holds
+		}
+		d.In(shown, func() { each(name, k, v) })
 	})
 }
 
@@ -216,6 +236,16 @@ func (d *Doc) OneOrMore(each func(item *yaml.Node)) Read {
 	}
 }
 
+// Items reads a list of at least one item, each through read. What is refused is left out.
+func Items[T any](d *Doc, dst *[]T, read func(dst *T) Read) Read {
+	return d.List(func(item *yaml.Node) {
+		var v T
+		if d.Sound(func() { read(&v)(item, item) }) {
+			*dst = append(*dst, v)
+		}
+	})
+}
+
 // Item is the text of a list's item; false, with the problem reported, where it is not a single value.
 func (d *Doc) Item(n *yaml.Node) (string, bool) {
 	return d.scalar(n, n, "text", true)
@@ -254,35 +284,47 @@ func (d *Doc) Bool(dst *bool) Read {
 	})
 }
 
-// Int reads a whole number from least to most.
-func (d *Doc) Int(dst *int, least, most int) Read {
-	return value(d, dst, "a whole number", false, func(text string) (int, error) {
+// Int reads a whole number from least to most, which is at most math.MaxInt64.
+func Int[T ~int | ~int64 | ~uint64](d *Doc, dst *T, least, most T) Read {
+	return value(d, dst, "a whole number", false, func(text string) (T, error) {
 		if !digits.MatchString(text) {
 			return 0, Faultf(fmt.Sprintf("write digits only, %d to %d", least, most), "%s is not a whole number", Quote(text))
 		}
-		n, err := strconv.Atoi(text)
-		if err != nil || n < least || n > most {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < int64(least) || n > int64(most) {
 			return 0, Faultf(fmt.Sprintf("use %d to %d", least, most), "%s is out of range", text[:min(len(text), 32)])
 		}
-		return n, nil
+		return T(n), nil
 	})
 }
 
 var digits = regexp.MustCompile(`^-?[0-9]+$`)
 
+// Number reads a number from least to most.
+func (d *Doc) Number(dst *float64, least, most float64) Read {
+	return d.number(dst, "use "+plain(least)+" to "+plain(most), func(f float64) bool { return f >= least && f <= most })
+}
+
 // Rate reads a number above zero, at most most.
 func (d *Doc) Rate(dst *float64, most float64) Read {
+	return d.number(dst, "use more than 0, at most "+plain(most), func(f float64) bool { return f > 0 && f <= most })
+}
+
+func (d *Doc) number(dst *float64, hint string, fits func(float64) bool) Read {
 	return value(d, dst, "a number", false, func(text string) (float64, error) {
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil && strings.Trim(text, "-+.0123456789eE") != "" || f != f {
 			return 0, Faultf("write a number such as 10 or 0.5", "%s is not a number", Quote(text))
 		}
-		if err != nil || f <= 0 || f > most {
-			return 0, Faultf(fmt.Sprintf("use more than 0, at most %g", most), "%s is out of range", text[:min(len(text), 32)])
+		if err != nil || !fits(f) {
+			return 0, Faultf(hint, "%s is out of range", text[:min(len(text), 32)])
 		}
 		return f, nil
 	})
 }
+
+// plain is a number in digits: 1000000, not 1e+06.
+func plain(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // Duration reads a duration in Go's syntax from least to most.
 func (d *Doc) Duration(dst *time.Duration, least, most time.Duration) Read {
@@ -332,13 +374,18 @@ func Enum[T ~string](d *Doc, dst *T, words ...T) Read {
 			}
 			names[i] = string(w)
 		}
-		return "", Faultf("use "+strings.Join(names, ", "), "%s is not known here", Quote(text))
+		hint := "use " + strings.Join(names, ", ")
+		if near := d.Nearest(text, names); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return "", Faultf(hint, "%s is not known here", Quote(text))
 	})
 }
 
 func (d *Doc) scalar(key, n *yaml.Node, want string, quotes bool) (string, bool) {
 	switch {
 	case isReported(n):
+		d.skipped++
 	case n.Kind != yaml.ScalarNode:
 		d.wrongKind(n, want)
 	case isNull(n):
@@ -353,6 +400,7 @@ func (d *Doc) scalar(key, n *yaml.Node, want string, quotes bool) (string, bool)
 
 func (d *Doc) wrongKind(n *yaml.Node, want string) {
 	if isReported(n) {
+		d.skipped++
 		return
 	}
 	is := map[yaml.Kind]string{yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list", yaml.ScalarNode: Quote(n.Value)}[n.Kind]

@@ -48,7 +48,7 @@ func TestRefusedValueLeavesTheDefault(t *testing.T) {
 	n, rate, on, length, word := 7, 1.5, true, time.Minute, "skip"
 	root := d.Parse([]byte("n: 1000\nrate: -1\non: yes\nlength: 5\nword: never\n"))
 	d.Mapping(root, root, Keys{
-		"n": d.Int(&n, 1, 10), "rate": d.Rate(&rate, 10), "on": d.Bool(&on), "length": d.Duration(&length, 0, time.Hour), "word": Enum(d, &word, "skip", "queue"),
+		"n": Int(d, &n, 1, 10), "rate": d.Rate(&rate, 10), "on": d.Bool(&on), "length": d.Duration(&length, 0, time.Hour), "word": Enum(d, &word, "skip", "queue"),
 	})
 	if n != 7 || rate != 1.5 || !on || length != time.Minute || word != "skip" {
 		t.Error(n, rate, on, length, word)
@@ -56,6 +56,97 @@ func TestRefusedValueLeavesTheDefault(t *testing.T) {
 	if len(d.Problems()) != 5 {
 		t.Errorf("got\n%v", d.Err())
 	}
+}
+
+func TestNumbersHaveTheirBounds(t *testing.T) {
+	for text, want := range map[string]string{
+		"0": "", "1000000": "", "0.5": "", "1e3": "",
+		"-0.1": "f:1:4: n: -0.1 is out of range (use 0 to 1000000)", "1000001": "f:1:4: n: 1000001 is out of range (use 0 to 1000000)",
+		".inf": `f:1:4: n: ".inf" is not a number (write a number such as 10 or 0.5)`, ".nan": `f:1:4: n: ".nan" is not a number (write a number such as 10 or 0.5)`,
+		`"1"`: `f:1:4: n: "1" is text, where a number belongs (take the quotes off)`,
+	} {
+		d, n := &Doc{File: "f"}, 0.0
+		root := d.Parse([]byte("n: " + text + "\n"))
+		d.Mapping(root, root, Keys{"n": d.Number(&n, 0, 1e6)})
+		if got := errText(d.Err()); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestWholeNumbersOfEveryWidth(t *testing.T) {
+	var seed uint64
+	var size int64
+	d := &Doc{File: "f"}
+	root := d.Parse([]byte("seed: 4611686018427387904\nsize: 1125899906842624\nlow: -1\nhigh: 9223372036854775808\n"))
+	d.Mapping(root, root, Keys{
+		"seed": Int(d, &seed, 0, 1<<62), "size": Int(d, &size, 1024, 1<<50),
+		"low": Int(d, new(uint64), 0, 1<<62), "high": Int(d, new(uint64), 0, 1<<62),
+	})
+	if seed != 1<<62 || size != 1<<50 || len(d.Problems()) != 2 {
+		t.Errorf("got %d and %d, %v", seed, size, d.Err())
+	}
+}
+
+func TestWrongWordNamesTheNearestElseAll(t *testing.T) {
+	for text, want := range map[string]string{
+		"quue": `f:1:4: w: "quue" is not known here (did you mean "queue"?)`, "never": `f:1:4: w: "never" is not known here (use skip, queue)`,
+	} {
+		d, w := &Doc{File: "f"}, ""
+		root := d.Parse([]byte("w: " + text + "\n"))
+		d.Mapping(root, root, Keys{"w": Enum(d, &w, "skip", "queue")})
+		if got := errText(d.Err()); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestRefusedItemsAreLeftOut(t *testing.T) {
+	var list []int
+	d := &Doc{File: "f"}
+	root := d.Parse([]byte("l: [1, x, 3, [4], !!int 5, ~]\n"))
+	d.Mapping(root, root, Keys{"l": Items(d, &list, func(dst *int) Read { return Int(d, dst, 0, 9) })})
+	if fmt.Sprint(list) != "[1 3]" || len(d.Problems()) != 4 {
+		t.Errorf("got %v,\n%v", list, d.Err())
+	}
+}
+
+func TestValuesRefusedAsYAMLAreNotSound(t *testing.T) {
+	for text, want := range map[string]bool{"a: 1s": true, "a: ~": false, "a: [1s]": false, "a: !!str 1s": false, "a: *b": false, "c: 1": false} {
+		d := &Doc{File: "f"}
+		root := d.Parse([]byte("b: &b 1s\nm: {" + text + "}\n"))
+		got := true
+		d.Mapping(root, root, Keys{"b": d.Duration(new(time.Duration), 0, time.Hour), "m": func(k, v *yaml.Node) {
+			got = d.Sound(func() { d.Mapping(k, v, Keys{"a": d.Duration(new(time.Duration), 0, time.Hour)}) })
+		}})
+		if got != want {
+			t.Errorf("%s: got %t", text, got)
+		}
+	}
+}
+
+func TestEntriesTakeAnyKeyAndStayOnOneLine(t *testing.T) {
+	d := &Doc{File: "f"}
+	root := d.Parse([]byte("Team: 1\n\"a\\nb\": x\nplain: 3\nplain: 4\n"))
+	var names []string
+	d.Entries(root, func(name string, k, v *yaml.Node) {
+		names = append(names, name)
+		Int(d, new(int), 5, 9)(k, v)
+	})
+	want := `f:1:7: "Team": 1 is out of range (use 5 to 9)
+f:2:9: "a\nb": "x" is not a whole number (write digits only, 5 to 9)
+f:3:8: plain: 3 is out of range (use 5 to 9)
+f:4:1: the key "plain" is repeated; it stands on line 3 already (keep one)`
+	if got := errText(d.Err()); got != want || len(names) != 3 {
+		t.Errorf("got %q,\n%s", names, got)
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func TestFaultsOfOtherPackagesEndInTheRemedy(t *testing.T) {
