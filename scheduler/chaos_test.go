@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	chaosSeeds = flag.Int("chaos.seeds", 60, "how many seeds TestChaos tries")
+	chaosSeeds = flag.Int("chaos.seeds", 40, "how many seeds TestChaos tries")
 	chaosSeed  = flag.Uint64("chaos.seed", 0, "the one seed to try; 0: as many as -chaos.seeds says")
 )
 
@@ -48,9 +48,8 @@ type chaos struct {
 	rng       *rand.Rand
 	schedules map[string]Schedule
 	tenures   map[string]time.Time // since when each schedule owes something for its times
-	up        bool
-	faulty    bool // the ledger may fail in this life
-	lossy     bool // it may lose what it is given
+	faulty    bool                 // the ledger may fail in this life
+	lossy     bool                 // it may lose what it is given
 }
 
 func newChaos(t *testing.T, seed uint64) *chaos {

@@ -85,41 +85,70 @@ func TestDecide(t *testing.T) {
 	}{
 		{"nothing has come due", mustSchedule(t, "s", day), "05 08:00", "05 09:00", "", 0, false, nil, nil},
 		{"on time", mustSchedule(t, "s", day), "05 07:44", "05 07:45", "", 0, false, nil, []string{"05 07:45 run"}},
-		{"seconds late is on time, also without catch-up", mustSchedule(t, "s", day, catchUp(0)), "05 07:44", "05 07:45:16", "", 0, false, nil,
-			[]string{"05 07:45 run"}},
-		{"down over it, inside the window", mustSchedule(t, "s", day), "04 08:00", "05 08:30", MissedDown, 0, false, nil,
-			[]string{"05 07:45 catch_up"}},
-		{"down over it, at the window's last moment", mustSchedule(t, "s", day), "04 08:00", "05 08:45", MissedDown, 0, false, nil,
-			[]string{"05 07:45 catch_up"}},
-		{"down over it, past the window", mustSchedule(t, "s", day), "04 08:00", "05 08:45:01", MissedDown, 0, false, nil,
-			[]string{"05 07:45 missed down"}},
-		{"catch-up off", mustSchedule(t, "s", day, catchUp(0)), "04 08:00", "05 08:00", MissedDown, 0, false, nil,
-			[]string{"05 07:45 missed catch_up_off"}},
-		{"of several, the newest runs and the others are told", mustSchedule(t, "s", hour, catchUp(3*time.Hour)), "05 06:30", "05 10:30", MissedDown, 0, false, nil,
-			[]string{"05 07:00 missed superseded x3", "05 10:00 catch_up"}},
-		{"a run on time does the work of the late ones", mustSchedule(t, "s", hour, catchUp(3*time.Hour)), "05 06:30", "05 10:00", MissedAsleep, 0, false, nil,
-			[]string{"05 07:00 missed superseded x3", "05 10:00 run"}},
-		{"a long weekend down: one record a day", mustSchedule(t, "s", day), "02 08:00", "05 12:00", MissedDown, 0, false, nil,
-			[]string{"03 07:45 missed down", "04 07:45 missed down", "05 07:45 missed down"}},
-		{"the clock was set forward over it", mustSchedule(t, "s", day), "04 08:00", "05 12:00", MissedClockStep, 0, false, nil,
-			[]string{"05 07:45 missed clock_step"}},
+		{
+			"seconds late is on time, also without catch-up", mustSchedule(t, "s", day, catchUp(0)), "05 07:44", "05 07:45:16", "", 0, false, nil,
+			[]string{"05 07:45 run"},
+		},
+		{
+			"down over it, inside the window", mustSchedule(t, "s", day), "04 08:00", "05 08:30", MissedDown, 0, false, nil,
+			[]string{"05 07:45 catch_up"},
+		},
+		{
+			"down over it, at the window's last moment", mustSchedule(t, "s", day), "04 08:00", "05 08:45", MissedDown, 0, false, nil,
+			[]string{"05 07:45 catch_up"},
+		},
+		{
+			"down over it, past the window", mustSchedule(t, "s", day), "04 08:00", "05 08:45:01", MissedDown, 0, false, nil,
+			[]string{"05 07:45 missed down"},
+		},
+		{
+			"catch-up off", mustSchedule(t, "s", day, catchUp(0)), "04 08:00", "05 08:00", MissedDown, 0, false, nil,
+			[]string{"05 07:45 missed catch_up_off"},
+		},
+		{
+			"of several, the newest runs and the others are told", mustSchedule(t, "s", hour, catchUp(3*time.Hour)), "05 06:30", "05 10:30", MissedDown, 0, false, nil,
+			[]string{"05 07:00 missed superseded x3", "05 10:00 catch_up"},
+		},
+		{
+			"a run on time does the work of the late ones", mustSchedule(t, "s", hour, catchUp(3*time.Hour)), "05 06:30", "05 10:00", MissedAsleep, 0, false, nil,
+			[]string{"05 07:00 missed superseded x3", "05 10:00 run"},
+		},
+		{
+			"a long weekend down: one record a day", mustSchedule(t, "s", day), "02 08:00", "05 12:00", MissedDown, 0, false, nil,
+			[]string{"03 07:45 missed down", "04 07:45 missed down", "05 07:45 missed down"},
+		},
+		{
+			"the clock was set forward over it", mustSchedule(t, "s", day), "04 08:00", "05 12:00", MissedClockStep, 0, false, nil,
+			[]string{"05 07:45 missed clock_step"},
+		},
 		{"overlap: skip", mustSchedule(t, "s", day), "05 07:44", "05 07:45", "", 1, false, nil, []string{"05 07:45 overlap"}},
 		{"overlap: queue", mustSchedule(t, "s", day, overlap(OverlapQueue)), "05 07:44", "05 07:45", "", 1, false, nil, []string{"05 07:45 queued"}},
 		{"overlap: queue holds one", mustSchedule(t, "s", day, overlap(OverlapQueue)), "05 07:44", "05 07:45", "", 1, true, nil, []string{"05 07:45 overlap"}},
 		{"overlap: allow", mustSchedule(t, "s", day, overlap(OverlapAllow)), "05 07:44", "05 07:45", "", 2, false, nil, []string{"05 07:45 run"}},
 		{"a late run meets its predecessor too", mustSchedule(t, "s", day), "05 07:44", "05 08:10", MissedAsleep, 1, false, nil, []string{"05 07:45 overlap"}},
-		{"two at once: the second one meets the first", mustSchedule(t, "s", "@every 5s"), "05 07:44:56", "05 07:45:05", MissedStalled, 0, false, nil,
-			[]string{"05 07:45 run", "05 07:45 overlap"}},
+		{
+			"two at once: the second one meets the first", mustSchedule(t, "s", "@every 5s"), "05 07:44:56", "05 07:45:05", MissedStalled, 0, false, nil,
+			[]string{"05 07:45 run", "05 07:45 overlap"},
+		},
 		{"paused", mustSchedule(t, "s", hour, paused), "05 06:30", "05 09:30", MissedDown, 0, false, nil, []string{"05 07:00 paused x3"}},
-		{"excluded", mustSchedule(t, "s", day, excluding(t, "holidays", "2026-01-05")), "04 06:00", "05 08:00", MissedDown, 0, false, nil,
-			[]string{"04 07:45 missed down", "05 07:45 excluded holidays"}},
-		{"an excluded time does not hide the one to catch up", mustSchedule(t, "s", "0 12,23 * * *", excluding(t, "holidays", "2026-01-05")), "04 20:00", "05 12:00:10", MissedDown, 0, false, nil,
-			[]string{"04 23:00 missed down", "05 12:00 excluded holidays"}},
+		{
+			"excluded", mustSchedule(t, "s", day, excluding(t, "holidays", "2026-01-05")), "04 06:00", "05 08:00", MissedDown, 0, false, nil,
+			[]string{"04 07:45 missed down", "05 07:45 excluded holidays"},
+		},
+		{
+			"an excluded time does not hide the one to catch up", mustSchedule(t, "s", "0 12,23 * * *", excluding(t, "holidays", "2026-01-05")), "04 20:00", "05 12:00:10", MissedDown, 0, false, nil,
+			[]string{"04 23:00 missed down", "05 12:00 excluded holidays"},
+		},
 		{"set back: what ran does not run again", mustSchedule(t, "s", hour, catchUp(0)), "05 06:30", "05 08:00", "", 0, false, []string{"05 07:00", "05 08:00"}, nil},
-		{"a run newer than the missed ones: nothing to catch up", mustSchedule(t, "s", hour, catchUp(5*time.Hour)), "05 06:30", "05 08:30", MissedDown, 0, false, []string{"05 08:00"},
-			[]string{"05 07:00 missed down"}},
-		{"down for a month, every second: counted as far as is sane", mustSchedule(t, "s", "@every 1s"), "01 00:00", "30 00:00", MissedDown, 0, false, nil,
-			[]string{"01 00:00 missed superseded x5000", "01 01:23 missed superseded+", "29 23:59 run", "29 23:59 overlap x15", "30 00:00 overlap"}},
+		{
+			"a run newer than the missed ones: nothing to catch up", mustSchedule(t, "s", hour, catchUp(5*time.Hour)), "05 06:30", "05 08:30", MissedDown, 0, false,
+			[]string{"05 08:00"},
+			[]string{"05 07:00 missed down"},
+		},
+		{
+			"down for a month, every second: counted as far as is sane", mustSchedule(t, "s", "@every 1s"), "01 00:00", "30 00:00", MissedDown, 0, false, nil,
+			[]string{"01 00:00 missed superseded x5000", "01 01:23 missed superseded+", "29 23:59 run", "29 23:59 overlap x15", "30 00:00 overlap"},
+		},
 	} {
 		t.Run(tc.story, func(t *testing.T) {
 			s := situation{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -349,9 +350,10 @@ func TestPanicCarriesItsStack(t *testing.T) {
 func TestFailingLedgerStillPowersOn(t *testing.T) {
 	for _, f := range []fault{lost, unreported} {
 		story(t, "05 07:44", func(t *testing.T, w *world) {
-			broken := true
+			var broken atomic.Bool
+			broken.Store(true)
 			w.ledger.fault = func(string) fault {
-				if broken {
+				if broken.Load() {
 					return f
 				}
 				return noFault
@@ -373,7 +375,7 @@ func TestFailingLedgerStillPowersOn(t *testing.T) {
 			if failures == 0 || w.loop.Snapshot().Ledger == nil {
 				t.Errorf("fault %d: nobody was told", f)
 			}
-			broken = false
+			broken.Store(false)
 			w.pass(time.Minute)
 			if w.loop.Snapshot().Ledger != nil {
 				t.Errorf("fault %d: still failing: %v", f, w.loop.Snapshot().Ledger)
@@ -394,16 +396,17 @@ func TestUnfinishedRunIsFoundWhenTheLedgerComesBack(t *testing.T) {
 		w.start(s)
 		w.until("05 07:46")
 		w.kill()
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		w.ledger.fault = func(string) fault {
-			if broken {
+			if broken.Load() {
 				return lost
 			}
 			return noFault
 		}
 		w.start(s)
 		w.pass(time.Minute)
-		broken = false
+		broken.Store(false)
 		w.pass(time.Minute)
 		if len(w.calls) != 2 || !w.calls[1].Resumed {
 			t.Errorf("calls: %+v", w.calls)

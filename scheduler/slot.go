@@ -72,6 +72,10 @@ func (s *slot) seekDue(always bool) {
 	if !always && s.due.Nominal.After(s.through) {
 		return
 	}
+	if s.hasNext && s.next.Status == StatusDue {
+		s.due = s.next
+		return
+	}
 	s.due = Occurrence{}
 	seen := 0
 	for o := range s.schedule.Occurrences(s.through, time.Time{}) {

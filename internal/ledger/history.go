@@ -139,14 +139,7 @@ type search struct {
 
 func (s *search) walk() (entries []Entry, err error) {
 	c := s.tx.Bucket(bucketEntries).Cursor()
-	k, data := c.Last()
-	if !s.query.Until.IsZero() {
-		if k, data = c.Seek(entryKey("", s.query.Until.Add(1))); k == nil {
-			k, data = c.Last()
-		} else {
-			k, data = c.Prev()
-		}
-	}
+	k, data := s.newest(c)
 	for ; k != nil && len(entries) < s.query.Limit; k, data = c.Prev() {
 		name, nominal := splitKey(k)
 		if !s.query.Since.IsZero() && nominal.Before(s.query.Since) {
@@ -171,6 +164,16 @@ func (s *search) walk() (entries []Entry, err error) {
 		}
 	}
 	return entries, nil
+}
+
+// newest is the last entry that is not after Until.
+func (s *search) newest(c *bbolt.Cursor) (key, data []byte) {
+	if !s.query.Until.IsZero() {
+		if k, _ := c.Seek(entryKey("", s.query.Until.Add(1))); k != nil {
+			return c.Prev()
+		}
+	}
+	return c.Last()
 }
 
 // describe is nil for an entry that has nothing to do with the instance.

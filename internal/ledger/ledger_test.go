@@ -332,7 +332,11 @@ func TestHistoryFilters(t *testing.T) {
 		query Query
 		want  int
 	}{
-		{Query{}, 20}, {Query{Limit: 3}, 3}, {Query{Schedule: "wake"}, 10}, {Query{Group: "web"}, 10}, {Query{Group: "db"}, 20},
+		{Query{}, 20},
+		{Query{Limit: 3}, 3},
+		{Query{Schedule: "wake"}, 10},
+		{Query{Group: "web"}, 10},
+		{Query{Group: "db"}, 20},
 		{Query{Since: morning.Add(7 * time.Hour)}, 6},
 		{Query{Until: morning.Add(2 * time.Hour)}, 6},
 		{Query{Until: morning.Add(-time.Second)}, 0},

@@ -1,0 +1,80 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+)
+
+type quiet struct{}
+
+func (quiet) RunStarted(Firing)                         {}
+func (quiet) RunFinished(Firing, Result, time.Duration) {}
+func (quiet) RunSuspended(Firing)                       {}
+func (quiet) RunMissed(Missed)                          {}
+func (quiet) RunSkipped(Skipped)                        {}
+func (quiet) ClockStepped(time.Duration)                {}
+func (quiet) NextRun(string, time.Time)                 {}
+func (quiet) LastRun(string, LastRun)                   {}
+func (quiet) Decided(RoundStats)                        {}
+func (quiet) LedgerFailed(string, error)                {}
+
+type forgetful struct{}
+
+func (forgetful) Load(time.Time) (State, error)          { return State{}, nil }
+func (forgetful) Decide(Round) ([]string, error)         { return nil, nil }
+func (forgetful) Finish(Firing, Result, time.Time) error { return nil }
+
+// handClock is moved by hand, wall and monotonic part together.
+type handClock struct{ reading Reading }
+
+func (c *handClock) Read() Reading { return c.reading }
+
+func (c *handClock) move(d time.Duration) {
+	c.reading.Wall = c.reading.Wall.Add(d)
+	c.reading.Monotonic += d
+}
+
+func benchLoop(b *testing.B, spec string) (*Loop, *handClock) {
+	b.Helper()
+	schedules := make([]Schedule, 10_000)
+	for i := range schedules {
+		schedules[i] = mustSchedule(b, fmt.Sprint("s-", i), spec)
+	}
+	clock := &handClock{Reading{Wall: at("05 00:00")}}
+	loop, err := New(Config{
+		Schedules: schedules, Ledger: forgetful{}, Observer: quiet{}, Clock: clock,
+		Run: func(context.Context, Firing) Result { return Result{Outcome: OutcomeOK} },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	loop.runs = b.Context()
+	loop.round()
+	return loop, clock
+}
+
+// BenchmarkRoundAllDue is a round in which 10,000 schedules fire at once, up to
+// the moment that all their runs have been started and have ended.
+func BenchmarkRoundAllDue(b *testing.B) {
+	loop, clock := benchLoop(b, "45 7 * * MON-FRI")
+	for b.Loop() {
+		next, _ := loop.agenda.first()
+		clock.move(next.Sub(clock.reading.Wall))
+		loop.before = clock.reading
+		loop.round()
+		for loop.active > 0 {
+			loop.finished(<-loop.ends)
+		}
+	}
+}
+
+// BenchmarkRoundIdle is a heartbeat at which none of 10,000 schedules is due.
+func BenchmarkRoundIdle(b *testing.B) {
+	loop, clock := benchLoop(b, "45 7 1 1 *")
+	for b.Loop() {
+		clock.move(time.Microsecond)
+		loop.round()
+	}
+}
