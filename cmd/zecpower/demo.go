@@ -46,7 +46,9 @@ func newDemoCommand(h *host) *cobra.Command {
 		Long: `Run the daemon on the example schedules against a simulated API, in one process:
 the clock is set to just before the next ` + demoSchedule + `, the fleet has a few bad
 instances. Nothing leaves this host and nothing stays behind.`,
-		Args: cobra.NoArgs,
+		Example: `  zecpower demo
+  zecpower demo 2>/dev/null   # without the daemon's log`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := h.demo(cmd); err != nil {
 				return &exit{exitFailed, fmt.Errorf("demo: %w", err)}
@@ -149,7 +151,7 @@ func nextDue(cfg *config.Config, name string) (time.Time, bool) {
 
 func (h *host) introduceDemo(cfg *config.Config, due time.Time) {
 	zone := cfg.Timezone
-	fmt.Fprintf(h.stdout, `zecpower demo: a simulated account with 60 instances, four of them odd, and the example schedules.
+	fmt.Fprintf(h.stdout, `zecpower demo: a simulated account with 60 instances, five of them odd, and the example schedules.
 The clock says %s; %s is due at %s.
 
 `, due.Add(-demoLead).In(zone).Format("Mon 2006-01-02 15:04:05"), demoSchedule, due.In(zone).Format("15:04"))

@@ -43,8 +43,15 @@ func checkOutput(output string) error {
 	return usageError("--output %q: it is table or json", output)
 }
 
+// What a broken configuration means to the commands.
+const (
+	nothingSent = "; nothing was sent"
+	notStarted  = "; the daemon did not start"
+)
+
 // loadConfig reads the configuration; every mistake stands on a line of its own.
-func (h *host) loadConfig(path string, status int) (*config.Config, error) {
+// consequence ends the error's text.
+func (h *host) loadConfig(path string, status int, consequence string) (*config.Config, error) {
 	cfg, err := config.Load(path)
 	if err == nil {
 		return cfg, nil
@@ -56,7 +63,7 @@ func (h *host) loadConfig(path string, status int) (*config.Config, error) {
 	for _, p := range invalid.Problems {
 		fmt.Fprintln(h.stderr, p)
 	}
-	return nil, &exit{status, fmt.Errorf("configuration %s: %s; nothing was sent", path, count(len(invalid.Problems), "mistake"))}
+	return nil, &exit{status, fmt.Errorf("configuration %s: %s%s", path, count(len(invalid.Problems), "mistake"), consequence)}
 }
 
 func (h *host) printWarnings(cfg *config.Config) {
@@ -159,6 +166,21 @@ func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// noArgs refuses arguments, and says what may have been meant.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.HasParent() {
+		return usageError("%q is too much: %s takes no argument; see '%[2]s --help'", args[0], cmd.CommandPath())
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf(" (did you mean %q?)", near[0])
+	}
+	return usageError("there is no command %q%s; see '%s --help'", args[0], hint, cmd.CommandPath())
 }
 
 // count words a number of things.

@@ -41,7 +41,7 @@ did with it, and when a schedule of its groups did not run.`,
   zecpower history --schedule weekday-morning --limit 20
   zecpower history --instance i-000023 --since 2026-11-16
   zecpower history --output json | jq '.[] | select(.result != "ok")'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return h.history(cmd, f) },
 	}
 	flags := cmd.Flags()
@@ -86,7 +86,11 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
 		return now.Add(-ago), nil
 	}
-	return parseTime(text, time.Local, time.Time{})
+	t, err := parseTime(text, time.Local, time.Time{})
+	if err != nil {
+		return t, fmt.Errorf("%q is no time; write how long ago (36h, 7d), 2026-11-16 or 2026-11-16T07:30 (local time), or 2026-11-16T07:30:00+08:00", text)
+	}
+	return t, nil
 }
 
 // askHistory asks the daemon, or reads the ledger where none runs.
@@ -201,7 +205,7 @@ func runWords(e ledger.Entry) string {
 	if e.Resumes > 0 {
 		words += fmt.Sprintf(" (resumed %s)", times(e.Resumes))
 	}
-	words += fmt.Sprintf(": %d of %s, %d there already, %d failed", done, count(total, "instance"), already, failed)
+	words += fmt.Sprintf(": %d of %s %s, %d there already, %d failed", done, count(total, "instance"), doneWord(e.Action), already, failed)
 	if !e.FinishedAt.IsZero() && !e.StartedAt.IsZero() {
 		words += fmt.Sprintf(", in %s", e.FinishedAt.Sub(e.StartedAt).Round(100*time.Millisecond))
 	}
@@ -209,6 +213,14 @@ func runWords(e ledger.Entry) string {
 		words += "; " + e.Err
 	}
 	return words
+}
+
+// doneWord is what an action did.
+func doneWord(action string) string {
+	if action == string(batcher.ActionStop) {
+		return stopWords.done
+	}
+	return startWords.done
 }
 
 func instanceWords(e ledger.Entry) string {

@@ -88,10 +88,12 @@ exactly which instances failed and why.`,
   zecpower next --config schedules.yaml --count 3        # the coming runs
   zecpower start --config schedules.yaml web --dry-run   # what one run would send
   zecpower run --config /etc/zecpower/schedules.yaml     # the daemon`,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(h.stdout)
 	root.SetErr(h.stderr)

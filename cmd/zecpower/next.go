@@ -35,7 +35,7 @@ func newNextCommand(h *host) *cobra.Command {
 		Example: `  zecpower next --config schedules.yaml
   zecpower next --config schedules.yaml --schedule weekday-morning --from 2026-12-20 --count 10
   zecpower next --config schedules.yaml --output json | jq '.[0].run_time'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return h.next(f) },
 	}
 	configFlag(cmd.Flags(), &f.config)
@@ -53,7 +53,7 @@ func (h *host) next(f nextFlags) error {
 	if f.count < 1 {
 		return usageError("--count %d: at least 1", f.count)
 	}
-	cfg, err := h.loadConfig(f.config, exitUsage)
+	cfg, err := h.loadConfig(f.config, exitUsage, "")
 	if err != nil {
 		return err
 	}

@@ -35,8 +35,12 @@ func printPlan(w io.Writer, p batcher.Plan, output string) error {
 			fmt.Fprintf(w, "  %s %d: %s, %s\n", p.Action.APIAction(), i+1, count(len(chunk), "instance"), span(chunk))
 		}
 	}
-	_, err := fmt.Fprintf(w, "\ndry run: nothing was sent. A run would send %s over %s or more,\nthen ask for the states every poll_interval until each instance is there.\n",
-		count(p.Requests, p.Action.APIAction()+" request"), p.AtLeast.Round(100*time.Millisecond))
+	over := "at once"
+	if d := p.AtLeast.Round(100 * time.Millisecond); d > 0 {
+		over = fmt.Sprintf("over %s or more", d)
+	}
+	_, err := fmt.Fprintf(w, "\ndry run: nothing was sent. A run would send %s %s,\nthen ask for the states every poll_interval until each instance is there.\n",
+		count(p.Requests, p.Action.APIAction()+" request"), over)
 	return err
 }
 

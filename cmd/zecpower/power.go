@@ -82,7 +82,7 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 	if f.deadline <= 0 {
 		return usageError("--deadline %s: it must be over 0", f.deadline)
 	}
-	cfg, err := h.loadConfig(f.config, exitUsage)
+	cfg, err := h.loadConfig(f.config, exitUsage, nothingSent)
 	if err != nil {
 		return err
 	}
@@ -129,12 +129,8 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	lines := 0
-	if bar.visible() {
-		lines = -1 // the table tells
-	}
 	logger.Info("credentials found", zap.String("source", source))
-	m.Observer = batcher.Observers{logging.NewEvents(logging.EventsConfig{Logger: logger, InstanceLines: lines}), bar}
+	m.Observer = batcher.Observers{foregroundEvents(logger, bar), bar}
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	unhook := context.AfterFunc(ctx, func() {
@@ -155,6 +151,21 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	}
 	return nil
 }
+
+// foregroundEvents logs a run by hand. Where a person looks, the table tells
+// what became of each instance, so that the log keeps to what went on meanwhile.
+func foregroundEvents(logger *zap.Logger, bar *progress) batcher.Observer {
+	if !bar.visible() {
+		return logging.NewEvents(logging.EventsConfig{Logger: logger})
+	}
+	return withoutResults{logging.NewEvents(logging.EventsConfig{Logger: logger, InstanceLines: -1})}
+}
+
+// withoutResults are a run's events but for its end.
+type withoutResults struct{ *logging.Events }
+
+// RunFinished implements batcher.Observer.
+func (withoutResults) RunFinished(batcher.RunInfo, batcher.Report) {}
 
 // remember puts a run by hand into this user's ledger, for history. A ledger
 // that a daemon holds, or that cannot be written, is no reason to fail.

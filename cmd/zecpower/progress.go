@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 
 	"zecpower/batcher"
 )
@@ -17,6 +20,7 @@ type progress struct {
 	w     io.Writer
 	words powerWords
 	show  bool
+	wide  bool // the terminal has room for the description
 
 	mu  sync.Mutex // guards bar and the terminal: log lines and the bar share it
 	bar *progressbar.ProgressBar
@@ -53,6 +57,36 @@ func (p *progress) say(w io.Writer, text string) {
 	fmt.Fprintln(w, text)
 }
 
+// A line that is longer than the terminal is wide wraps, and every redraw would
+// leave a line behind.
+const (
+	maxBar      = 30
+	minBar      = 4
+	wideColumns = 72 // below, the bar has no description but the action
+)
+
+func terminalColumns(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns == 0 {
+		return 80
+	}
+	return columns
+}
+
+// barWidth is what a terminal has left for the bar, for a run over total instances.
+func barWidth(columns, total int) int {
+	digits := len(strconv.Itoa(total))
+	taken := len("start 100% || (/) ") + 2*digits + 1
+	if columns >= wideColumns {
+		taken += len(":  on the way,  failed") + 2*digits
+	}
+	return max(minBar, min(maxBar, columns-taken))
+}
+
 // RunStarted implements batcher.Observer.
 func (p *progress) RunStarted(run batcher.RunInfo) {
 	total := 0
@@ -64,9 +98,11 @@ func (p *progress) RunStarted(run batcher.RunInfo) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	columns := terminalColumns(p.w)
+	p.wide = columns >= wideColumns
 	p.bar = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription(string(p.words.action)),
-		progressbar.OptionShowCount(), progressbar.OptionSetWidth(30), progressbar.OptionSetPredictTime(false),
+		progressbar.OptionShowCount(), progressbar.OptionSetWidth(barWidth(columns, total)), progressbar.OptionSetPredictTime(false),
 		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 }
 
@@ -77,7 +113,9 @@ func (p *progress) Progressed(_ batcher.RunInfo, done batcher.Progress) {
 	if p.bar == nil {
 		return
 	}
-	p.bar.Describe(fmt.Sprintf("%s: %d on the way, %d failed", p.words.action, done.Pending, done.Failed))
+	if p.wide {
+		p.bar.Describe(fmt.Sprintf("%s: %d on the way, %d failed", p.words.action, done.Pending, done.Failed))
+	}
 	_ = p.bar.Set(done.Settled) // cosmetic
 }
 

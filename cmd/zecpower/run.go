@@ -39,7 +39,7 @@ wrong usage or credentials, 1 for anything else.`,
 		Example: `  zecpower run --config schedules.yaml
   zecpower run --config schedules.yaml --state-dir /var/lib/zecpower --web.listen-address 127.0.0.1:9821
   ZENLAYER_ACCESS_KEY_ID=… ZENLAYER_ACCESS_KEY_SECRET=… zecpower run --config schedules.yaml --log.format=console`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return h.daemon(cmd, f) },
 	}
 	flags := cmd.Flags()
@@ -53,13 +53,16 @@ wrong usage or credentials, 1 for anything else.`,
 }
 
 func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // first: a SIGHUP that comes early would kill
+	defer signal.Stop(hangup)
 	logger, err := logging.New(logging.Config{
 		Level: f.log.level, Format: f.log.format, Output: h.stderr, JournalStream: h.getenv("JOURNAL_STREAM"),
 	})
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	opts := app.Options{ConfigPath: f.config, WebAddress: f.webAddress, WebConfigFile: f.webConfig, Logger: logger}
+	opts := app.Options{ConfigPath: f.config, WebAddress: f.webAddress, WebConfigFile: f.webConfig, Logger: logger, Hangup: hangup}
 	if opts.StateDir, err = h.stateDir(f.stateDir); err != nil {
 		return err
 	}
@@ -67,16 +70,12 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	if err := web.CheckConfigFile(f.webConfig); err != nil {
 		return &exit{exitUsage, err}
 	}
-	if _, err := h.loadConfig(f.config, exitConfig); err != nil {
+	if _, err := h.loadConfig(f.config, exitConfig, notStarted); err != nil {
 		return err
 	}
 	if opts.Credentials, opts.CredentialsSource, err = f.access.find(h); err != nil {
 		return err
 	}
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	opts.Hangup = hangup
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	defer context.AfterFunc(ctx, func() { logger.Info("stopping: nothing more is sent, requests in flight are awaited") })()

@@ -45,7 +45,7 @@ use, else the key "demo" with the secret "demo".`,
 		Example: `  zecpower simulate --instances 1000
   zecpower simulate --listen 127.0.0.1:9822 --scenario scenario.yaml
   zecpower simulate --tls-cert cert.pem --tls-key key.pem     # for clients that insist on TLS`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return h.simulate(cmd, f) },
 	}
 	flags := cmd.Flags()

@@ -25,10 +25,26 @@ func newStatusCommand(h *host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Ask the running daemon: runs in progress, last results, next runs, health",
+		Long: `Ask the running daemon how it is: runs in progress and how far they are, the last
+and next run of each schedule, the request budget, and what is wrong, if anything.
+
+--output json is one object; times are RFC 3339 in UTC, and what says nothing is
+left out where it is marked "?":
+
+  version, started_at, at     the daemon; at: when it answered
+  config                      {path, loaded_at, last_reload_error?}
+  runs_in_progress            [{run_id, schedule, action, groups, started_at, deadline?, total, settled, pending, failed}]
+  runs_waiting                [{run_id, run_at}], decided, and waiting for jitter or a previous run
+  schedules                   [{schedule, paused, next_run?, last_run_id?, last_result?, last_run?, last_success?}]
+  budget                      {requests_per_second (now), ceiling, api_down}
+  ledger_error?, web_error?   what fails, while runs go on
+  clock_steps                 since the start
+
+Exit status: 0 a daemon answered, 1 none did, 2 wrong usage.`,
 		Example: `  zecpower status
   zecpower status --state-dir /var/lib/zecpower
   zecpower status --output json | jq '.runs_in_progress'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return h.status(cmd, stateDir, output) },
 	}
 	stateDirFlag(cmd, &stateDir)
@@ -85,13 +101,16 @@ func firstDaemon(places []daemonFolders, ask func(daemonFolders) error) error {
 }
 
 func printStatus(w io.Writer, s app.Status) error {
-	fmt.Fprintf(w, "zecpower %s, up %s\n", cmp.Or(s.Version, "(unversioned)"), s.At.Sub(s.StartedAt).Round(time.Second))
+	fmt.Fprintf(w, "zecpower %s, up %s\n", cmp.Or(s.Version, "unknown"), s.At.Sub(s.StartedAt).Round(time.Second))
 	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, s.Config.LoadedAt.Format(time.RFC3339))
 	if s.Config.Rejected != "" {
 		fmt.Fprintf(w, "LAST RELOAD REFUSED, the one above stays:\n  %s\n", strings.ReplaceAll(s.Config.Rejected, "\n", "\n  "))
 	}
 	if s.Ledger != "" {
 		fmt.Fprintf(w, "LEDGER FAILS, runs go on and a restart would forget them: %s\n", s.Ledger)
+	}
+	if s.Web != "" {
+		fmt.Fprintf(w, "WEB SERVER ENDED, nothing is scraped and runs go on; restart the daemon: %s\n", s.Web)
 	}
 	if s.Budget.APIDown {
 		fmt.Fprintln(w, "API DOWN: one probe at a time until it answers")

@@ -18,14 +18,27 @@ var remedies = map[batcher.Reason]string{
 	batcher.ReasonNotFound:       "no such instance in this account: take the id out of its group, or check whose credentials these are",
 	batcher.ReasonRecycled:       "in the recycle bin, being released or never created: restore it, or take the id out of its group",
 	batcher.ReasonWrongState:     "busy with something else (see STATE) until the deadline: let that end, then run again",
-	batcher.ReasonRejected:       "the API kept refusing it though its state allows the action: see CODE, ask Zenlayer with the request id",
-	batcher.ReasonBootFailed:     "accepted, then fell back, as often as attempts allow: look at its console",
-	batcher.ReasonBootTimeout:    "accepted, and still on its way when its time was up: look at its console, or raise boot_timeout or the deadline",
-	batcher.ReasonThrottled:      "the request budget left no room for it before the deadline: raise requests_per_second or the deadline",
-	batcher.ReasonAPIError:       "the API or the way to it was failing until the deadline: see the log for the error, then run again",
-	batcher.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock",
+	batcher.ReasonRejected:       "the API kept refusing it though its state allows the action: see CODE; try the console, else ask Zenlayer with the request id",
+	batcher.ReasonBootFailed:     "accepted, then fell back to STOPPED, as often as attempts allow: look at its console",
+	batcher.ReasonBootTimeout:    "accepted, and still on its way when boot_timeout or the deadline came: look at its console, or raise that",
+	batcher.ReasonThrottled:      "the account's limit, or requests_per_second, left no room for it before the deadline: run again, with a longer deadline",
+	batcher.ReasonAPIError:       "the API, or the way to it, was failing until the deadline: see the log for the error, then run again",
+	batcher.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock; nothing more was sent",
 	batcher.ReasonInvalidRequest: "the API refused the request itself: see CODE; a malformed id, or an api_version that it does not know",
 	batcher.ReasonCancelled:      "the run was stopped before this instance was there: run again",
+}
+
+// stopRemedies are those that are others for a stop.
+var stopRemedies = map[batcher.Reason]string{
+	batcher.ReasonBootFailed:  "asked to shut down, then seen RUNNING again, as often as attempts allow: look at its console, or stop it with --force",
+	batcher.ReasonBootTimeout: "asked to shut down, and not STOPPED when boot_timeout or the deadline came: look at its console, or stop it with --force",
+}
+
+func remedy(action batcher.Action, reason batcher.Reason) string {
+	if text := stopRemedies[reason]; text != "" && action == batcher.ActionStop {
+		return text
+	}
+	return remedies[reason]
 }
 
 // printReportTable shows a report to a person: the sums, then what failed and why.
@@ -87,10 +100,10 @@ func printFailures(w io.Writer, r batcher.Report) error {
 	if left > 0 {
 		fmt.Fprintf(w, "… and %d more: --output json lists them all\n", left)
 	}
-	return printRemedies(w, reasons)
+	return printRemedies(w, r.Action, reasons)
 }
 
-func printRemedies(w io.Writer, met map[batcher.Reason]bool) error {
+func printRemedies(w io.Writer, action batcher.Action, met map[batcher.Reason]bool) error {
 	if len(met) == 0 {
 		return nil
 	}
@@ -98,7 +111,7 @@ func printRemedies(w io.Writer, met map[batcher.Reason]bool) error {
 	b.WriteString("\nwhat to do:\n")
 	for _, reason := range batcher.Reasons() {
 		if met[reason] {
-			fmt.Fprintf(&b, "  %-15s  %s\n", reason, remedies[reason])
+			fmt.Fprintf(&b, "  %-15s  %s\n", reason, remedy(action, reason))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

@@ -19,7 +19,7 @@ func newValidateCommand(h *host) *cobra.Command {
 		Short: "Check a configuration: every mistake at once, else the next runs",
 		Example: `  zecpower validate --config schedules.yaml
   zecpower validate --config schedules.yaml && sudo systemctl reload zecpower`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return h.validate(path) },
 	}
 	configFlag(cmd.Flags(), &path)
@@ -27,7 +27,7 @@ func newValidateCommand(h *host) *cobra.Command {
 }
 
 func (h *host) validate(path string) error {
-	cfg, err := h.loadConfig(path, exitUsage)
+	cfg, err := h.loadConfig(path, exitUsage, "")
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,7 @@ type Daemon struct {
 
 	current  atomic.Pointer[setup] // what a run that begins now works with
 	reloaded atomic.Pointer[reloadState]
+	webEnd   atomic.Pointer[error] // why the web server ended by itself; nil while it serves
 	ready    atomic.Bool
 }
 
@@ -138,7 +139,9 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 		return &ConfigError{err}
 	}
 	d.metrics.SetBudget(d.account.budget)
-	d.use(s)
+	d.current.Store(s)
+	d.metrics.SetKnown(known(cfg))
+	d.inUse()
 	d.warn(cfg)
 	d.loop, err = scheduler.New(scheduler.Config{
 		Schedules: cfg.Schedules, Run: d.makeRun, Ledger: d.ledger, Clock: d.opts.Clock, Alive: d.alive,
@@ -161,12 +164,11 @@ func (d *Daemon) observers() batcher.Observers {
 	return all
 }
 
-// use puts a setup in force for the runs that begin from now on.
-func (d *Daemon) use(s *setup) {
-	d.metrics.SetKnown(known(s.config))
-	d.metrics.ConfigReloaded(time.Now())
-	d.reloaded.Store(&reloadState{at: time.Now()})
-	d.current.Store(s)
+// inUse notes that the current configuration holds whole.
+func (d *Daemon) inUse() {
+	now := time.Now()
+	d.metrics.ConfigReloaded(now)
+	d.reloaded.Store(&reloadState{at: now})
 }
 
 func (d *Daemon) warn(cfg *config.Config) {
@@ -197,8 +199,35 @@ func (d *Daemon) startWeb(down *teardown) (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	down.push("web server", stopper(server.Stop))
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		d.watchWeb(server)
+	}()
+	down.push("web server", func() error {
+		err := stopper(server.Stop)()
+		<-watched
+		return err
+	})
 	return server, nil
+}
+
+// webServer is what is watched of a web.Server.
+type webServer interface {
+	Done() <-chan struct{}
+	Err() error
+}
+
+// watchWeb tells loudly when the web server ends by itself. The fleet is
+// powered on all the same: what is not scraped raises its own alert.
+func (d *Daemon) watchWeb(server webServer) {
+	<-server.Done()
+	err := server.Err()
+	if err == nil {
+		return // it was stopped
+	}
+	d.webEnd.Store(&err)
+	d.log.Error("the web server ended: metrics and health cannot be asked for until the daemon is restarted; runs go on", zap.Error(err))
 }
 
 func (d *Daemon) readiness() error {

@@ -9,6 +9,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/ledger"
+	"zecpower/scheduler"
 )
 
 // DefaultDeadline is that of a run where nothing else says.
@@ -29,7 +30,7 @@ type Manual struct {
 // run describes m as a run that begins at now.
 func (m Manual) run(s *setup, now time.Time) batcher.Run {
 	return batcher.Run{
-		RunID: "manual/" + now.UTC().Format(time.RFC3339), Action: m.Action, ScheduledAt: now,
+		RunID: manualID(now), Action: m.Action, ScheduledAt: now,
 		Deadline: now.Add(m.Deadline), Force: m.Force, Groups: s.groups(m.Groups),
 	}
 }
@@ -56,12 +57,35 @@ func (m Manual) Plan() batcher.Plan {
 	return batcher.PlanRun(m.run(s, time.Now()), m.Config.Batch.Size, api.RequestsPerSecond, api.Burst)
 }
 
+// recordWait is how long another process that holds the ledger is waited for: a
+// `history` lets go in moments, a daemon never.
+const recordWait = 200 * time.Millisecond
+
+// maxSameSecond bounds the runs by hand that may begin within a second.
+const maxSameSecond = 60
+
 // RecordManual puts a finished run by hand into the ledger of a state folder.
-// It does not wait for a daemon that holds it.
-func RecordManual(stateDir string, r batcher.Report) error {
-	l, err := ledger.Open(ledger.Config{Dir: stateDir, LockWait: time.Millisecond})
+// The ledger knows runs to the second: one that shares its second with another
+// is recorded under the next free one.
+func RecordManual(stateDir string, r batcher.Report) (err error) {
+	l, err := ledger.Open(ledger.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.RecordManual(r), l.Close())
+	defer func() { err = errors.Join(err, l.Close()) }()
+	at := r.ScheduledAt.Truncate(time.Second)
+	for range maxSameSecond {
+		taken, err := l.History(ledger.Query{Schedule: ledger.ManualSchedule, Since: at, Until: at, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(taken) == 0 {
+			break
+		}
+		at = at.Add(time.Second)
+	}
+	r.RunID = manualID(at)
+	return l.RecordManual(r)
 }
+
+func manualID(at time.Time) string { return scheduler.RunID(ledger.ManualSchedule, at) }

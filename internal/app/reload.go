@@ -2,13 +2,12 @@ package app
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"slices"
 	"time"
 
 	"zecpower/internal/config"
-	"zecpower/internal/logging"
 	"zecpower/scheduler"
 )
 
@@ -16,6 +15,11 @@ import (
 // works on every file system, network and overlay ones among them, and however
 // an editor or a configuration manager replaces a file.
 const watchEvery = 2 * time.Second
+
+// retryEvery is how often a configuration that was refused is read again: what
+// is wrong with it may be a file that nobody watches yet, since only a
+// configuration that was accepted says which files it names.
+const retryEvery = 30 * time.Second
 
 // reloadState is how the last reload went.
 type reloadState struct {
@@ -35,16 +39,24 @@ func (d *Daemon) startReloading(ctx context.Context, cfg *config.Config, down *t
 }
 
 func (d *Daemon) reloading(ctx context.Context, w *watch) {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
+	look, retry := time.NewTicker(watchEvery), time.NewTicker(retryEvery)
+	defer look.Stop()
+	defer retry.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.opts.Hangup:
+			w.retrying = false
 			d.reload(w)
-		case <-ticker.C:
+		case <-look.C:
 			if w.changed() {
+				w.retrying = false
+				d.reload(w)
+			}
+		case <-retry.C:
+			if d.reloaded.Load().err != nil {
+				w.retrying = true
 				d.reload(w)
 			}
 		}
@@ -55,14 +67,19 @@ func (d *Daemon) reloading(ctx context.Context, w *watch) {
 func (d *Daemon) reload(w *watch) {
 	d.notify.reloading()
 	defer d.notify.ready()
-	if err := d.replace(w); err != nil {
-		d.metrics.ConfigRejected()
-		d.events.ConfigurationRejected(d.opts.ConfigPath, err)
-		d.reloaded.Store(&reloadState{at: d.reloaded.Load().at, err: err})
+	err := d.replace(w)
+	if err == nil || errors.Is(err, scheduler.ErrStopped) { // it ends: nobody is to be alarmed
+		return
 	}
+	before := d.reloaded.Load()
+	d.metrics.ConfigRejected()
+	if before.err == nil || before.err.Error() != err.Error() || !w.retrying {
+		d.events.ConfigurationRejected(d.opts.ConfigPath, err)
+	}
+	d.reloaded.Store(&reloadState{at: before.at, err: err})
 }
 
-// replace is all or nothing: what can fail comes first.
+// replace is all or nothing.
 func (d *Daemon) replace(w *watch) error {
 	w.remember()
 	cfg, err := d.opts.Load()
@@ -74,64 +91,26 @@ func (d *Daemon) replace(w *watch) error {
 		return err
 	}
 	before := d.current.Load()
-	if err := d.account.limit(cfg); err != nil {
-		return err
+	// A run of a new schedule may begin at once, so that its groups must be known by then.
+	d.current.Store(next)
+	d.metrics.SetKnown(known(cfg))
+	err = d.account.limit(cfg)
+	if err == nil {
+		err = d.loop.Reload(cfg.Schedules)
 	}
-	d.use(next)
-	if err := d.loop.Reload(cfg.Schedules); err != nil {
-		return fmt.Errorf("schedules: %w", err)
+	if err != nil {
+		d.current.Store(before)
+		d.metrics.SetKnown(known(before.config))
+		return errors.Join(err, d.account.limit(before.config))
 	}
+	d.inUse()
 	before.client.Close()
 	w.follow(cfg.Files)
 	d.warn(cfg)
-	d.events.ConfigurationReloaded(cfg.Path, changes(before.config.Schedules, cfg.Schedules, time.Now()))
+	diff := compare(before.config.Schedules, cfg.Schedules, time.Now())
+	d.events.ConfigurationReloaded(cfg.Path, diff.names)
+	diff.tell(d.log)
 	return nil
-}
-
-// changes compares two sets of schedules by name.
-func changes(before, after []scheduler.Schedule, now time.Time) logging.Changes {
-	old := make(map[string]*scheduler.Schedule, len(before))
-	for i := range before {
-		old[before[i].Name] = &before[i]
-	}
-	var c logging.Changes
-	for i := range after {
-		s := &after[i]
-		was, known := old[s.Name]
-		delete(old, s.Name)
-		switch {
-		case !known:
-			c.Added = append(c.Added, s.Name)
-		case !nextRun(was, now).Equal(nextRun(s, now)) || was.Timetable.String() != s.Timetable.String() || was.Zone.String() != s.Zone.String():
-			c.Moved = append(c.Moved, s.Name)
-		case differs(was, s):
-			c.Changed = append(c.Changed, s.Name)
-		}
-	}
-	for name := range old {
-		c.Removed = append(c.Removed, name)
-	}
-	slices.Sort(c.Removed)
-	return c
-}
-
-// nextRun is when a schedule begins its next run; zero where it has none.
-func nextRun(s *scheduler.Schedule, now time.Time) time.Time {
-	n := 0
-	for o := range s.Occurrences(now, time.Time{}) {
-		if o.Status == scheduler.StatusDue {
-			return o.Run
-		}
-		if n++; n == 1000 {
-			break
-		}
-	}
-	return time.Time{}
-}
-
-func differs(a, b *scheduler.Schedule) bool {
-	return a.Action != b.Action || !slices.Equal(a.Groups, b.Groups) || a.CatchUp != b.CatchUp ||
-		a.Overlap != b.Overlap || a.Jitter != b.Jitter || a.Deadline != b.Deadline || a.Paused != b.Paused
 }
 
 // watch notices that a file is not what it was when it was last read. A file
@@ -140,6 +119,9 @@ type watch struct {
 	files []string
 	read  []stamp // as it was read
 	seen  []stamp // at the last look
+
+	// retrying: nobody asked for the present reload, so that the same refusal as before is no news.
+	retrying bool
 }
 
 // stamp tells two states of a file apart. The zero stamp is a file that is not there.

@@ -25,6 +25,7 @@ type Status struct {
 	Plans    []ScheduleStatus `json:"schedules"`
 	Budget   BudgetStatus     `json:"budget"`
 	Ledger   string           `json:"ledger_error,omitempty"`
+	Web      string           `json:"web_error,omitempty"`
 	ClockSet int              `json:"clock_steps"`
 }
 
@@ -89,6 +90,9 @@ func (d *Daemon) Status() Status {
 	}
 	if snap.Ledger != nil {
 		s.Ledger = snap.Ledger.Error()
+	}
+	if end := d.webEnd.Load(); end != nil {
+		s.Web = (*end).Error()
 	}
 	for _, r := range snap.Running {
 		s.Runs = append(s.Runs, d.runStatus(r))
