@@ -1,0 +1,174 @@
+package zecsim
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"zecpower/apiclient"
+	"zecpower/internal/strictyaml"
+)
+
+func (r *scenarioReader) overrides(key, value *yaml.Node) {
+	r.opts.Overrides = make(map[int]InstanceSpec)
+	r.List(r.override)(key, value)
+}
+
+// override changes the instances that it selects; a later one adds to an earlier.
+func (r *scenarioReader) override(item *yaml.Node) {
+	var positions []int
+	c := &specChanges{Doc: r.Doc}
+	keys := c.keys()
+	keys["instances"] = r.List(func(item *yaml.Node) { positions = append(positions, r.positions(item)...) })
+	keys["share"] = func(key, value *yaml.Node) { positions = append(positions, r.randomPositions(key, value)...) }
+	var given map[string]*yaml.Node
+	sound := r.Sound(func() { given = r.Mapping(item, item, keys) })
+	if sound && given["instances"] == nil && given["share"] == nil {
+		r.Refuse(item, strictyaml.Faultf(`add instances: [i-000003, "i-000010..i-000019"] or share: 0.01`, "this selects no instance"))
+	}
+	for _, i := range positions {
+		spec := c.apply(r.opts.Overrides[i])
+		r.opts.Overrides[i] = spec
+		if sound && !r.doubtful[i] {
+			sound = !r.refuseAll(item, InstanceID(i)+": ", spec.validate()) // once: the others would say the same
+		}
+		if !sound {
+			r.doubtful[i] = true
+		}
+	}
+}
+
+// specChanges are what one override does to the spec of each of its instances.
+type specChanges struct {
+	*strictyaml.Doc
+	list []func(*InstanceSpec)
+}
+
+func (c *specChanges) apply(s InstanceSpec) InstanceSpec {
+	for _, change := range c.list {
+		change(&s)
+	}
+	return s
+}
+
+// change reads a value and notes that it goes into a field.
+func change[T any](c *specChanges, read func(*strictyaml.Doc, *T) strictyaml.Read, field func(*InstanceSpec) *T) strictyaml.Read {
+	return func(key, value *yaml.Node) {
+		var v T
+		if c.Sound(func() { read(c.Doc, &v)(key, value) }) {
+			c.list = append(c.list, func(s *InstanceSpec) { *field(s) = v })
+		}
+	}
+}
+
+// keys are those of an override but for the ones that select instances.
+func (c *specChanges) keys() strictyaml.Keys {
+	flag := (*strictyaml.Doc).Bool
+	return strictyaml.Keys{
+		"state":           change(c, text, func(s *InstanceSpec) *apiclient.State { return &s.State }),
+		"state_for":       change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.StateFor }),
+		"state_then":      change(c, text, func(s *InstanceSpec) *apiclient.State { return &s.StateThen }),
+		"boot":            change(c, bootOutcome, func(s *InstanceSpec) *BootOutcome { return &s.Boot }),
+		"boot_failures":   change(c, bootFailures, func(s *InstanceSpec) *int { return &s.BootFailures }),
+		"boot_time":       change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.BootTime }),
+		"boot_jitter":     change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.BootJitter }),
+		"boot_state":      change(c, bootState, func(s *InstanceSpec) *apiclient.State { return &s.BootState }),
+		"refuses":         change(c, flag, func(s *InstanceSpec) *bool { return &s.Refuses }),
+		"refuses_for":     change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.RefusesFor }),
+		"refusal_code":    change(c, text, func(s *InstanceSpec) *apiclient.Code { return &s.RefusalCode }),
+		"soft_stop_hangs": change(c, flag, func(s *InstanceSpec) *bool { return &s.SoftStopHangs }),
+		"status_lag":      change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.StatusLag }),
+		"name":            change(c, text, func(s *InstanceSpec) *string { return &s.Name }),
+		"zone":            change(c, text, func(s *InstanceSpec) *string { return &s.ZoneID }),
+		"image":           change(c, text, func(s *InstanceSpec) *string { return &s.ImageID }),
+		"resource_group":  change(c, text, func(s *InstanceSpec) *string { return &s.ResourceGroupID }),
+		"ipv4_address":    change(c, text, func(s *InstanceSpec) *string { return &s.IPv4Address }),
+		"tags":            change(c, tags, func(s *InstanceSpec) *map[string]string { return &s.Tags }),
+	}
+}
+
+// bootOutcome has a word for what is the empty one in Go.
+func bootOutcome(d *strictyaml.Doc, dst *BootOutcome) strictyaml.Read {
+	const works BootOutcome = "works"
+	read := strictyaml.Enum(d, dst, works, BootFails, BootHangs)
+	return func(key, value *yaml.Node) {
+		if read(key, value); *dst == works {
+			*dst = BootWorks
+		}
+	}
+}
+
+func bootFailures(d *strictyaml.Doc, dst *int) strictyaml.Read {
+	return strictyaml.Int(d, dst, 0, 1000)
+}
+
+func tags(d *strictyaml.Doc, dst *map[string]string) strictyaml.Read {
+	return func(_, value *yaml.Node) {
+		*dst = make(map[string]string)
+		d.Entries(value, func(name string, key, value *yaml.Node) {
+			var v string
+			text(d, &v)(key, value)
+			(*dst)[name] = v
+		})
+	}
+}
+
+func (r *scenarioReader) positions(item *yaml.Node) []int {
+	text, ok := r.Item(item)
+	if !ok {
+		return nil
+	}
+	size := r.opts.Instances
+	if r.sizeUnknown {
+		size = maxInstances
+	}
+	from, to, err := parsePositions(text, size)
+	switch {
+	case err != nil:
+		r.Refuse(item, err)
+		return nil
+	case r.sizeUnknown:
+		return nil
+	}
+	positions := make([]int, 0, to-from+1)
+	for i := from; i <= to; i++ {
+		positions = append(positions, i)
+	}
+	return positions
+}
+
+// parsePositions takes "i-000003" and "i-000010..i-000019", both ends included.
+func parsePositions(text string, size int) (from, to int, err error) {
+	first, last, ranged := strings.Cut(text, "..")
+	if !ranged {
+		last = first
+	}
+	from, okFrom := positionOf(first, maxInstances)
+	to, okTo := positionOf(last, maxInstances)
+	switch shown := strictyaml.Quote(text); {
+	case !okFrom || !okTo:
+		return 0, 0, strictyaml.Faultf(`write i-000003 or "i-000010..i-000019"`, "%s is neither an instance nor a range of them", shown)
+	case to < from:
+		return 0, 0, strictyaml.Faultf("put the lower one first", "the range %s runs backwards", shown)
+	case to >= size:
+		return 0, 0, strictyaml.Faultf("raise instances, or name lower ones; the first is i-000000", "%s is outside the fleet of %d", shown, size)
+	}
+	return from, to, nil
+}
+
+// randomPositions picks a share of the fleet, the same for the same seed and
+// place in the file, whatever stands elsewhere.
+func (r *scenarioReader) randomPositions(key, value *yaml.Node) []int {
+	share := 0.0
+	if r.Rate(&share, 1)(key, value); share == 0 || r.sizeUnknown {
+		return nil
+	}
+	rng := rand.New(rand.NewPCG(r.opts.Seed, mix(uint64(value.Line), uint64(value.Column))))
+	all := rng.Perm(r.opts.Instances)
+	picked := all[:int(share*float64(len(all))+0.5)]
+	slices.Sort(picked)
+	return picked
+}
