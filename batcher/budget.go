@@ -156,6 +156,7 @@ type ticket struct {
 type permit struct {
 	budget *Budget
 	serial int
+	rate   float64 // at which it left, in requests a second
 	epoch  int
 	probe  bool
 }
@@ -215,6 +216,7 @@ func (p *permit) done(e *apiclient.Error) {
 		b.throttled(now, p, e.RetryAfter)
 	default:
 		b.answered(p)
+		b.pace.answered(p.rate)
 	}
 	b.dispatch()
 }
@@ -235,12 +237,20 @@ func (b *Budget) throttled(now time.Time, p *permit, retryAfter time.Duration) {
 	}
 	b.halvedAt = b.serial
 	b.climb(now)
-	b.pace.throttled(now)
+	b.pace.throttled(now, b.resume(now), p.rate)
 	b.applyRate(now)
 	b.drain(now)
 	if b.onThrottle != nil {
 		b.onThrottle(b.pace.rate, retryAfter)
 	}
+}
+
+// resume is when the next request may leave at the earliest.
+func (b *Budget) resume(now time.Time) time.Time {
+	if b.pausedUntil.After(now) {
+		return b.pausedUntil
+	}
+	return now
 }
 
 func (b *Budget) pause(now time.Time, d time.Duration) {
@@ -258,12 +268,16 @@ func (b *Budget) climb(now time.Time) {
 	}
 }
 
-// applyRate hands the pace to the limiter. Below the ceiling the burst shrinks
-// with the rate, or a rested bucket would run into the limit at once.
+// applyRate hands the pace to the limiter. Below the ceiling there is no burst:
+// nobody knows how much the account's own bucket holds, and what a pause saves
+// up would run into the limit at once.
 func (b *Budget) applyRate(now time.Time) {
-	share := b.pace.rate / b.pace.ceiling
+	burst := 1
+	if b.pace.rate == b.pace.ceiling {
+		burst = b.burst
+	}
 	b.limiter.SetLimitAt(now, rate.Limit(b.pace.rate))
-	b.limiter.SetBurstAt(now, max(1, int(float64(b.burst)*share)))
+	b.limiter.SetBurstAt(now, burst)
 }
 
 // drain empties the bucket: what was saved up belongs to a rate that proved too high.
@@ -366,7 +380,8 @@ func (b *Budget) grant(now time.Time, t *ticket) {
 	b.inFlight++
 	b.waited += now.Sub(t.asked)
 	epoch, probe := b.gate.leave()
-	t.granted <- &permit{budget: b, serial: b.serial, epoch: epoch, probe: probe}
+	b.pace.left()
+	t.granted <- &permit{budget: b, serial: b.serial, rate: b.pace.rate, epoch: epoch, probe: probe}
 }
 
 func (b *Budget) wakeAt(now, at time.Time) {

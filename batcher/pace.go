@@ -1,62 +1,152 @@
 package batcher
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-// The steps of a pace, found by trying them against limits that move; the
-// benchmark BenchmarkBudgetAgainstMovingLimit prints what they achieve.
+// The steps of a pace, found by trying some thousand settings against limits
+// that move; BenchmarkBudgetAgainstMovingLimit prints what these achieve.
 const (
 	// paceWindow is how often a pace climbs, and so the time scale of everything here.
-	paceWindow = time.Second
-	// paceRecover is how much of the last known limit is taken back quickly.
-	paceRecover = 0.95
-	// paceFirstStep is the first step beyond it, as a share of the known limit. Steps double.
-	paceFirstStep = 0.01
-	// paceTopStep bounds a step, as a share of the ceiling.
-	paceTopStep = 0.125
+	paceWindow = 500 * time.Millisecond
+	// pacePatience is how many windows a climb waits for word of whether the
+	// present rate works, while there are requests that could tell.
+	pacePatience = 4
+	// paceHold and paceTopHold bound how many windows a pace stays at what works
+	// before it probes for more. The better a limit is known, and the less there
+	// is to gain below the ceiling, the longer.
+	paceHold, paceTopHold = 4, 70
+	// paceMissed is the hold after a limit was jumped over by far.
+	paceMissed = 3
+	// paceSure is the step, as a share of the rate, that pins a limit down well.
+	paceSure = 0.1
+	// paceCut is taken off a rate that used to work and was throttled.
+	paceCut = 0.05
+	// The first step of a probe is the larger of a share of the rate and one of
+	// the ceiling; a larger share where the limit is lost sight of. Steps double.
+	paceFirst, paceFirstOfCeiling, paceFirstWhenLost = 0.02, 0.025, 0.1
+	// paceTopStep bounds a step, as a share of the rate and of the ceiling.
+	paceTopStep = 0.25
 	// paceFloor is the slowest pace, in requests a second: one every 10 s still notices recovery.
 	paceFloor = 0.1
 )
 
 // pace estimates the rate that the account's hidden limit allows, from
-// throttled replies alone. It halves at a throttle and climbs back in additive
-// steps: half-way steps up to just below the rate that was throttled, then steps
+// throttled replies alone. It halves at a throttle, goes back to the last rate
+// that worked, stays there for a while, then probes for more in additive steps
 // that start small and double, because a limit that is not met again has moved.
-// (Halving is TCP's; the quick return to near the last known limit and the slow
-// walk past it follow CUBIC, RFC 9438, section 4.1.) Pure: time is handed in.
+// (Halving is TCP's; the quick return and the slow walk past it follow CUBIC,
+// RFC 9438, section 4.1.) Pure: time is handed in.
 type pace struct {
 	ceiling float64 // configured; never exceeded
 	rate    float64 // present
-	known   float64 // the rate at which a throttle was last met; 0 when none was
-	step    float64 // next step beyond known
-	since   time.Time
+	works   float64 // where to return to after halving: the best rate that worked; 0 before the first throttle
+
+	step  float64 // last step of the probe; 0 while there is none
+	least float64 // first step of the next probe, where it has to be larger than usual
+	hold  int     // windows to stay before probing
+	held  int     // of them, those that are over
+	// doubted: what used to work was throttled once. lost: it was again, or
+	// never known; the limit is looked for by halving.
+	doubted, lost bool
+
+	since     time.Time // when the present window began
+	asked     bool      // a request left at the present rate
+	confirmed bool      // one of them was answered, and not throttled
+	waited    int       // windows that passed without such an answer
 }
 
 func newPace(ceiling float64) pace { return pace{ceiling: ceiling, rate: ceiling} }
 
-// throttled halves the rate. The caller calls it once for all the replies to
-// requests that left before the last halving.
-func (p *pace) throttled(now time.Time) {
-	p.known = p.rate
-	p.rate = max(p.rate/2, min(paceFloor, p.ceiling))
-	p.step = 0
-	p.since = now
+// left notes that a request leaves at the present rate.
+func (p *pace) left() { p.asked = true }
+
+// answered notes a reply that was not throttled, to a request that left at rate.
+func (p *pace) answered(rate float64) { p.confirmed = p.confirmed || rate >= p.rate }
+
+// throttled halves. The caller calls it once for all the replies to requests
+// that left before the last halving. rate is that at which the throttled
+// request left, resume when the next one may leave at the earliest.
+func (p *pace) throttled(now, resume time.Time, rate float64) {
+	rate = min(p.rate, rate)
+	switch {
+	case p.step > 0:
+		p.foundLimit(rate)
+	case p.works > 0 && !p.doubted && !p.lost:
+		p.works, p.doubted, p.hold = rate*(1-paceCut), true, paceHold
+	default: // the limit is far below: stay at half until that works
+		p.works, p.lost, p.hold = rate/2, true, 1
+		now = resume
+	}
+	p.step, p.held = 0, 0
+	p.change(now, max(rate/2, min(paceFloor, p.ceiling)))
+	p.works = max(p.works, p.rate)
 }
 
-// advance climbs by one step for each whole window since the last one.
+// foundLimit takes what a probe found: the limit lies within its last step.
+func (p *pace) foundLimit(rate float64) {
+	last := p.step
+	if rate < p.rate {
+		last /= 2 // throttled at the step before
+	}
+	p.least = 0
+	switch {
+	case last < rate*paceSure:
+		p.hold = p.longestHold(rate)
+	case rate < 1.3*p.works:
+		p.hold = min(2*p.hold, p.longestHold(rate))
+	default:
+		p.hold, p.least = paceMissed, last/4
+	}
+	p.works = min(rate-last, rate*(1-paceFirst))
+	p.doubted, p.lost = false, false
+}
+
+// longestHold grows with the rate: near the ceiling little is lost by not
+// probing, far below it a limit that has moved up is worth finding soon.
+func (p *pace) longestHold(rate float64) int {
+	return max(paceHold, int(paceTopHold*math.Sqrt(rate/p.ceiling)))
+}
+
+func (p *pace) change(now time.Time, rate float64) {
+	p.rate, p.since = rate, now
+	p.asked, p.confirmed, p.waited = false, false, 0
+}
+
+// advance climbs by one step for each whole window since the last one, as long
+// as replies to the present rate are not awaited.
 func (p *pace) advance(now time.Time) {
 	for p.rate < p.ceiling && now.Sub(p.since) >= paceWindow {
 		p.since = p.since.Add(paceWindow)
+		if p.asked && !p.confirmed && p.waited < pacePatience {
+			p.waited++
+			continue
+		}
 		p.climb()
 	}
 }
 
 func (p *pace) climb() {
-	if shy := p.known * paceRecover; p.rate < shy {
-		p.rate = min(shy, p.rate+p.known/2)
-		return
+	switch {
+	case p.rate < p.works:
+		p.change(p.since, p.works)
+	case p.held < p.hold:
+		if p.held++; p.held == paceHold {
+			p.doubted = false
+		}
+	default:
+		p.step = p.nextStep()
+		p.change(p.since, min(p.ceiling, p.rate+p.step))
 	}
-	p.step = min(max(2*p.step, p.known*paceFirstStep), p.ceiling*paceTopStep)
-	p.rate = min(p.ceiling, p.rate+p.step)
+}
+
+func (p *pace) nextStep() float64 {
+	first := max(p.works*paceFirst, p.ceiling*paceFirstOfCeiling, p.least)
+	if p.lost {
+		first = max(first, 2*p.works*paceFirstWhenLost)
+	}
+	return min(max(2*p.step, first), p.ceiling*paceTopStep, max(p.rate*paceTopStep, first))
 }
 
 // limit moves the ceiling, as a reload does.
@@ -66,4 +156,5 @@ func (p *pace) limit(ceiling float64) {
 	}
 	p.ceiling = ceiling
 	p.rate = min(p.rate, ceiling)
+	p.works = min(p.works, ceiling)
 }

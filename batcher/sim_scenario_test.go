@@ -70,7 +70,7 @@ func (s *scenario) drawPolicy(r *rand.Rand) {
 	s.sim.BadIDs = draw(r, zecsim.BadIDsReject, zecsim.BadIDsFailedList)
 	s.sim.Latency = zecsim.Latency{Fixed: between(r, 0, 300*time.Millisecond), Jitter: between(r, 0, 300*time.Millisecond)}
 	s.sim.Boot = zecsim.Boot{
-		Time: between(r, 2*s.poll, 40*time.Second), Jitter: between(r, 0, 10*time.Second),
+		Time: between(r, draw(r, time.Second, 2*s.poll), 40*time.Second), Jitter: between(r, 0, 10*time.Second),
 		State: draw(r, apiclient.StateStarting, apiclient.StateBooting),
 	}
 	s.sim.Stop = zecsim.Stop{Forced: between(r, 0, 5*time.Second), Soft: between(r, 0, 30*time.Second)}

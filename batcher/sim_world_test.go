@@ -179,6 +179,10 @@ func (p *process) kill() {
 		p.w.unseen[id] += n
 	}
 	clear(p.w.unjournaled)
+	for id := range p.w.pending {
+		p.w.unseen[id]++
+	}
+	clear(p.w.pending)
 }
 
 func (p *process) isDead() bool {
@@ -197,7 +201,7 @@ func (p *process) StartInstances(ctx context.Context, ids []string) (apiclient.P
 	p.w.leave(ids, true)
 	reply, err := p.client.StartInstances(ctx, ids)
 	p.w.tell("start", ids, err, reply)
-	p.w.returned(ids, reply, err)
+	p.w.returned(ids, reply, err, p.isDead())
 	if p.isDead() {
 		return apiclient.PowerReply{}, corpse()
 	}
@@ -211,7 +215,7 @@ func (p *process) StopInstances(ctx context.Context, ids []string, force bool) (
 	p.w.leave(ids, true)
 	reply, err := p.client.StopInstances(ctx, ids, force)
 	p.w.tell("stop", ids, err, reply)
-	p.w.returned(ids, reply, err)
+	p.w.returned(ids, reply, err, p.isDead())
 	if p.isDead() {
 		return apiclient.PowerReply{}, corpse()
 	}
@@ -267,14 +271,19 @@ func (w *world) leave(ids []string, power bool) {
 	}
 }
 
-func (w *world) returned(ids []string, reply apiclient.PowerReply, err error) {
+// returned notes an answer; one to a dead process is as good as lost for ever.
+func (w *world) returned(ids []string, reply apiclient.PowerReply, err error, dead bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.inFlight--
 	if e, ok := err.(*apiclient.Error); ok && e.MaybeApplied {
 		for _, id := range ids {
 			w.lost[id]++
-			w.pending[id] = true
+			if dead {
+				w.unseen[id]++
+			} else {
+				w.pending[id] = true
+			}
 		}
 	}
 	if err != nil {
