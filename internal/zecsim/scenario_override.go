@@ -126,11 +126,8 @@ func (r *scenarioReader) positions(item *yaml.Node) []int {
 		size = maxInstances
 	}
 	from, to, err := parsePositions(text, size)
-	switch {
-	case err != nil:
+	if err != nil {
 		r.Refuse(item, err)
-		return nil
-	case r.sizeUnknown:
 		return nil
 	}
 	positions := make([]int, 0, to-from+1)
@@ -163,7 +160,7 @@ func parsePositions(text string, size int) (from, to int, err error) {
 // place in the file, whatever stands elsewhere.
 func (r *scenarioReader) randomPositions(key, value *yaml.Node) []int {
 	share := 0.0
-	if r.Rate(&share, 1)(key, value); share == 0 || r.sizeUnknown {
+	if r.Rate(&share, 1)(key, value); share == 0 {
 		return nil
 	}
 	rng := rand.New(rand.NewPCG(r.opts.Seed, mix(uint64(value.Line), uint64(value.Column))))

@@ -106,6 +106,26 @@ func TestSizeFromOutsideWins(t *testing.T) {
 	}
 }
 
+func TestSizeFromOutsideIsWhatPositionsAreHeldAgainst(t *testing.T) {
+	_, err := ParseScenario("s.yaml", []byte("instances: 5k\noverrides: [{instances: [i-000049, i-000050]}]\n"), 50)
+	want := "s.yaml:1:12: instances: \"5k\" is not a whole number (write digits only, 0 to 10000000)\n" +
+		"s.yaml:2:36: overrides.instances: \"i-000050\" is outside the fleet of 50 (raise instances, or name lower ones; the first is i-000000)"
+	if err == nil || err.Error() != want {
+		t.Errorf("error is\n%v\nwant\n%s", err, want)
+	}
+}
+
+func TestDefaultsCanBeSpelledOut(t *testing.T) {
+	o, err := ParseScenario("s.yaml", []byte("limit: {rate: 1, retry_after: none}\noverrides: [{share: 1, boot: fails, refuses: true}, {instances: [i-000001], boot: works, refuses: false}]\n"), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[int]InstanceSpec{0: {Boot: BootFails, Refuses: true}, 1: {}}
+	if o.Limit.RetryAfter != RetryAfterNone || !reflect.DeepEqual(o.Overrides, want) {
+		t.Errorf("retry after %q, overrides %+v", o.Limit.RetryAfter, o.Overrides)
+	}
+}
+
 func TestLaterOverridesAddToEarlierOnes(t *testing.T) {
 	o, err := ParseScenario("s.yaml", []byte(`
 overrides:
