@@ -26,10 +26,14 @@ type powerWords struct {
 }
 
 var (
-	startWords = powerWords{batcher.ActionStart, "started", "Start groups now, in the foreground",
-		"Start every stopped instance of the groups, and wait until each is seen RUNNING."}
-	stopWords = powerWords{batcher.ActionStop, "stopped", "Stop groups now, in the foreground",
-		"Stop every running instance of the groups, and wait until each is seen STOPPED.\nThe guests are asked to shut down; --force cuts their power instead."}
+	startWords = powerWords{
+		batcher.ActionStart, "started", "Start groups now, in the foreground",
+		"Start every stopped instance of the groups, and wait until each is seen RUNNING.",
+	}
+	stopWords = powerWords{
+		batcher.ActionStop, "stopped", "Stop groups now, in the foreground",
+		"Stop every running instance of the groups, and wait until each is seen STOPPED.\nThe guests are asked to shut down; --force cuts their power instead.",
+	}
 )
 
 type powerFlags struct {

@@ -1,0 +1,352 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/internal/app"
+	"zecpower/internal/ledger"
+	"zecpower/internal/zecsim"
+)
+
+// oddFleet is 40 instances, some of which are missing, recycled or running.
+func oddFleet() zecsim.Options {
+	o := healthyFleet(40)
+	o.Overrides[3] = zecsim.InstanceSpec{State: zecsim.StateMissing}
+	o.Overrides[7] = zecsim.InstanceSpec{State: apiclient.StateRunning}
+	o.Overrides[21] = zecsim.InstanceSpec{State: apiclient.StateRecycle}
+	o.Overrides[22] = zecsim.InstanceSpec{Boot: zecsim.BootFails}
+	o.Overrides[35] = zecsim.InstanceSpec{State: zecsim.StateMissing}
+	return o
+}
+
+// oddFailures are what fails of it, as group, id and reason.
+func oddFailures() []string {
+	return []string{
+		"left i-000003 not_found", "right i-000021 recycled", "right i-000022 boot_failed", "right i-000035 not_found",
+	}
+}
+
+func (w *world) configureOdd(spec string) {
+	w.write("left.txt", fleetFile(20))
+	_, right, _ := strings.Cut(fleetFile(40), "i-000019\n")
+	w.write("right.txt", right)
+	w.configure(`groups:
+  left: {instances_file: left.txt}
+  right: {instances_file: right.txt}
+schedules:
+  morning: {cron: "` + spec + `", action: start, groups: [left, right]}
+`)
+}
+
+// failedInLog lists the same of the log's run finished and instance failed.
+func (p *process) failedInLog(t *testing.T) []string {
+	t.Helper()
+	reasons := map[string]string{}
+	for _, e := range p.events("instance failed") {
+		reasons[e.text("instance_id")] = e.text("reason")
+	}
+	failed := []string{}
+	for _, e := range p.events("run finished") {
+		for _, id := range e.texts("failed_ids") {
+			failed = append(failed, e.text("group")+" "+id+" "+reasons[id])
+		}
+	}
+	slices.Sort(failed)
+	return failed
+}
+
+func failedInHistory(entries []ledger.Entry) []string {
+	failed := []string{}
+	for _, e := range entries {
+		for _, g := range e.Results {
+			for _, f := range g.Failures {
+				failed = append(failed, g.Group+" "+f.InstanceID+" "+string(f.Reason))
+			}
+		}
+	}
+	slices.Sort(failed)
+	return failed
+}
+
+// One run of a daemon: log, metrics and history tell the same; the commands
+// that ask about it answer while it runs and after.
+func TestDaemonTellsEverywhereTheSame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, oddFleet())
+	spec, nominal := soon()
+	w.configureOdd(spec)
+	d := w.daemon().ready()
+	for path, want := range map[string]int{"/-/healthy": 200, "/-/ready": 200, "/": 200} {
+		if status, body := d.get(path); status != want {
+			t.Errorf("%s: %d %s, want %d", path, status, body, want)
+		}
+	}
+	t.Run("the control socket is for user and group", func(t *testing.T) {
+		info, err := os.Stat(filepath.Join(w.state(), "control.sock"))
+		if err != nil || info.Mode().Perm() != 0o660 {
+			t.Errorf("%v, %v, want 0660", info.Mode(), err)
+		}
+	})
+	t.Run("a second daemon on the state is refused", func(t *testing.T) { refusedSecond(t, w, d) })
+	t.Run("a busy port is refused", func(t *testing.T) {
+		second := w.daemon("--state-dir", w.path("other"), "--web.listen-address", d.await("ready", 1).text("web"))
+		if status := second.wait(); status != 1 || !strings.Contains(second.log.String(), "address already in use") {
+			t.Errorf("status %d, %s", status, second.log.String())
+		}
+	})
+
+	d.await("run finished", 2)
+	if got := d.failedInLog(t); !slices.Equal(got, oddFailures()) {
+		t.Errorf("log: %q, want %q", got, oddFailures())
+	}
+	if got := d.failedInMetrics(); !slices.Equal(got, oddFailures()) {
+		t.Errorf("metrics: %q, want %q", got, oddFailures())
+	}
+	alive := w.history("--schedule", "morning")
+	if got := failedInHistory(alive); !slices.Equal(got, oddFailures()) {
+		t.Errorf("history: %q, want %q", got, oddFailures())
+	}
+	if len(alive) != 1 || !alive[0].NominalTime.Equal(nominal) || alive[0].Result != "partial" {
+		t.Errorf("history: %+v, want one partial run of %s", alive, nominal)
+	}
+	d.checkStatus(t, w, nominal)
+	d.checkInstance(t, w)
+
+	d.stop()
+	if dead := w.history("--schedule", "morning"); !slices.Equal(failedInHistory(dead), oddFailures()) || len(dead) != 1 {
+		t.Errorf("history without the daemon: %+v, want as before", dead)
+	}
+	if _, stderr, status := w.run("status", "--state-dir", w.state()); status != 1 || !strings.Contains(stderr, "no daemon answers") {
+		t.Errorf("status without the daemon: %d %s", status, stderr)
+	}
+}
+
+func refusedSecond(t *testing.T, w *world, d *process) {
+	second := w.daemon()
+	status, log := second.wait(), second.log.String()
+	pid := d.cmd.Process.Pid
+	if status != 1 || !strings.Contains(log, "held by the zecpower with pid "+strconv.Itoa(pid)+" ") {
+		t.Errorf("status %d, want 1 and the pid %d told: %s", status, pid, log)
+	}
+}
+
+func (d *process) checkStatus(t *testing.T, w *world, nominal time.Time) {
+	t.Helper()
+	var s app.Status
+	w.runJSON(&s, "status", "--state-dir", w.state())
+	if len(s.Plans) != 1 || s.Plans[0].LastResult != "partial" || s.Plans[0].LastRunID != "morning/"+nominal.Format(time.RFC3339) ||
+		!s.Plans[0].NextRun.After(nominal) || s.Config.Path != w.path("c.yaml") || len(s.Runs) != 0 {
+		t.Errorf("status: %+v", s)
+	}
+	text, _, _ := w.run("status", "--state-dir", w.state())
+	for _, want := range []string{"no run in progress", "SCHEDULE  NEXT RUN", "partial", "budget: 200 of 200 requests a second"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("status lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+func (d *process) checkInstance(t *testing.T, w *world) {
+	t.Helper()
+	text, _, _ := w.run("history", "--state-dir", w.state(), "--instance", "i-000021")
+	if !strings.Contains(text, "failed: recycled, state RECYCLE") {
+		t.Errorf("history of a recycled instance:\n%s", text)
+	}
+	text, _, _ = w.run("history", "--state-dir", w.state(), "--instance", "i-000000")
+	if !strings.Contains(text, "started, seen there at ") {
+		t.Errorf("history of a started instance:\n%s", text)
+	}
+}
+
+func TestSIGTERMLeavesARunToBeResumed(t *testing.T) {
+	t.Parallel()
+	o := healthyFleet(30)
+	o.Boot = zecsim.Boot{Time: 1500 * time.Millisecond}
+	w := newWorld(t, o)
+	spec, _ := soon()
+	w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", action: start, groups: [web]}}\n")
+	w.write("web.txt", fleetFile(30))
+
+	d := w.daemon()
+	first := d.await("run started", 1)
+	awaitRequests(t, w, "StartInstances", 3)
+	text, _, _ := w.run("status", "--state-dir", w.state())
+	if !strings.Contains(text, "RUN IN PROGRESS") || !strings.Contains(text, first.text("run_id")) {
+		t.Errorf("status in the middle of a run:\n%s", text)
+	}
+	d.stop()
+	d.await("run suspended, the next start resumes it", 1)
+
+	d = w.daemon()
+	second := d.await("run started", 1)
+	for _, key := range []string{"run_id", "scheduled_at", "deadline"} {
+		if first.text(key) != second.text(key) {
+			t.Errorf("%s is %s after the restart, was %s", key, second.text(key), first.text(key))
+		}
+	}
+	if end := d.await("run finished", 1); end.text("started") != "30" || end.text("result") != "ok" {
+		t.Errorf("the resumed run: %v", end)
+	}
+	if got := w.sim.Truth().AcceptedStarts; got != 30 {
+		t.Errorf("%d starts were accepted, want 30", got)
+	}
+	if entries := w.history(); len(entries) != 1 || entries[0].Resumes != 1 {
+		t.Errorf("history: %+v, want one run, resumed once", entries)
+	}
+}
+
+func TestReload(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(20))
+	const groups = "groups: {web: {instances_file: web.txt}}\nschedules:\n"
+	const beat = "  beat: {cron: \"@every 1s\", action: start, groups: [web]}\n"
+	w.write("web.txt", fleetFile(5))
+	w.configure(groups + beat + "  moved: {cron: \"0 7 * * *\", action: start, groups: [web]}\n  gone: {cron: \"@yearly\", action: stop, groups: [web]}\n")
+	d := w.daemon().ready()
+	d.await("run finished", 1)
+
+	t.Run("a good one says what it changed", func(t *testing.T) {
+		w.configure(groups + beat + "  moved: {cron: \"0 8 * * *\", action: start, groups: [web]}\n  new: {cron: \"@yearly\", action: stop, groups: [web]}\n")
+		d.signal(syscall.SIGHUP)
+		e := d.await("configuration reloaded", 1)
+		for key, want := range map[string]string{"schedules_added": "new", "schedules_removed": "gone", "schedules_moved": "moved"} {
+			if got := e.texts(key); !slices.Equal(got, []string{want}) {
+				t.Errorf("%s: %q, want %s", key, got, want)
+			}
+		}
+		if e := d.await("schedule moved", 1); !strings.Contains(e.text("next_run_was"), "T07:00:00") || !strings.Contains(e.text("next_run"), "T08:00:00") {
+			t.Errorf("moved: %v, want from 07:00 to 08:00", e)
+		}
+		d.awaitMetric("zecpower_config_last_reload_successful", "", "1")
+	})
+	t.Run("a bad one is refused and the running one stays", func(t *testing.T) {
+		w.configure(groups + "  beat: {cron: \"@every 1s\", action: start, groups: [wbe]}\n")
+		d.signal(syscall.SIGHUP)
+		e := d.await("configuration rejected", 1)
+		if want := "c.yaml:5:53: schedules.beat.groups: there is no group"; !strings.Contains(e.text("error"), want) {
+			t.Errorf("%s, want %s", e.text("error"), want)
+		}
+		d.awaitMetric("zecpower_config_last_reload_successful", "", "0")
+		text, _, _ := w.run("status", "--state-dir", w.state())
+		if !strings.Contains(text, "LAST RELOAD REFUSED, the one above stays:\n") || !strings.Contains(text, "\nmoved ") {
+			t.Errorf("status:\n%s", text)
+		}
+		d.await("run finished", len(d.events("run finished"))+1)
+	})
+	t.Run("a file that changes is read without being asked", func(t *testing.T) {
+		w.configure(groups + beat)
+		d.await("configuration reloaded", 2)
+		d.awaitMetric("zecpower_config_last_reload_successful", "", "1")
+		w.write("web.txt", fleetFile(8))
+		d.await("configuration reloaded", 3)
+		if err := eventually(func() error { return w.running(8) }); err != nil {
+			t.Error(err)
+		}
+	})
+	d.stop()
+}
+
+func TestWrongWebConfigurationIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(1))
+	w.configure("groups: {web: {instances: [i-000000]}}\nschedules: {yearly: {cron: \"@yearly\", action: start, groups: [web]}}\n")
+	w.write("web.yaml", "tls_server_config: {cert_file: none.pem, key_file: none.key}\n")
+	for _, file := range []string{"web.yaml", "none.yaml"} {
+		d := w.daemon("--web.config.file", w.path(file))
+		if status := d.wait(); status != 2 || !strings.Contains(d.log.String(), "web configuration file "+w.path(file)) {
+			t.Errorf("%s: status %d: %s", file, status, d.log.String())
+		}
+	}
+	if _, err := os.Stat(w.state()); !os.IsNotExist(err) {
+		t.Errorf("the state folder: %v, want none", err)
+	}
+}
+
+// A ledger that cannot be written is loud, and keeps no fleet off.
+func TestFleetIsStartedWithoutALedger(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*testing.T, string){"read-only": readOnly, "full": full} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, healthyFleet(20))
+			w.write("web.txt", fleetFile(20))
+			w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {beat: {cron: \"@every 2s\", action: start, groups: [web]}}\n")
+			if err := os.Mkdir(w.state(), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			spoil(t, w.state())
+			if err := os.Mkdir(w.path("run"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			w.env = append(w.env, "RUNTIME_DIRECTORY="+w.path("run"))
+			d := w.daemon().ready()
+			d.await("run finished", 1)
+			if err := w.running(20); err != nil {
+				t.Error(err)
+			}
+			if !strings.Contains(d.log.String(), `"level":"error"`) {
+				t.Error("nothing loud in the log")
+			}
+			d.await("ledger not written, runs go on", 1)
+			text, stderr, _ := w.run("status", "--state-dir", w.path("run"))
+			if !strings.Contains(text, "LEDGER FAILS, runs go on and a restart would forget them: ") {
+				t.Errorf("status: %s%s", text, stderr)
+			}
+			d.stop()
+		})
+	}
+}
+
+// readOnly makes a folder one that nobody can write to.
+func readOnly(t *testing.T, dir string) {
+	if os.Geteuid() != 0 {
+		chmod(t, dir, 0o500)
+		t.Cleanup(func() { chmod(t, dir, 0o700) })
+		return
+	}
+	mountTmpfs(t, dir, "size=64k")
+	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Skipf("needs a read-only file system: %v", err)
+	}
+}
+
+// full puts a folder on a disk without room.
+func full(t *testing.T, dir string) {
+	mountTmpfs(t, dir, "size=64k")
+	f, err := os.Create(filepath.Join(dir, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	_ = f.Close() // the disk is full
+}
+
+func mountTmpfs(t *testing.T, dir, options string) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		t.Skipf("needs a small tmpfs, which takes root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", dir, err)
+		}
+	})
+}
+
+func chmod(t *testing.T, path string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
