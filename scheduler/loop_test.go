@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -150,10 +151,10 @@ func TestNewRenamedAndEditedSchedulesHaveNoPast(t *testing.T) {
 }
 
 func TestIncludedDateAddedAfterItsTimeDoesNotFire(t *testing.T) {
-	story(t, "10 12:00", func(t *testing.T, w *world) { // a Saturday
+	story(t, "10 11:00", func(t *testing.T, w *world) { // a Saturday
 		weekdays := mustSchedule(t, "s", "45 11 * * MON-FRI")
 		w.start(weekdays)
-		w.pass(time.Minute)
+		w.pass(time.Hour)
 		makeUp := weekdays
 		c, err := NewCalendar(CalendarSource{Name: "make-up", Dates: []string{"2026-01-10"}})
 		if err != nil {
@@ -168,6 +169,93 @@ func TestIncludedDateAddedAfterItsTimeDoesNotFire(t *testing.T) {
 		w.start(makeUp)
 		w.pass(time.Minute)
 		w.expect()
+	})
+}
+
+func TestIncludedDateAddedWhileDownDoesNotFireForWhatWasDecided(t *testing.T) {
+	story(t, "10 11:00", func(t *testing.T, w *world) { // a Saturday
+		makeUp := mustSchedule(t, "s", "45 11 * * MON-FRI")
+		w.start(makeUp)
+		w.pass(time.Hour)
+		w.stop()
+		c, err := NewCalendar(CalendarSource{Name: "make-up", Dates: []string{"2026-01-10"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		makeUp.Include = []*Calendar{c}
+		w.start(makeUp)
+		w.pass(time.Minute)
+		w.expect()
+	})
+}
+
+func TestTimeThatComesWhileTheDaemonStopsIsForTheNextStart(t *testing.T) {
+	story(t, "05 07:40", func(t *testing.T, w *world) {
+		release := make(chan struct{})
+		busy, due := mustSchedule(t, "busy", "42 7 * * *"), mustSchedule(t, "due", "45 7 * * *")
+		w.runFor = func(f Firing) time.Duration {
+			if f.Schedule == "busy" {
+				<-release // deaf to its context
+			}
+			return 0
+		}
+		w.start(busy, due)
+		w.until("05 07:44")
+		w.cancel()
+		w.until("05 07:47")
+		close(release)
+		<-w.gone
+		w.start(busy, due)
+		w.pass(time.Minute)
+		if !slices.ContainsFunc(w.calls, func(c call) bool { return c.Schedule == "due" }) {
+			t.Errorf("runs: %+v", w.calls)
+		}
+	})
+}
+
+func TestMarkInTheFutureIsCorrectedAtOnce(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "0 * * * *")
+		w.start(s)
+		w.clock.step(48 * time.Hour)
+		w.pass(90 * time.Minute) // decides in the future, and says so in the ledger
+		w.kill()
+		w.clock.step(-48 * time.Hour)
+		w.start(s)
+		w.kill()
+		w.until("05 09:30") // down over the hour
+		w.calls = nil
+		w.start(s)
+		w.pass(time.Minute)
+		if len(w.calls) != 1 || !w.calls[0].Nominal.Equal(at("05 09:00")) {
+			t.Errorf("runs: %+v", w.calls)
+		}
+	})
+}
+
+func TestLedgerRemembersWhatTheProcessForgot(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("07 12:00")
+		w.kill()
+		w.start(s) // is told of the last day only
+		w.clock.step(-53 * time.Hour)
+		w.calls = nil
+		w.until("05 12:00")
+		if len(w.calls) != 0 {
+			t.Errorf("ran again: %+v", w.calls)
+		}
+	})
+}
+
+func TestEachDecisionIsRecordedOnce(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		w.start(mustSchedule(t, "s", "*/15 * * * *", paused))
+		w.until("05 08:01")
+		if len(w.ledger.other) != 4 {
+			t.Errorf("recorded: %+v", w.ledger.other)
+		}
 	})
 }
 
@@ -436,9 +524,14 @@ func TestStopJoinsRunsAndStartsNone(t *testing.T) {
 func TestLoopNeverSleepsPastTheHeartbeat(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
 		w.start(mustSchedule(t, "s", "0 0 1 1 *"))
-		before := w.rounds
+		rounds := func() int {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.rounds
+		}
+		before := rounds()
 		w.pass(10 * time.Minute)
-		if got := w.rounds - before; got != 40 {
+		if got := rounds() - before; got != 40 {
 			t.Errorf("%d rounds in ten minutes, want 40", got)
 		}
 	})

@@ -233,7 +233,12 @@ func (e events) NextRun(schedule string, at time.Time) {
 	e.world.next[schedule] = at
 }
 func (e events) LastRun(string, LastRun) {}
-func (e events) Decided(RoundStats)      { e.world.rounds++ }
+
+func (e events) Decided(RoundStats) {
+	e.world.mu.Lock()
+	defer e.world.mu.Unlock()
+	e.world.rounds++
+}
 
 func (e events) LedgerFailed(op string, err error) { e.add("ledger: %s: %v", op, err) }
 
@@ -257,9 +262,9 @@ type world struct {
 	sess    *session
 	cancel  context.CancelFunc
 	gone    chan struct{}
-	rounds  int
 
 	mu      sync.Mutex
+	rounds  int
 	log     []string
 	calls   []call
 	covered map[string][]stretch
