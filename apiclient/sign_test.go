@@ -36,7 +36,8 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	}
 	printed := string(text)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		printed += fmt.Sprintf(verb, c) + fmt.Sprintf(verb, c.Token) + fmt.Sprintf(verb, &c)
+		hidden := struct{ inner Credentials }{c} // fmt asks no methods here
+		printed += fmt.Sprintf(verb, c) + fmt.Sprintf(verb, c.Token) + fmt.Sprintf(verb, &c) + fmt.Sprintf(verb, hidden)
 	}
 	if strings.Contains(printed, "hunter2") || strings.Contains(printed, fmt.Sprintf("%x", "hunter2")) {
 		t.Errorf("a secret was printed: %s", printed)
