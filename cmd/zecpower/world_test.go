@@ -35,7 +35,8 @@ type world struct {
 	env      []string
 
 	mu      sync.Mutex
-	started map[string]int // requests to start an instance that had reached RUNNING before, or started there
+	started map[string]int         // requests to start an instance that had reached RUNNING before, or started there
+	asked   map[string][]time.Time // when a start named an instance
 }
 
 // healthyFleet is n instances that are up within moments.
@@ -58,7 +59,7 @@ func newWorld(t *testing.T, o zecsim.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w := &world{t: t, sim: sim, dir: dir, started: map[string]int{}, env: []string{
+	w := &world{t: t, sim: sim, dir: dir, started: map[string]int{}, asked: map[string][]time.Time{}, env: []string{
 		"ZENLAYER_ACCESS_KEY_ID=demo", "ZENLAYER_ACCESS_KEY_SECRET=demo", "HOME=" + dir, "XDG_STATE_HOME=" + dir + "/xdg",
 	}}
 	server := httptest.NewServer(http.HandlerFunc(w.serve))
@@ -90,6 +91,7 @@ func (w *world) noteStarts(body []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, id := range request.InstanceIDs {
+		w.asked[id] = append(w.asked[id], time.Now())
 		if in, ok := w.sim.Instance(id); ok && !in.FirstRunning.IsZero() {
 			w.started[id]++
 		}
@@ -101,6 +103,19 @@ func (w *world) startsOfRunning(id string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.started[id]
+}
+
+// cutOff counts those of some kills that came right after a start of the instance.
+func (w *world) cutOff(id string, kills []time.Time) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, kill := range kills {
+		if slices.ContainsFunc(w.asked[id], func(at time.Time) bool { return !at.After(kill) && kill.Sub(at) < 300*time.Millisecond }) {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }

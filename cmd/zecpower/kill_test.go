@@ -1,0 +1,178 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/internal/zecsim"
+)
+
+var (
+	killRuns = flag.Int("zecpower.kill-runs", 4, "runs that TestKilledRuns kills the daemon in, several times each")
+	killSeed = flag.Uint64("zecpower.kill-seed", 0, "seed of the first run of TestKilledRuns; 0 takes any")
+)
+
+const (
+	killFleet    = 120
+	killAttempts = 3 // batch.attempts, as left out
+)
+
+// Whenever the daemon is killed, the next one goes on: each instance that can
+// start is RUNNING in the end, none that reached it is sent again, and the run
+// stays the same run.
+func TestKilledRuns(t *testing.T) {
+	t.Parallel()
+	seed := *killSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	for i := range *killRuns {
+		t.Run(fmt.Sprintf("seed %d", seed+uint64(i)), func(t *testing.T) {
+			t.Parallel()
+			killedRun(t, seed+uint64(i))
+		})
+	}
+}
+
+func killedRun(t *testing.T, seed uint64) {
+	t.Logf("replay: go test ./cmd/zecpower -run TestKilledRuns -zecpower.kill-runs 1 -zecpower.kill-seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	w := newWorld(t, randomFleet(rng))
+	spec, nominal := soon()
+	w.write("web.txt", fleetFile(killFleet))
+	w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", action: start, groups: [web], deadline: 1m}}\n")
+	// The first daemon has to have seen the schedule before it is due.
+	d := w.daemon().ready()
+	if late := time.Since(nominal); late > 0 {
+		t.Skipf("the daemon took %s too long to start on this busy machine", late)
+	}
+	pause(time.Until(nominal) - 50*time.Millisecond)
+	var starts []event
+	var kills []time.Time
+	for range 8 + rng.IntN(8) {
+		pause(time.Duration(rng.Int64N(int64(300 * time.Millisecond))))
+		d.kill()
+		kills = append(kills, time.Now())
+		starts = append(starts, d.events("run started")...)
+		if len(d.events("run finished")) > 0 {
+			break
+		}
+		d = w.daemon()
+	}
+	if len(d.events("run finished")) == 0 {
+		d.ready()
+		awaitEnd(t, w)
+	}
+	d.kill()
+	starts = append(starts, d.events("run started")...)
+	t.Logf("%d kills, %d processes began or resumed the run", len(kills), len(starts))
+	checkSameRun(t, starts, nominal)
+	checkFleet(t, w, kills)
+	checkHistory(t, w, nominal)
+}
+
+// pause lets a process work for a while; where it gets to is the test's chance.
+func pause(d time.Duration) {
+	if d > 0 {
+		time.Sleep(d)
+	}
+}
+
+// awaitEnd waits until the history has the run's end.
+func awaitEnd(t *testing.T, w *world) {
+	t.Helper()
+	if err := eventually(func() error {
+		if entries := w.history(); len(entries) == 0 || entries[0].FinishedAt.IsZero() {
+			return fmt.Errorf("history: %+v", entries)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// randomFleet has some of everything that may be wrong with an instance.
+func randomFleet(rng *rand.Rand) zecsim.Options {
+	o := healthyFleet(killFleet)
+	o.Seed = rng.Uint64()
+	o.Boot = zecsim.Boot{Time: 200 * time.Millisecond, Jitter: 1500 * time.Millisecond}
+	o.Latency = zecsim.Latency{Fixed: 5 * time.Millisecond, Jitter: 40 * time.Millisecond}
+	o.BadIDs = []zecsim.BadIDs{zecsim.BadIDsReject, zecsim.BadIDsFailedList}[rng.IntN(2)]
+	odd := []zecsim.InstanceSpec{
+		{State: zecsim.StateMissing},
+		{State: apiclient.StateRecycle},
+		{State: apiclient.StateRunning},
+		{BootFailures: 1},
+		{Boot: zecsim.BootFails},
+		{State: apiclient.StateStopping, StateFor: 2 * time.Second},
+		{State: apiclient.StateBooting, StateFor: 2 * time.Second},
+	}
+	for i := range killFleet {
+		if rng.IntN(8) == 0 {
+			o.Overrides[i] = odd[rng.IntN(len(odd))]
+		}
+	}
+	return o
+}
+
+func checkSameRun(t *testing.T, starts []event, nominal time.Time) {
+	t.Helper()
+	id := "morning/" + nominal.Format(time.RFC3339)
+	for i, e := range starts {
+		if e.text("run_id") != id || e.text("scheduled_at") != nominal.Format("2006-01-02T15:04:05.000Z") || e.text("deadline") != starts[0].text("deadline") {
+			t.Errorf("process %d began %v; want %s, its time and the deadline %s", i, e, id, starts[0].text("deadline"))
+		}
+		if resumed := e["resumed"] == true; resumed != (i > 0) {
+			t.Errorf("process %d: resumed is %v", i, resumed)
+		}
+	}
+}
+
+func checkFleet(t *testing.T, w *world, kills []time.Time) {
+	t.Helper()
+	for in := range w.sim.Instances() {
+		if in.Startable && in.StartsNeeded <= killAttempts && in.State != apiclient.StateRunning {
+			t.Errorf("%s could have started and is %s", in.ID, in.State)
+		}
+		// A start is counted once its reply is there: one that a kill cut off before that may come on top.
+		if most := killAttempts + w.cutOff(in.ID, kills); in.AcceptedStarts > most {
+			t.Errorf("%s was accepted for start %d times, want at most %d", in.ID, in.AcceptedStarts, most)
+		}
+		again := w.startsOfRunning(in.ID)
+		if in.StartsNeeded == 0 && in.Startable {
+			again-- // it was there before anybody asked: the first request cannot know
+		}
+		if again > 0 {
+			t.Errorf("%s had reached RUNNING and was sent again, %d times", in.ID, again)
+		}
+	}
+}
+
+func checkHistory(t *testing.T, w *world, nominal time.Time) {
+	t.Helper()
+	entries := w.history()
+	if len(entries) != 1 || !entries[0].NominalTime.Equal(nominal) || entries[0].FinishedAt.IsZero() || len(entries[0].Results) != 1 {
+		t.Fatalf("history: %+v, want one finished run of %s", entries, nominal)
+	}
+	var want, got []string
+	for in := range w.sim.Instances() {
+		if in.State != apiclient.StateRunning {
+			want = append(want, in.ID)
+		}
+	}
+	for _, f := range entries[0].Results[0].Failures {
+		got = append(got, f.InstanceID)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the history says that %q failed, not RUNNING are %q", got, want)
+	}
+	if r := entries[0].Results[0]; r.Total != killFleet || r.Done+r.Already+r.Failed != r.Total {
+		t.Errorf("sums: %+v", r)
+	}
+}
