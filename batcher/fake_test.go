@@ -21,6 +21,7 @@ type fakeAPI struct {
 
 	starts, looks [][]string
 	startTimes    []time.Time
+	lookTimes     []time.Time
 }
 
 func newFakeAPI(ids []string) *fakeAPI {
@@ -76,6 +77,7 @@ func (f *fakeAPI) DescribeInstancesStatus(ctx context.Context, q apiclient.Statu
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looks = append(f.looks, q.InstanceIDs)
+	f.lookTimes = append(f.lookTimes, time.Now())
 	if f.onStatus != nil {
 		if page, err, handled := f.onStatus(len(f.looks), q.InstanceIDs); handled {
 			return page, err

@@ -155,10 +155,12 @@ func (x *run) retry(j *job, e *apiclient.Error) {
 
 func (x *run) enqueue(j *job) { x.queues[j.priority].add(j, time.Now()) }
 
-// pollInterval stretches with what is pending, so that the looks alone never
-// ask for more than the budget.
+// pollInterval stretches with what is pending, so that looks do not pile up
+// that the budget could never serve. Half of the time that the budget needs for
+// all of them: while the starts of a large run go on, their number grows as fast
+// as time passes, and with all of it no look would ever fall due.
 func (x *run) pollInterval() time.Duration {
 	looks := float64(len(x.watched.list)) / float64(x.cfg.Size)
 	round := time.Duration(looks / x.cfg.Budget.Rate() * float64(time.Second))
-	return max(x.cfg.PollInterval, round)
+	return max(x.cfg.PollInterval, round/2)
 }

@@ -1,0 +1,504 @@
+package batcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"zecpower/apiclient"
+)
+
+// refusal is a failed request of a class.
+func refusal(class apiclient.Class, status int, code apiclient.Code) *apiclient.Error {
+	return &apiclient.Error{Action: apiclient.ActionStartInstances, Class: class, HTTPStatus: status, Code: code, RequestID: "T9"}
+}
+
+func lostReply() *apiclient.Error {
+	return &apiclient.Error{Action: apiclient.ActionStartInstances, Class: apiclient.ClassAmbiguous, MaybeApplied: true, Err: errors.New("connection reset")}
+}
+
+// listing counts a report's outcomes and reasons.
+func listing(r Report) string {
+	counts := map[string]int{}
+	var keys []string
+	for _, g := range r.Groups {
+		for _, res := range g.Results {
+			key := string(res.Outcome)
+			if res.Reason != "" {
+				key = string(res.Reason)
+			}
+			if counts[key] == 0 {
+				keys = append(keys, key)
+			}
+			counts[key]++
+		}
+	}
+	slices.Sort(keys)
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = fmt.Sprintf("%d %s", counts[k], k)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func TestEachClassHasItsAnswer(t *testing.T) {
+	first := func(n int, e *apiclient.Error) func(int, []string) ([]string, error, bool) {
+		return func(k int, _ []string) ([]string, error, bool) { return nil, e, k <= n }
+	}
+	always := math.MaxInt
+	wait := refusal(apiclient.ClassThrottled, 429, apiclient.CodeRequestLimitExceeded)
+	wait.RetryAfter = 20 * time.Second
+	for name, tc := range map[string]struct {
+		onStart func(int, []string) ([]string, error, bool)
+		want    string
+		starts  int // requests; 0 does not matter
+		least   time.Duration
+		most    time.Duration
+	}{
+		"throttled goes again":                     {first(3, refusal(apiclient.ClassThrottled, 429, "")), "100 started", 4, 0, time.Minute},
+		"throttled does not use up attempts":       {first(20, refusal(apiclient.ClassThrottled, 400, apiclient.CodeRequestLimitExceeded)), "100 started", 21, 0, 10 * time.Minute},
+		"Retry-After is honoured":                  {first(1, wait), "100 started", 2, 20 * time.Second, time.Minute},
+		"throttled until the deadline":             {first(always, refusal(apiclient.ClassThrottled, 429, "")), "100 throttled", 0, 30 * time.Minute, 31 * time.Minute},
+		"transient goes again":                     {first(3, refusal(apiclient.ClassTransient, 503, "")), "100 started", 4, 0, time.Minute},
+		"transient until the deadline":             {first(always, refusal(apiclient.ClassTransient, 503, "")), "100 api_error", 0, 30 * time.Minute, 31 * time.Minute},
+		"credentials stop the run":                 {first(always, refusal(apiclient.ClassCredentials, 401, "")), "100 auth", 1, 0, time.Second},
+		"a refused request costs three, not 199":   {first(always, refusal(apiclient.ClassRequest, 400, "INVALID_PARAMETER")), "100 invalid_request", 3, 0, 10 * time.Second},
+		"lost before it arrived is sent once more": {first(1, lostReply()), "100 started", 2, 0, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(fleet(100))
+				api.onStart = tc.onStart
+				begun := time.Now()
+				report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(100)))
+				if got := listing(report); got != tc.want {
+					t.Errorf("outcomes: %s, want %s", got, tc.want)
+				}
+				if tc.starts != 0 && len(api.starts) != tc.starts {
+					t.Errorf("%d StartInstances, want %d", len(api.starts), tc.starts)
+				}
+				if took := time.Since(begun); took < tc.least || took > tc.most {
+					t.Errorf("took %s, want %s to %s", took, tc.least, tc.most)
+				}
+			})
+		})
+	}
+}
+
+func TestLostReplyOfAnAppliedStartIsNeverSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(100))
+		api.onStart = func(_ int, ids []string) ([]string, error, bool) {
+			for _, id := range ids {
+				api.boot(id)
+			}
+			return nil, lostReply(), true
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(100)))
+		if got := listing(report); got != "100 started" || len(api.starts) != 1 {
+			t.Errorf("%s with %d StartInstances", got, len(api.starts))
+		}
+	})
+}
+
+// Found by simulation (seed 51): a describe that lags showed STOPPED right after
+// a start whose reply was lost, and it was sent again while it was on its way.
+func TestLaggingStateAfterALostReplyIsNotBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(10))
+		var shownFrom time.Time
+		api.onStart = func(_ int, ids []string) ([]string, error, bool) {
+			for _, id := range ids {
+				api.boot(id)
+			}
+			shownFrom = time.Now().Add(4 * time.Second)
+			return nil, lostReply(), true
+		}
+		api.onStatus = func(_ int, ids []string) (apiclient.StatusPage, error, bool) {
+			if !time.Now().Before(shownFrom) {
+				return apiclient.StatusPage{}, nil, false
+			}
+			return allIn(ids, apiclient.StateStopped), nil, true
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(10)))
+		if got := listing(report); got != "10 started" || len(api.starts) != 1 {
+			t.Errorf("%s with %d StartInstances", got, len(api.starts))
+		}
+	})
+}
+
+func allIn(ids []string, state apiclient.State) apiclient.StatusPage {
+	page := apiclient.StatusPage{TotalCount: len(ids)}
+	for _, id := range ids {
+		page.Instances = append(page.Instances, apiclient.InstanceStatus{InstanceID: id, State: state})
+	}
+	return page
+}
+
+func TestBadIDsAreFoundInBothModes(t *testing.T) {
+	states := map[int]apiclient.State{
+		3: "", 17: apiclient.StateRecycle, 40: apiclient.StateRunning, 41: apiclient.StateBooting, 42: apiclient.StateCreateFailed, 99: "WEIRD",
+	}
+	for _, rejects := range []bool{true, false} {
+		t.Run(fmt.Sprintf("rejects=%v", rejects), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ids := fleet(300)
+				api := newFakeAPI(ids)
+				for i, state := range states {
+					api.states[ids[i]] = state
+					if state == "" {
+						delete(api.states, ids[i])
+					}
+				}
+				if rejects {
+					api.onStart = api.rejectBad
+				}
+				report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+				if got, want := listing(report), "2 already_running, 1 not_found, 2 recycled, 294 started, 1 wrong_state"; got != want {
+					t.Errorf("outcomes: %s, want %s", got, want)
+				}
+				if len(api.starts) > 4 { // one for each chunk, and what is left of the one with bad ids
+					t.Errorf("%d StartInstances", len(api.starts))
+				}
+				for _, f := range report.Groups[0].Failures() {
+					if f.InstanceID == ids[99] && f.State != "WEIRD" {
+						t.Errorf("wrong_state without its state: %+v", f)
+					}
+				}
+			})
+		})
+	}
+}
+
+// rejectBad refuses a request whole when one of its instances is not STOPPED.
+func (f *fakeAPI) rejectBad(_ int, ids []string) ([]string, error, bool) {
+	for _, id := range ids {
+		switch state, ok := f.states[id]; {
+		case !ok:
+			return nil, refusal(apiclient.ClassInstance, 404, apiclient.CodeInstanceNotFound), true
+		case state != apiclient.StateStopped:
+			return nil, refusal(apiclient.ClassInstance, 403, apiclient.CodeInstanceNotStopped), true
+		}
+	}
+	return nil, nil, false
+}
+
+func TestUnexplainedRefusalIsIsolatedDownToTheOneID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(100)
+		api := newFakeAPI(ids)
+		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+			return nil, refusal(apiclient.ClassInstance, 403, "OPERATION_DENIED_INSTANCE_LOCKED"), slices.Contains(asked, ids[63])
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "1 rejected, 99 started" {
+			t.Fatalf("outcomes: %s", got)
+		}
+		f := report.Groups[0].Failures()[0]
+		if f.InstanceID != ids[63] || f.Code != "OPERATION_DENIED_INSTANCE_LOCKED" || f.State != apiclient.StateStopped || f.RequestID != "T9" {
+			t.Errorf("%+v", f)
+		}
+		if len(api.starts) > 20 {
+			t.Errorf("%d StartInstances to find one id", len(api.starts))
+		}
+	})
+}
+
+// Found by simulation: a busy instance in the failed list used its attempt up
+// before anybody had looked at it.
+func TestRefusalOfABusyInstanceUsesNoAttemptUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		free := time.Now().Add(20 * time.Second)
+		api.states["i-000000"] = apiclient.StateStopping
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			if !time.Now().Before(free) && api.states["i-000000"] == apiclient.StateStopping {
+				api.states["i-000000"] = apiclient.StateStopped
+			}
+			return apiclient.StatusPage{}, nil, false
+		}
+		b := newTestBatcher(t, api)
+		b.cfg.Attempts = 1
+		if got := listing(b.Run(t.Context(), startRun(fleet(1)))); got != "1 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+}
+
+// Found by simulation: absence in one look was believed although the API had
+// just taken a start for the instance.
+func TestAbsenceRightAfterAnAcceptedStartNeedsASecondLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(3))
+		api.onStatus = func(n int, _ []string) (apiclient.StatusPage, error, bool) {
+			return apiclient.StatusPage{}, nil, n == 1
+		}
+		if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(fleet(3)))); got != "3 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+}
+
+func TestIncompleteListIsNotBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(50)
+		api := newFakeAPI(ids)
+		api.onStatus = func(n int, asked []string) (apiclient.StatusPage, error, bool) {
+			if n%2 == 0 {
+				return apiclient.StatusPage{}, nil, false
+			}
+			page := api.page(asked)
+			page.Instances = page.Instances[:len(page.Instances)/2] // totalCount still counts them all
+			page.Instances = append(page.Instances, allIn([]string{"i-stray"}, apiclient.StateRunning).Instances...)
+			return page, nil, true
+		}
+		if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(ids))); got != "50 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+}
+
+func TestCredentialsStopWithTheRequestsInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(5000))
+		api.latency = time.Second
+		api.onStart = func(int, []string) ([]string, error, bool) {
+			return nil, refusal(apiclient.ClassCredentials, 401, apiclient.CodeSignatureFailure), true
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(5000)))
+		if got := listing(report); got != "5000 auth" || len(api.starts) > 8 {
+			t.Errorf("%s with %d StartInstances, at most 8 are in flight", got, len(api.starts))
+		}
+	})
+}
+
+func TestDeadlineAndCancelEndTheRunWithinOneRequest(t *testing.T) {
+	for name, end := range map[string]func(*Run) (context.Context, context.CancelFunc){
+		"deadline": func(r *Run) (context.Context, context.CancelFunc) {
+			r.Deadline = time.Now().Add(3 * time.Second)
+			return context.WithCancel(context.Background())
+		},
+		"cancel": func(*Run) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(context.Background(), 3*time.Second)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(fleet(20000))
+				api.latency = 2 * time.Second
+				r := startRun(fleet(20000))
+				ctx, cancel := end(&r)
+				defer cancel()
+				begun := time.Now()
+				report := newTestBatcher(t, api).Run(ctx, r)
+				if took := time.Since(begun); took > 5*time.Second {
+					t.Errorf("took %s", took)
+				}
+				sent := len(api.starts)
+				time.Sleep(time.Hour)
+				if len(api.starts) != sent {
+					t.Error("requests left after the end")
+				}
+				if name == "cancel" && listing(report) != "20000 cancelled" {
+					t.Errorf("outcomes: %s", listing(report))
+				}
+			})
+		})
+	}
+}
+
+func TestDeadlineThatIsOverSendsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			api := newFakeAPI(fleet(500))
+			r := startRun(fleet(500))
+			r.Deadline = time.Now()
+			newTestBatcher(t, api).Run(t.Context(), r)
+			if len(api.starts) != 0 {
+				t.Fatalf("%d requests left after the deadline", len(api.starts))
+			}
+		}
+	})
+}
+
+func TestFallenBackBootsAreStartedAgainUpToAttempts(t *testing.T) {
+	for fails, want := range map[int]string{1: "1 started", 2: "1 started", 3: "1 boot_failed"} {
+		synctest.Test(t, func(t *testing.T) {
+			api := newFakeAPI(fleet(1))
+			api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+				if api.states["i-000000"] == apiclient.StateBooting && len(api.starts) <= fails && !time.Now().Before(api.bootAt["i-000000"]) {
+					api.states["i-000000"] = apiclient.StateStopped
+				}
+				return apiclient.StatusPage{}, nil, false
+			}
+			report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1)))
+			if got := listing(report); got != want || len(api.starts) > 3 {
+				t.Errorf("%d failing boots: %s with %d starts, want %s", fails, got, len(api.starts), want)
+			}
+		})
+	}
+}
+
+func TestBootTimeoutComesOnlyUponALook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(2))
+		api.bootTime = 11 * time.Minute // a minute longer than the limit, for which nobody can look
+		begun := time.Now()
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			down := time.Since(begun) > 9*time.Minute && time.Since(begun) < 12*time.Minute
+			return apiclient.StatusPage{}, refusal(apiclient.ClassTransient, 503, ""), down
+		}
+		if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(fleet(2)))); got != "2 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(2))
+		api.bootTime = time.Hour
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(2)))
+		if f := report.Groups[0].Failures(); len(f) != 2 || f[0].Reason != ReasonBootTimeout || f[0].State != apiclient.StateBooting {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
+func TestOutageOfAnyLengthCostsNoInstanceAndNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(2000)
+		api := newFakeAPI(ids)
+		begun, tried := time.Now(), 0
+		back := begun.Add(20 * time.Minute)
+		api.onStart = func(int, []string) ([]string, error, bool) {
+			down := time.Now().Before(back) && time.Since(begun) > 500*time.Millisecond
+			if down {
+				tried++
+			}
+			return nil, refusal(apiclient.ClassTransient, 503, ""), down
+		}
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			down := time.Now().Before(back) && time.Since(begun) > 500*time.Millisecond
+			if down {
+				tried++
+			}
+			return apiclient.StatusPage{}, refusal(apiclient.ClassTransient, 503, ""), down
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "2000 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+		if tried > 100 { // 20 minutes of probes, half a minute apart at most, and those in flight
+			t.Errorf("%d requests into an API that is down", tried)
+		}
+		// Full speed within one poll interval of the first success, which is a
+		// probe at most 30 s after the API is back.
+		last := slices.MaxFunc(api.startTimes, time.Time.Compare)
+		if late := last.Sub(back); late > 30*time.Second+5*time.Second+2*time.Second {
+			t.Errorf("the last start left %s after the API was back", late)
+		}
+	})
+}
+
+func TestDeadlineInAnOutageBlamesTheAPI(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(3000))
+		down := refusal(apiclient.ClassTransient, 503, "")
+		api.onStart = func(int, []string) ([]string, error, bool) { return nil, down, true }
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) { return apiclient.StatusPage{}, down, true }
+		if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(fleet(3000)))); got != "3000 api_error" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+}
+
+func TestResumedRunSendsNothingThatIsThereAndKeepsItsCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(6)
+		api := newFakeAPI(ids)
+		api.states[ids[1]] = apiclient.StateRunning
+		api.boot(ids[2])
+		r := startRun(ids)
+		r.Resumed = true
+		r.Groups[0].Settled = []InstanceResult{{InstanceID: ids[0], Outcome: OutcomeFailed, Reason: ReasonRecycled}}
+		r.Groups[0].Attempted = map[string]int{ids[1]: 1, ids[2]: 1, ids[3]: 3}
+		report := newTestBatcher(t, api).Run(t.Context(), r)
+		if got := listing(report); got != "1 boot_failed, 1 recycled, 4 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+		for _, asked := range api.starts {
+			for _, id := range asked {
+				if id != ids[4] && id != ids[5] {
+					t.Errorf("%s was sent", id)
+				}
+			}
+		}
+	})
+}
+
+func TestIDInTwoGroupsIsWorkedOnOnceAndReportedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(30)
+		api := newFakeAPI(ids)
+		r := startRun(nil)
+		r.Groups = []Group{{Name: "a", IDs: append([]string{" " + ids[0] + " "}, ids[:20]...)}, {Name: "b", IDs: ids[10:]}, {Name: "c", Err: errors.New("gone")}}
+		report := newTestBatcher(t, api).Run(t.Context(), r)
+		sent := map[string]int{}
+		for _, asked := range api.starts {
+			for _, id := range asked {
+				sent[id]++
+			}
+		}
+		a, b, c := report.Groups[0], report.Groups[1], report.Groups[2]
+		if a.Total != 20 || a.Duplicates != 1 || a.Done != 20 || b.Total != 20 || b.Done != 20 || c.Err != "gone" || c.Result() != ResultFailed || report.Result() != ResultPartial {
+			t.Errorf("%+v", report)
+		}
+		for id, n := range sent {
+			if n != 1 {
+				t.Errorf("%s was sent %d times", id, n)
+			}
+		}
+	})
+}
+
+func TestStopsAreVerifiedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(3))
+		api.states["i-000000"], api.states["i-000001"] = apiclient.StateRunning, apiclient.StateRunning
+		delete(api.states, "i-000002")
+		r := startRun(fleet(3))
+		r.Action = ActionStop
+		if got := listing(newTestBatcher(t, api).Run(t.Context(), r)); got != "3 stopped" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+}
+
+func TestLastStartLeavesInTimeThoughPollsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 30000
+		api := newFakeAPI(fleet(n))
+		begun := time.Now()
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(n)))
+		if got := listing(report); got != "30000 started" || len(api.starts) != n/100 {
+			t.Errorf("%s with %d StartInstances", got, len(api.starts))
+		}
+		limit := time.Duration(1.05 * n / 100 / 10 * float64(time.Second))
+		if last := slices.MaxFunc(api.startTimes, time.Time.Compare).Sub(begun); last > limit {
+			t.Errorf("the last start left after %s, want at most %s", last, limit)
+		}
+		early := 0
+		for _, at := range api.lookTimes {
+			if at.Before(slices.MaxFunc(api.startTimes, time.Time.Compare)) {
+				early++
+			}
+		}
+		if early < 5 {
+			t.Errorf("%d polls while starts were waiting: they starve", early)
+		}
+	})
+}
