@@ -1,0 +1,165 @@
+package batcher
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"zecpower/apiclient"
+)
+
+// bigAPI is a healthy account that costs a few bytes an instance, so that what
+// a test measures is the run's own.
+type bigAPI struct {
+	latency time.Duration
+	boot    time.Duration
+	began   time.Time
+
+	mu       sync.Mutex // guards all below
+	accepted []uint32   // milliseconds after began plus 1; 0 is STOPPED
+	requests int
+	last     time.Time // when the last start was accepted
+	peak     uint64    // most heap in use that was seen
+	sample   bool
+}
+
+func newBigAPI(n int) *bigAPI {
+	return &bigAPI{latency: 50 * time.Millisecond, boot: 20 * time.Second, began: time.Now(), accepted: make([]uint32, n)}
+}
+
+func position(id string) int {
+	n := 0
+	for _, digit := range id[2:] {
+		n = 10*n + int(digit-'0')
+	}
+	return n
+}
+
+func (a *bigAPI) StartInstances(_ context.Context, ids []string) (apiclient.PowerReply, error) {
+	time.Sleep(a.latency)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last = time.Now()
+	for _, id := range ids {
+		a.accepted[position(id)] = uint32(time.Since(a.began).Milliseconds()) + 1
+	}
+	a.look()
+	return apiclient.PowerReply{RequestID: fmt.Sprintf("T%d", a.requests)}, nil
+}
+
+func (a *bigAPI) StopInstances(context.Context, []string, bool) (apiclient.PowerReply, error) {
+	panic("not used")
+}
+
+func (a *bigAPI) DescribeInstancesStatus(_ context.Context, q apiclient.StatusQuery) (apiclient.StatusPage, error) {
+	time.Sleep(a.latency)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.look()
+	page := apiclient.StatusPage{TotalCount: len(q.InstanceIDs), Instances: make([]apiclient.InstanceStatus, 0, len(q.InstanceIDs))}
+	now := uint32(time.Since(a.began).Milliseconds())
+	for _, id := range q.InstanceIDs {
+		state := apiclient.StateBooting
+		switch at := a.accepted[position(id)]; {
+		case at == 0:
+			state = apiclient.StateStopped
+		case now-at >= uint32(a.boot.Milliseconds()):
+			state = apiclient.StateRunning
+		}
+		page.Instances = append(page.Instances, apiclient.InstanceStatus{InstanceID: id, State: state})
+	}
+	return page, nil
+}
+
+// look counts a request, and now and then how much memory is in use.
+func (a *bigAPI) look() {
+	if a.requests++; a.sample && a.requests%100 == 0 {
+		a.peak = max(a.peak, memoryInUse())
+	}
+}
+
+// memoryInUse is what the process holds for heap and stacks, garbage that was
+// not collected yet and room that was not given back included.
+func memoryInUse() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Sys - m.HeapReleased
+}
+
+func newBigBatcher(tb testing.TB, api API, perSecond float64) *Batcher {
+	backoff := Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
+	budget, err := NewBudget(BudgetConfig{RequestsPerSecond: perSecond, Burst: 10, MaxInFlight: 8, Backoff: backoff, Seed: 1})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	b, err := New(Config{
+		API: api, Budget: budget, Size: 100, Attempts: 3, Backoff: backoff,
+		PollInterval: 5 * time.Second, BootTimeout: 10 * time.Minute, Seed: 1,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// 10,000 stopped instances, 50 ms a request: until the last start is accepted,
+// against a loop that sends one chunk after the other and looks at nothing. The
+// time is virtual, so the ratio says what the design does, and ns/op what it
+// costs in CPU.
+//
+//	go test ./batcher -run '^$' -bench Run10000
+func BenchmarkRun10000(b *testing.B) {
+	const n = 10000
+	ids := fleet(n)
+	var ours, loop time.Duration
+	var starts int
+	for b.Loop() {
+		inBubble(b, func() {
+			api := newBigAPI(n)
+			report := newBigBatcher(b, api, 1000).Run(context.Background(), startRun(ids))
+			if report.Groups[0].Done != n {
+				b.Fatalf("%d started", report.Groups[0].Done)
+			}
+			ours, starts = api.last.Sub(api.began), n/100
+		})
+		inBubble(b, func() {
+			api := newBigAPI(n)
+			for k := 0; k < n; k += 100 {
+				_, _ = api.StartInstances(context.Background(), ids[k:k+100])
+			}
+			loop = api.last.Sub(api.began)
+		})
+	}
+	b.ReportMetric(ours.Seconds(), "virtual-s")
+	b.ReportMetric(loop.Seconds(), "loop-virtual-s")
+	b.ReportMetric(loop.Seconds()/ours.Seconds(), "times-faster")
+	b.ReportMetric(float64(starts), "starts")
+}
+
+// Everything that the process holds, ids and report included.
+func Test200000InstancesFitIn300MB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		const n = 200_000
+		api := newBigAPI(n)
+		api.sample = true
+		ids := fleet(n)
+		debug.FreeOSMemory() // what other tests left behind
+		report := newBigBatcher(t, api, 100).Run(context.Background(), startRun(ids))
+		peak := max(api.peak, memoryInUse())
+		if report.Groups[0].Done != n {
+			t.Errorf("%d started", report.Groups[0].Done)
+		}
+		t.Logf("at most %d MB in use, %d requests", peak>>20, api.requests)
+		if peak > 300<<20 {
+			t.Errorf("%d MB in use, want at most 300", peak>>20)
+		}
+	})
+}
