@@ -1,0 +1,244 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"zecpower/batcher"
+	"zecpower/internal/config"
+	"zecpower/internal/ledger"
+)
+
+// endedServer is a web server that has ended.
+type endedServer struct{ err error }
+
+func (s endedServer) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+func (s endedServer) Err() error { return s.err }
+
+func TestAWebServerThatEndsByItselfIsToldLoudly(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{"by itself": {errors.New("accept: too many open files"), 1}, "stopped": {nil, 0}} {
+		t.Run(name, func(t *testing.T) {
+			core, logs := observer.New(zap.ErrorLevel)
+			d := &Daemon{log: zap.New(core)}
+			d.watchWeb(endedServer{c.err})
+			if got := logs.FilterMessageSnippet("the web server ended").Len(); got != c.want {
+				t.Errorf("%d lines, want %d: %v", got, c.want, logs.All())
+			}
+			if (d.webEnd.Load() != nil) != (c.err != nil) {
+				t.Errorf("status is not told: %v", d.webEnd.Load())
+			}
+		})
+	}
+}
+
+func TestTeardownGoesBackwardsAndTellsEveryError(t *testing.T) {
+	var down teardown
+	var order []string
+	for _, name := range []string{"ledger", "web server", "control socket"} {
+		down.push(name, func() error {
+			order = append(order, name)
+			if name == "web server" {
+				return nil
+			}
+			return errors.New("broken")
+		})
+	}
+	err := down.run(zap.NewNop())
+	if !slices.Equal(order, []string{"control socket", "web server", "ledger"}) {
+		t.Errorf("order: %q", order)
+	}
+	if want := "stopping the control socket: broken\nstopping the ledger: broken"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+func TestStopperIsBounded(t *testing.T) {
+	var deadline time.Time
+	err := stopper(func(ctx context.Context) error {
+		deadline, _ = ctx.Deadline()
+		return context.DeadlineExceeded
+	})()
+	if err != nil || deadline.IsZero() || time.Until(deadline) > stopGrace {
+		t.Errorf("%v, bounded by %s", err, deadline)
+	}
+}
+
+func TestWatchWaitsUntilAFileHasComeToRest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a")
+	w := newWatch([]string{path})
+	looks := func(want ...bool) {
+		t.Helper()
+		for i, want := range want {
+			if got := w.changed(); got != want {
+				t.Errorf("look %d: changed is %v, want %v", i+1, got, want)
+			}
+		}
+	}
+	looks(false, false)
+	write("ab")
+	looks(false) // it may still be written
+	write("abc")
+	looks(false, true, true) // until it is read
+	w.remember()
+	looks(false)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	looks(false, true)
+}
+
+func TestWatchFollowsOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	w := newWatch([]string{a})
+	w.follow([]string{a, b})
+	if err := os.WriteFile(b, []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if w.changed() || !w.changed() {
+		t.Error("a file that is newly followed appeared, and nobody noticed")
+	}
+}
+
+func TestHistoryQuestionsSurviveTheControlSocket(t *testing.T) {
+	at := time.Date(2026, 11, 23, 7, 45, 0, 123, time.UTC)
+	for _, q := range []ledger.Query{
+		{},
+		{Schedule: "morning", Group: "web", Instance: "i-1 &=?", Since: at, Until: at.Add(time.Hour), Limit: 7},
+	} {
+		values, err := url.ParseQuery(HistoryValues(q).Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseHistory(values)
+		if err != nil || !reflect.DeepEqual(got, q) {
+			t.Errorf("got %+v, %v, want %+v", got, err, q)
+		}
+	}
+	for query, want := range map[string]string{"since=yesterday": "since: ", "until=1": "until: ", "limit=0": `limit "0": a number from 1`, "limit=x": `limit "x"`} {
+		values, _ := url.ParseQuery(query)
+		if _, err := ParseHistory(values); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", query, err, want)
+		}
+	}
+}
+
+func TestAWrongHistoryQuestionIsRefused(t *testing.T) {
+	answer := httptest.NewRecorder()
+	(&Daemon{}).historyHandler().ServeHTTP(answer, httptest.NewRequest("GET", "/v1/history?limit=-1", nil))
+	if answer.Code != 400 || !strings.Contains(answer.Body.String(), "limit") {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+}
+
+// keptJournal is a journal that remembers.
+type keptJournal struct {
+	batcher.Journal
+	settled []batcher.InstanceResult
+}
+
+func (j *keptJournal) Settled(_, _ string, results []batcher.InstanceResult) error {
+	j.settled = append(j.settled, results...)
+	return nil
+}
+
+func TestWhatAStopCutOffIsNotFinal(t *testing.T) {
+	kept := &keptJournal{}
+	err := resumable{kept}.Settled("run", "web", []batcher.InstanceResult{
+		{InstanceID: "a", Outcome: batcher.OutcomeStarted},
+		{InstanceID: "b", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonCancelled},
+		{InstanceID: "c", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonNotFound},
+	})
+	if err != nil || len(kept.settled) != 2 || kept.settled[1].InstanceID != "c" {
+		t.Errorf("%v, %v: only what is final is to be kept", kept.settled, err)
+	}
+}
+
+func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
+	dir, at := t.TempDir(), time.Date(2026, 11, 23, 7, 45, 0, 250e6, time.UTC)
+	for _, action := range []batcher.Action{batcher.ActionStart, batcher.ActionStop, batcher.ActionStart} {
+		r := batcher.Report{
+			RunID: manualID(at), Action: action, ScheduledAt: at, StartedAt: at, FinishedAt: at.Add(time.Second),
+			Groups: []batcher.GroupReport{{Group: "web", Total: 1, Done: 1, Results: []batcher.InstanceResult{{InstanceID: "i", Outcome: batcher.OutcomeStarted}}}},
+		}
+		if err := RecordManual(dir, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := ledger.OpenReadOnly(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	entries, err := l.History(ledger.Query{})
+	if err != nil || len(entries) != 3 || entries[1].Action != "stop" {
+		t.Errorf("%+v, %v, want three entries", entries, err)
+	}
+}
+
+func TestRecordManualDoesNotWaitForADaemon(t *testing.T) {
+	dir := t.TempDir()
+	l, err := ledger.Open(ledger.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var held *ledger.HeldError
+	if err := RecordManual(dir, batcher.Report{RunID: "manual/2026-11-23T07:45:00Z"}); !errors.As(err, &held) {
+		t.Errorf("%v, want that it is held", err)
+	}
+}
+
+func TestGroupsOf(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "c.yaml")
+	text := `groups:
+  a: {instances: [i-1, i-2]}
+  b: {instances: [i-2]}
+  c: {instances_file: ids.txt}
+schedules: {s: {cron: "@daily", action: start, groups: [a, b, c]}}
+`
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.WriteFile(filepath.Join(dir, "ids.txt"), []byte("i-2\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := GroupsOf(cfg, "i-2"); !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("%q", got)
+	}
+	if err := os.Remove(filepath.Join(dir, "ids.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if got := GroupsOf(cfg, "i-2"); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("with a group that cannot be read: %q", got)
+	}
+}
