@@ -51,7 +51,7 @@ func ParseTimetable(spec string, zone *time.Location) (*Timetable, error) {
 		zone = time.UTC
 	}
 	spec = strings.TrimSpace(spec)
-	if zone.String() == time.Local.String() {
+	if zone == time.Local || zone.String() == "Local" { // with $TZ set, time.Local bears the name of a real zone
 		return nil, refuseSpec(spec, "its zone is Local, which depends on the host", "name the zone, as in Asia/Singapore")
 	}
 	t := &Timetable{text: spec, zone: zone}
