@@ -24,7 +24,10 @@ type Config struct {
 	Budget *Budget // shared by all that call the same account
 	// Size is how many ids a request names at most, 1–100.
 	Size int
-	// Attempts is how many failed starts one instance may use up in a run. At least 1.
+	// Attempts is how many failed starts one instance may use up in a run: those
+	// that the API refused to it, and those after which it fell back. At least 1.
+	// A start whose reply was lost counts once it is seen on its way; one that
+	// fell back before any look could see it passes for one that never arrived.
 	Attempts int
 	// Backoff paces the retries of one request.
 	Backoff Backoff

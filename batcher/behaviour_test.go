@@ -231,6 +231,33 @@ func TestRefusalOfABusyInstanceUsesNoAttemptUp(t *testing.T) {
 	})
 }
 
+// The same where it became free between the refusal and the look.
+func TestRefusalBeforeAnyLookIsNotFinal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		api.onStart = func(n int, ids []string) ([]string, error, bool) { return ids, nil, n == 1 }
+		b := newTestBatcher(t, api)
+		b.cfg.Attempts = 1
+		if got := listing(b.Run(t.Context(), startRun(fleet(1)))); got != "1 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+}
+
+func TestLaggingStateAfterAnAcceptedStartIsNoFailedBoot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(10))
+		shownFrom := time.Now().Add(8 * time.Second)
+		api.onStatus = func(_ int, ids []string) (apiclient.StatusPage, error, bool) {
+			return allIn(ids, apiclient.StateStopped), nil, time.Now().Before(shownFrom)
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(10)))
+		if got := listing(report); got != "10 started" || len(api.starts) != 1 {
+			t.Errorf("%s with %d StartInstances", got, len(api.starts))
+		}
+	})
+}
+
 // Found by simulation: absence in one look was believed although the API had
 // just taken a start for the instance.
 func TestAbsenceRightAfterAnAcceptedStartNeedsASecondLook(t *testing.T) {
@@ -250,7 +277,7 @@ func TestIncompleteListIsNotBelieved(t *testing.T) {
 		ids := fleet(50)
 		api := newFakeAPI(ids)
 		api.onStatus = func(n int, asked []string) (apiclient.StatusPage, error, bool) {
-			if n%2 == 0 {
+			if n > 4 {
 				return apiclient.StatusPage{}, nil, false
 			}
 			page := api.page(asked)
@@ -361,9 +388,13 @@ func TestBootTimeoutComesOnlyUponALook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(2))
 		api.bootTime = time.Hour
+		begun := time.Now()
 		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(2)))
 		if f := report.Groups[0].Failures(); len(f) != 2 || f[0].Reason != ReasonBootTimeout || f[0].State != apiclient.StateBooting {
 			t.Errorf("%+v", f)
+		}
+		if took := time.Since(begun); took < 10*time.Minute || took > 10*time.Minute+10*time.Second {
+			t.Errorf("given up after %s, the boot timeout is 10 m", took)
 		}
 	})
 }

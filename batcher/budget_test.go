@@ -1,0 +1,218 @@
+package batcher
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"zecpower/apiclient"
+)
+
+func newTestBudget(t *testing.T, perSecond float64, burst, inFlight int) *Budget {
+	t.Helper()
+	b, err := NewBudget(BudgetConfig{
+		RequestsPerSecond: perSecond, Burst: burst, MaxInFlight: inFlight, Seed: 1,
+		Backoff: Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Every window of every length: an exact bucket, moved with the ceilings, never
+// runs dry.
+func TestBudgetIsNeverExceededAlsoWhenItMoves(t *testing.T) {
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			perSecond, burst := 10.0, 10
+			b := newTestBudget(t, perSecond, burst, 4)
+			tokens, last := float64(burst), time.Now()
+			refill := func() {
+				now := time.Now()
+				tokens, last = min(float64(burst), tokens+perSecond*now.Sub(last).Seconds()), now
+			}
+			for range 400 {
+				if r.IntN(20) == 0 {
+					refill()
+					perSecond, burst = 1+40*r.Float64(), 1+r.IntN(30)
+					tokens = min(tokens, float64(burst))
+					if err := b.SetLimits(perSecond, burst, 1+r.IntN(8)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p := <-b.ask(Priority(r.IntN(int(priorities)))).granted
+				refill()
+				if tokens--; tokens < -1e-3 {
+					t.Fatalf("seed %d: a request left %.3f requests too early", seed, -tokens)
+				}
+				if r.IntN(5) == 0 {
+					time.Sleep(time.Duration(r.IntN(2000)) * time.Millisecond)
+				}
+				var e *apiclient.Error
+				if r.IntN(30) == 0 {
+					e = &apiclient.Error{Class: apiclient.ClassThrottled}
+				}
+				p.done(e)
+			}
+		})
+	}
+}
+
+func TestBudgetBoundsWhatIsInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 1000, 100, 3)
+		var tickets []*ticket
+		for range 5 {
+			tickets = append(tickets, b.ask(PriorityStart))
+		}
+		granted := func() (n int) {
+			for _, tk := range tickets {
+				n += len(tk.granted)
+			}
+			return n
+		}
+		if granted() != 3 {
+			t.Errorf("%d in flight, want 3", granted())
+		}
+		(<-tickets[0].granted).withdraw()
+		b.cancel(tickets[1]) // granted already: the place is free again
+		if granted() != 3 {
+			t.Errorf("%d granted after two were given back, want 3 (one of them taken over)", granted())
+		}
+	})
+}
+
+// With starts, looks and polls all waiting, each lower priority gets its share.
+func TestNoPriorityStarves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 10, 1, 1)
+		counts := [priorities]int{}
+		var tickets [priorities]*ticket
+		for range 1000 {
+			for p := range priorities {
+				if tickets[p] == nil {
+					tickets[p] = b.ask(p)
+				}
+			}
+			var got *permit
+			var of Priority
+			select {
+			case got = <-tickets[PriorityStart].granted:
+				of = PriorityStart
+			case got = <-tickets[PriorityDiagnose].granted:
+				of = PriorityDiagnose
+			case got = <-tickets[PriorityPoll].granted:
+				of = PriorityPoll
+			}
+			counts[of]++
+			tickets[of] = nil
+			got.done(nil)
+		}
+		if counts[PriorityStart] < 950 || counts[PriorityDiagnose] < 15 || counts[PriorityPoll] < 15 {
+			t.Errorf("starts, looks, polls: %v", counts)
+		}
+	})
+}
+
+func TestThrottledOnceIsHalvedOnceHoweverManyRepliesSaySo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 20, 8, 8)
+		told := 0
+		b.onThrottle = func(float64, time.Duration) { told++ }
+		var permits []*permit
+		for range 8 {
+			permits = append(permits, <-b.ask(PriorityStart).granted)
+		}
+		for _, p := range permits {
+			p.done(&apiclient.Error{Class: apiclient.ClassThrottled, RetryAfter: 3 * time.Second})
+		}
+		if b.Rate() != 10 || told != 1 {
+			t.Errorf("rate %g after being told %d times", b.Rate(), told)
+		}
+		asked := time.Now()
+		<-b.ask(PriorityStart).granted
+		if waited := time.Since(asked); waited < 3*time.Second {
+			t.Errorf("the next request left after %s, Retry-After was 3 s", waited)
+		}
+	})
+}
+
+func TestRetryAfterOfA503PausesTheAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 20, 8, 8)
+		(<-b.ask(PriorityStart).granted).done(&apiclient.Error{Class: apiclient.ClassTransient, RetryAfter: 9 * time.Second})
+		asked := time.Now()
+		<-b.ask(PriorityStart).granted
+		if waited := time.Since(asked); waited != 9*time.Second {
+			t.Errorf("the next request left after %s, want 9 s", waited)
+		}
+	})
+}
+
+// The story of an outage, as the gate lives it.
+func TestGateProbesOneAtATimeWithGrowingPauses(t *testing.T) {
+	now := time.Now()
+	rng := rand.New(rand.NewPCG(1, 1))
+	g := gate{backoff: Backoff{Initial: time.Second, Max: 30 * time.Second}}
+	early, _ := g.leave() // a request that will hang until the end of the story
+	for k := range gateFailures {
+		if g.closed() {
+			t.Fatalf("closed after %d failures", k)
+		}
+		epoch, probe := g.leave()
+		g.failed(now, epoch, probe, rng)
+	}
+	longest := time.Duration(0)
+	for range 20 {
+		ok, at := g.admits(now)
+		if ok || !at.After(now) {
+			t.Fatal("no pause before a probe")
+		}
+		if pause := at.Sub(now); pause > 30*time.Second {
+			t.Fatalf("a pause of %s", pause)
+		} else if pause > longest {
+			longest = pause
+		}
+		now = at
+		if ok, _ := g.admits(now); !ok {
+			t.Fatal("no probe after the pause")
+		}
+		epoch, probe := g.leave()
+		if ok, at := g.admits(now); ok || !at.IsZero() || !probe {
+			t.Fatal("two probes at once")
+		}
+		g.failed(now, epoch, probe, rng)
+	}
+	if longest < 15*time.Second {
+		t.Errorf("the pauses grew to %s only", longest)
+	}
+	now = now.Add(time.Minute)
+	_, probe := g.leave()
+	if !g.answered(probe) || g.closed() {
+		t.Error("an answer does not open it")
+	}
+	for range 10 { // replies from before say nothing about now
+		g.failed(now, early, false, rng)
+	}
+	if g.closed() {
+		t.Error("requests from before the opening closed it again")
+	}
+}
+
+func TestBackoffStaysWithinItsBounds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	b := Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
+	for n := range 100 {
+		if d := b.delay(n, rng); d < 0 || d > b.Max || d > b.Initial<<min(n, 10) {
+			t.Errorf("retry %d after %s", n, d)
+		}
+	}
+	for _, bad := range []Backoff{{}, {Initial: 2, Max: 1}, {Initial: -1, Max: 1}} {
+		if bad.validate() == nil {
+			t.Errorf("%+v is accepted", bad)
+		}
+	}
+}
