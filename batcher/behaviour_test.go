@@ -471,6 +471,27 @@ func TestResumedRunSendsNothingThatIsThereAndKeepsItsCounts(t *testing.T) {
 	})
 }
 
+// What was in flight when the process died may have been applied, and a
+// describe may lag: STOPPED right after the restart proves nothing.
+func TestResumedRunDoesNotTrustItsFirstLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(5)
+		api := newFakeAPI(ids)
+		shownFrom := time.Now().Add(4 * time.Second)
+		for _, id := range ids {
+			api.boot(id)
+		}
+		api.onStatus = func(_ int, asked []string) (apiclient.StatusPage, error, bool) {
+			return allIn(asked, apiclient.StateStopped), nil, time.Now().Before(shownFrom)
+		}
+		r := startRun(ids)
+		r.Resumed = true
+		if newTestBatcher(t, api).Run(t.Context(), r); len(api.starts) != 0 {
+			t.Errorf("%d StartInstances for instances on their way", len(api.starts))
+		}
+	})
+}
+
 func TestIDInTwoGroupsIsWorkedOnOnceAndReportedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids := fleet(30)

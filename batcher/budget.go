@@ -239,7 +239,6 @@ func (b *Budget) throttled(now time.Time, p *permit, retryAfter time.Duration) {
 	b.climb(now)
 	b.pace.throttled(now, b.resume(now), p.rate)
 	b.applyRate(now)
-	b.drain(now)
 	if b.onThrottle != nil {
 		b.onThrottle(b.pace.rate, retryAfter)
 	}
@@ -278,13 +277,6 @@ func (b *Budget) applyRate(now time.Time) {
 	}
 	b.limiter.SetLimitAt(now, rate.Limit(b.pace.rate))
 	b.limiter.SetBurstAt(now, burst)
-}
-
-// drain empties the bucket: what was saved up belongs to a rate that proved too high.
-func (b *Budget) drain(now time.Time) {
-	if saved := int(b.limiter.TokensAt(now)); saved > 0 {
-		b.limiter.AllowN(now, saved)
-	}
 }
 
 // dispatch grants what may leave now and sets the timer for what comes next.
