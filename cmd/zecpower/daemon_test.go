@@ -185,6 +185,11 @@ func TestSIGTERMLeavesARunToBeResumed(t *testing.T) {
 	}
 	d.stop()
 	d.await("run suspended, the next start resumes it", 1)
+	for _, message := range []string{"run finished", "instance failed"} {
+		if told := d.events(message); len(told) > 0 {
+			t.Errorf("a run that goes on later was told as over: %v", told)
+		}
+	}
 
 	d = w.daemon()
 	second := d.await("run started", 1)

@@ -181,6 +181,44 @@ func TestWhatAStopCutOffIsNotFinal(t *testing.T) {
 	}
 }
 
+// keptEvents is an observer that remembers.
+type keptEvents struct {
+	batcher.Quiet
+	settled, finished int
+}
+
+func (o *keptEvents) Settled(_ batcher.RunInfo, _ string, results []batcher.InstanceResult) {
+	o.settled += len(results)
+}
+func (o *keptEvents) RunFinished(batcher.RunInfo, batcher.Report) { o.finished++ }
+
+func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
+	done := batcher.InstanceResult{InstanceID: "a", Outcome: batcher.OutcomeStarted}
+	lost := batcher.InstanceResult{InstanceID: "b", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonAPIError}
+	cut := batcher.InstanceResult{InstanceID: "c", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonCancelled}
+	for name, c := range map[string]struct {
+		results           []batcher.InstanceResult
+		settled, finished int
+	}{
+		"finished": {[]batcher.InstanceResult{done, lost}, 2, 1},
+		"cut off":  {[]batcher.InstanceResult{done, lost, cut}, 2, 0},
+		"all cut":  {[]batcher.InstanceResult{cut}, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept := &keptEvents{}
+			o, before := suspending{kept}, slices.Clone(c.results)
+			o.Settled(batcher.RunInfo{}, "web", c.results)
+			o.RunFinished(batcher.RunInfo{}, batcher.Report{Groups: []batcher.GroupReport{{Group: "web", Results: c.results}}})
+			if kept.settled != c.settled || kept.finished != c.finished {
+				t.Errorf("told of %d results and %d ends, want %d and %d", kept.settled, kept.finished, c.settled, c.finished)
+			}
+			if !slices.Equal(c.results, before) {
+				t.Error("the report itself was changed")
+			}
+		})
+	}
+}
+
 func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
 	dir, at := t.TempDir(), time.Date(2026, 11, 23, 7, 45, 0, 250e6, time.UTC)
 	for _, action := range []batcher.Action{batcher.ActionStart, batcher.ActionStop, batcher.ActionStart} {

@@ -157,7 +157,7 @@ func (d *Daemon) ledgerWarning(message string, err error) {
 }
 
 func (d *Daemon) observers() batcher.Observers {
-	all := batcher.Observers{d.metrics, d.events, d.runs}
+	all := batcher.Observers{suspending{d.metrics}, suspending{d.events}, d.runs}
 	if d.opts.Observer != nil {
 		all = append(all, d.opts.Observer)
 	}

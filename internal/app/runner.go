@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"zecpower/batcher"
 	"zecpower/scheduler"
@@ -53,14 +54,42 @@ type resumable struct{ batcher.Journal }
 
 // Settled implements batcher.Journal.
 func (j resumable) Settled(runID, group string, results []batcher.InstanceResult) error {
-	final := make([]batcher.InstanceResult, 0, len(results))
-	for _, r := range results {
-		if r.Reason != batcher.ReasonCancelled {
-			final = append(final, r)
-		}
-	}
-	if len(final) == 0 {
+	results = final(results)
+	if len(results) == 0 {
 		return nil
 	}
-	return j.Journal.Settled(runID, group, final)
+	return j.Journal.Settled(runID, group, results)
+}
+
+// suspending is the same for who watches: a run that the daemon's stop cut off
+// did not fail, and the next start resumes it. The scheduler tells of it.
+type suspending struct{ batcher.Observer }
+
+// Settled implements batcher.Observer.
+func (o suspending) Settled(run batcher.RunInfo, group string, results []batcher.InstanceResult) {
+	if results = final(results); len(results) > 0 {
+		o.Observer.Settled(run, group, results)
+	}
+}
+
+// RunFinished implements batcher.Observer.
+func (o suspending) RunFinished(run batcher.RunInfo, r batcher.Report) {
+	for _, g := range r.Groups {
+		if slices.ContainsFunc(g.Results, cutOff) {
+			return
+		}
+	}
+	o.Observer.RunFinished(run, r)
+}
+
+// cutOff reports whether a result is a stop of the daemon's doing: nothing else
+// cancels a scheduled run.
+func cutOff(r batcher.InstanceResult) bool { return r.Reason == batcher.ReasonCancelled }
+
+// final are the results that are not cut off.
+func final(results []batcher.InstanceResult) []batcher.InstanceResult {
+	if !slices.ContainsFunc(results, cutOff) {
+		return results
+	}
+	return slices.DeleteFunc(slices.Clone(results), cutOff)
 }
