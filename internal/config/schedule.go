@@ -12,9 +12,16 @@ import (
 	"zecpower/scheduler"
 )
 
+// manualRuns is what stands in the place of a schedule's name in the ids of runs by hand.
+const manualRuns = "manual"
+
 func (l *loader) schedules(key, value *yaml.Node) {
 	l.config.Schedules = make([]scheduler.Schedule, 0, len(value.Content)/2)
 	l.Names(value, func(name string, key, value *yaml.Node) {
+		if name == manualRuns {
+			l.Refuse(key, strictyaml.Faultf("choose another", "the name is taken: runs by hand go by it in history"))
+			return
+		}
 		l.config.Schedules = append(l.config.Schedules, l.schedule(name, key, value))
 	})
 	l.needSome(key, value, "schedule")
