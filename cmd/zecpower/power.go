@@ -138,7 +138,12 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	unhook := context.AfterFunc(ctx, func() {
-		bar.say(h.stderr, "stopping: nothing more is sent, requests in flight are awaited; once more to quit at once")
+		const stopping = "stopping: nothing more is sent, requests in flight are awaited; once more to quit at once"
+		if !bar.visible() {
+			logger.Info(stopping)
+			return
+		}
+		fmt.Fprintln(bar, stopping)
 	})
 	report, err := m.Run(ctx)
 	unhook()

@@ -50,13 +50,6 @@ func (p *progress) Write(line []byte) (int, error) {
 	return p.w.Write(line)
 }
 
-func (p *progress) say(w io.Writer, text string) {
-	if p.show {
-		w = p
-	}
-	fmt.Fprintln(w, text)
-}
-
 // A line that is longer than the terminal is wide wraps, and every redraw would
 // leave a line behind.
 const (

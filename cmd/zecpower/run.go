@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/internal/app"
-	"zecpower/internal/config"
 	"zecpower/internal/logging"
 	"zecpower/internal/web"
 )
@@ -91,12 +90,9 @@ func (h *host) runDaemon(ctx context.Context, opts app.Options) error {
 	if err == nil {
 		return nil
 	}
-	opts.Logger.Error("daemon failed", zap.Error(err))
+	opts.Logger.Error("daemon failed", zap.String("error", err.Error())) // told here, so not printed again
 	if _, ok := errors.AsType[*app.ConfigError](err); ok {
-		return &exit{exitConfig, err}
+		return &exit{status: exitConfig}
 	}
-	if _, ok := errors.AsType[*config.Invalid](err); ok {
-		return &exit{exitConfig, err}
-	}
-	return &exit{exitFailed, err}
+	return &exit{status: exitFailed}
 }

@@ -102,7 +102,7 @@ func firstDaemon(places []daemonFolders, ask func(daemonFolders) error) error {
 
 func printStatus(w io.Writer, s app.Status) error {
 	fmt.Fprintf(w, "zecpower %s, up %s\n", cmp.Or(s.Version, "unknown"), s.At.Sub(s.StartedAt).Round(time.Second))
-	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, s.Config.LoadedAt.Format(time.RFC3339))
+	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, moment(s.Config.LoadedAt))
 	if s.Config.Rejected != "" {
 		fmt.Fprintf(w, "LAST RELOAD REFUSED, the one above stays:\n  %s\n", strings.ReplaceAll(s.Config.Rejected, "\n", "\n  "))
 	}
@@ -141,10 +141,10 @@ func printRuns(w io.Writer, s app.Status) error {
 	fmt.Fprintln(tw, "\nRUN IN PROGRESS\tACTION\tSETTLED\tON THE WAY\tFAILED\tSINCE\tDEADLINE")
 	for _, r := range s.Runs {
 		fmt.Fprintf(tw, "%s\t%s\t%d of %d\t%d\t%d\t%s\t%s\n", r.RunID, r.Action, r.Settled, r.Total, r.Pending, r.Failed,
-			r.StartedAt.Format(time.RFC3339), moment(r.Deadline))
+			moment(r.StartedAt), moment(r.Deadline))
 	}
 	for _, r := range s.Waiting {
-		fmt.Fprintf(tw, "%s\t\tbegins %s\n", r.RunID, r.RunAt.Format(time.RFC3339))
+		fmt.Fprintf(tw, "%s\t\tbegins %s\n", r.RunID, moment(r.RunAt))
 	}
 	return tw.Flush()
 }
@@ -166,5 +166,5 @@ func moment(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.Format(time.RFC3339)
+	return t.Local().Format(tableTime)
 }

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"zecpower/internal/config"
+	"zecpower/internal/logging"
+	"zecpower/internal/metrics"
+)
+
+// A refused configuration is read again now and then: what it lacks may be a
+// file that nobody watches. The same refusal is told once, another one again.
+func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.InfoLevel)
+		log := zap.New(core)
+		loads, refusal := 0, errors.New("web.txt: there is no such file")
+		hangup := make(chan os.Signal)
+		d := &Daemon{
+			log: log, metrics: metrics.New(), events: logging.NewEvents(logging.EventsConfig{Logger: log}), notify: newNotifier(log),
+			opts: Options{ConfigPath: "c.yaml", Hangup: hangup, Load: func() (*config.Config, error) { loads++; return nil, refusal }},
+		}
+		d.reloaded.Store(&reloadState{at: time.Now()})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); d.reloading(ctx, newWatch(nil)) }()
+		expect := func(wantLoads, wantTold int) {
+			t.Helper()
+			synctest.Wait()
+			if told := logs.FilterMessage(logging.EventConfigurationRejected).Len(); loads != wantLoads || told != wantTold {
+				t.Errorf("read %d times and told %d times, want %d and %d", loads, told, wantLoads, wantTold)
+			}
+		}
+		time.Sleep(10 * retryEvery)
+		expect(0, 0) // nothing was refused
+		hangup <- os.Interrupt
+		expect(1, 1)
+		time.Sleep(3 * retryEvery)
+		expect(4, 1)
+		refusal = errors.New("web.txt:1:1: not an id")
+		time.Sleep(2 * retryEvery)
+		expect(6, 2)
+		hangup <- os.Interrupt // somebody asks, and is told
+		expect(7, 3)
+		cancel()
+		<-done
+	})
+}
