@@ -10,7 +10,7 @@ import (
 
 // A long soak: go test ./batcher -run TestSimulation -sim.seeds=20000 -timeout 0
 var (
-	simSeeds = flag.Int("sim.seeds", 300, "how many seeds TestSimulation runs")
+	simSeeds = flag.Int("sim.seeds", defaultSeeds, "how many seeds TestSimulation runs")
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone, and say what it is about")
 	simID    = flag.String("sim.id", "", "with -sim.seed: tell the story of this instance")
 	simFrom  = flag.Uint64("sim.from", 1, "the first seed")
