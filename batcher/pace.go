@@ -16,7 +16,7 @@ const (
 	// paceHold and paceTopHold bound how many windows a pace stays at what works
 	// before it probes for more. The better a limit is known, and the less there
 	// is to gain below the ceiling, the longer.
-	paceHold, paceTopHold = 4, 70
+	paceHold, paceTopHold = 4, 90
 	// paceMissed is the hold after a limit was jumped over by far.
 	paceMissed = 3
 	// paceSure is the step, as a share of the rate, that pins a limit down well.
@@ -25,7 +25,7 @@ const (
 	paceCut = 0.05
 	// The first step of a probe is the larger of a share of the rate and one of
 	// the ceiling; a larger share where the limit is lost sight of. Steps double.
-	paceFirst, paceFirstOfCeiling, paceFirstWhenLost = 0.02, 0.025, 0.1
+	paceFirst, paceFirstOfCeiling, paceFirstWhenLost = 0.02, 0.025, 0.2
 	// paceTopStep bounds a step, as a share of the rate and of the ceiling.
 	paceTopStep = 0.25
 	// paceFloor is the slowest pace, in requests a second: one every 10 s still notices recovery.

@@ -28,18 +28,18 @@ func TestPaceTellsTheStoryOfAnAccount(t *testing.T) {
 	p.throttled(now, now, 40)
 	is("throttled, nothing known,", p.rate, 20)
 	is("after one window", step(paceWindow), 20)
-	is("with a first, quick step", step(paceWindow), 24)
-	p.throttled(now, now, 24)
-	is("throttled by the probe", p.rate, 12)
+	is("with a first, quick step", step(paceWindow), 28)
+	p.throttled(now, now, 28)
+	is("throttled by the probe", p.rate, 14)
 	is("back at what worked", step(paceWindow), 20)
 	is("staying there", step(2*paceWindow), 20)
 	for p.step == 0 {
 		step(paceWindow)
 	}
-	is("probing in small steps", p.rate, 21)
-	is("that double", step(paceWindow), 23)
-	p.throttled(now, now, 21) // the reply to the step before comes late
-	is("halved from the rate that was throttled", p.rate, 10.5)
+	is("probing in small steps", p.rate, 22)
+	is("that double", step(paceWindow), 26)
+	p.throttled(now, now, 22) // the reply to the step before comes late
+	is("halved from the rate that was throttled", p.rate, 11)
 	is("and back", step(paceWindow), 20)
 	p.throttled(now, now, 20)
 	is("what worked is doubted", step(paceWindow), 19)
