@@ -219,10 +219,14 @@ func TestReload(t *testing.T) {
 	d := w.daemon().ready()
 	d.await("run finished", 1)
 
+	t.Run("SIGHUP reads again though nothing changed", func(t *testing.T) {
+		d.signal(syscall.SIGHUP)
+		d.await("configuration reloaded", 1)
+	})
 	t.Run("a good one says what it changed", func(t *testing.T) {
 		w.configure(groups + beat + "  moved: {cron: \"0 8 * * *\", action: start, groups: [web]}\n  new: {cron: \"@yearly\", action: stop, groups: [web]}\n")
 		d.signal(syscall.SIGHUP)
-		e := d.await("configuration reloaded", 1)
+		e := d.await("configuration reloaded", 2)
 		for key, want := range map[string]string{"schedules_added": "new", "schedules_removed": "gone", "schedules_moved": "moved"} {
 			if got := e.texts(key); !slices.Equal(got, []string{want}) {
 				t.Errorf("%s: %q, want %s", key, got, want)
@@ -249,10 +253,10 @@ func TestReload(t *testing.T) {
 	})
 	t.Run("a file that changes is read without being asked", func(t *testing.T) {
 		w.configure(groups + beat)
-		d.await("configuration reloaded", 2)
+		d.await("configuration reloaded", 3)
 		d.awaitMetric("zecpower_config_last_reload_successful", "", "1")
 		w.write("web.txt", fleetFile(8))
-		d.await("configuration reloaded", 3)
+		d.await("configuration reloaded", 4)
 		if err := eventually(func() error { return w.running(8) }); err != nil {
 			t.Error(err)
 		}

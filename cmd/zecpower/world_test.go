@@ -33,10 +33,11 @@ type world struct {
 	endpoint string
 	dir      string // short: it holds a socket
 	env      []string
+	budget   string // keys of the api section
 
 	mu      sync.Mutex
-	started map[string]int         // requests to start an instance that had reached RUNNING before, or started there
-	asked   map[string][]time.Time // when a start named an instance
+	started map[string]int        // requests to start an instance that had reached RUNNING before, or started there
+	asked   map[string][]exchange // the starts that named an instance
 }
 
 // healthyFleet is n instances that are up within moments.
@@ -59,7 +60,7 @@ func newWorld(t *testing.T, o zecsim.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w := &world{t: t, sim: sim, dir: dir, started: map[string]int{}, asked: map[string][]time.Time{}, env: []string{
+	w := &world{t: t, sim: sim, dir: dir, started: map[string]int{}, asked: map[string][]exchange{}, budget: "requests_per_second: 200, burst: 20", env: []string{
 		"ZENLAYER_ACCESS_KEY_ID=demo", "ZENLAYER_ACCESS_KEY_SECRET=demo", "HOME=" + dir, "XDG_STATE_HOME=" + dir + "/xdg",
 	}}
 	server := httptest.NewServer(http.HandlerFunc(w.serve))
@@ -76,24 +77,35 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 			return // the client is gone
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		w.noteStarts(body)
+		defer w.noteStarts(body)()
 	}
 	w.sim.ServeHTTP(rw, r)
 }
 
-func (w *world) noteStarts(body []byte) {
+// exchange is when a request came and when its reply was out.
+type exchange struct{ asked, answered time.Time }
+
+// noteStarts is called before a start is judged, and its answer after.
+func (w *world) noteStarts(body []byte) (answered func()) {
 	var request struct {
 		InstanceIDs []string `json:"instanceIds"`
 	}
 	if json.Unmarshal(body, &request) != nil {
-		return
+		return func() {}
 	}
+	asked := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, id := range request.InstanceIDs {
-		w.asked[id] = append(w.asked[id], time.Now())
 		if in, ok := w.sim.Instance(id); ok && !in.FirstRunning.IsZero() {
 			w.started[id]++
+		}
+	}
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, id := range request.InstanceIDs {
+			w.asked[id] = append(w.asked[id], exchange{asked, time.Now()})
 		}
 	}
 }
@@ -105,13 +117,19 @@ func (w *world) startsOfRunning(id string) int {
 	return w.started[id]
 }
 
-// cutOff counts those of some kills that came right after a start of the instance.
+// journalled is how long after a reply it has been noted, also on a busy machine.
+const journalled = 150 * time.Millisecond
+
+// cutOff counts those of some kills after which nobody knew of a start of the
+// instance: they came before its reply, or before that was noted.
 func (w *world) cutOff(id string, kills []time.Time) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
 	for _, kill := range kills {
-		if slices.ContainsFunc(w.asked[id], func(at time.Time) bool { return !at.After(kill) && kill.Sub(at) < 300*time.Millisecond }) {
+		if slices.ContainsFunc(w.asked[id], func(x exchange) bool {
+			return !x.asked.After(kill) && kill.Sub(x.answered) < journalled
+		}) {
 			n++
 		}
 	}
@@ -134,7 +152,7 @@ func (w *world) write(name, text string) {
 // configure writes the configuration: an eager api and batch section, and the rest as given.
 func (w *world) configure(rest string) {
 	w.t.Helper()
-	w.write("c.yaml", "api: {endpoint: \""+w.endpoint+"\", requests_per_second: 200, burst: 20, timeout: 5s}\n"+
+	w.write("c.yaml", "api: {endpoint: \""+w.endpoint+"\", "+w.budget+", timeout: 5s}\n"+
 		"batch: {poll_interval: 30ms, backoff: {initial: 10ms, max: 100ms}, batch_size: 10, boot_timeout: 20s}\n"+rest)
 }
 
