@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -72,7 +73,26 @@ type Instance struct {
 	ZoneID          string `json:"zoneId"`
 	State           State  `json:"status"`
 	ResourceGroupID string `json:"resourceGroupId"`
-	Tags            []Tag  `json:"tags"`
+	Tags            Tags   `json:"tags"`
+}
+
+// Tags are an instance's. The reference shows a list, the official SDK reads an
+// object with a list in it; both are taken.
+type Tags []Tag
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Tags) UnmarshalJSON(data []byte) error {
+	var list []Tag
+	err := json.Unmarshal(data, &list)
+	if err != nil {
+		var object struct {
+			Tags []Tag `json:"tags"`
+		}
+		err = json.Unmarshal(data, &object)
+		list = object.Tags
+	}
+	*t = list
+	return err
 }
 
 // InstancePage answers DescribeInstances.

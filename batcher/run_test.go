@@ -78,3 +78,26 @@ func TestRefusedChunkGoesAgainWithoutItsBadIDs(t *testing.T) {
 		}
 	})
 }
+
+func TestCodeOfAChunkIsShownOnlyWhereItFitsTheReason(t *testing.T) {
+	for _, tc := range []struct {
+		code   apiclient.Code
+		reason Reason
+		shown  bool
+	}{
+		{apiclient.CodeInstanceNotFound, ReasonNotFound, true},
+		{apiclient.CodeInstanceNotFound, ReasonRecycled, false},
+		{apiclient.CodeInstanceRecycled, ReasonRecycled, true},
+		{apiclient.CodeInstanceRecycled, ReasonNotFound, false},
+		{apiclient.CodeInstanceNotStopped, ReasonNotFound, false},
+		{apiclient.CodeInstanceNotStopped, ReasonRecycled, false},
+		{apiclient.CodeInstanceNotStopped, ReasonWrongState, true},
+		{apiclient.CodeInstanceNotRunning, ReasonRejected, true},
+		{"SOMETHING_ELSE", ReasonNotFound, true},
+	} {
+		it := item{code: tc.code, reason: tc.reason}
+		if got := it.explains() != ""; got != tc.shown {
+			t.Errorf("%s for %s: shown %v, want %v", tc.code, tc.reason, got, tc.shown)
+		}
+	}
+}

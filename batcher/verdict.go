@@ -285,9 +285,17 @@ func (it *item) result() InstanceResult {
 // explains is the refusal's code where it fits the reason. A refused chunk
 // names one culprit's code; for another's failure it would mislead.
 func (it *item) explains() apiclient.Code {
-	switch {
-	case it.code == apiclient.CodeInstanceNotFound && it.reason != ReasonNotFound,
-		it.code == apiclient.CodeInstanceRecycled && it.reason != ReasonRecycled:
+	missing, gone := it.reason == ReasonNotFound, it.reason == ReasonRecycled
+	fits := true
+	switch it.code {
+	case apiclient.CodeInstanceNotFound:
+		fits = missing
+	case apiclient.CodeInstanceRecycled:
+		fits = gone
+	case apiclient.CodeInstanceNotStopped, apiclient.CodeInstanceNotRunning:
+		fits = !missing && !gone
+	}
+	if !fits {
 		return ""
 	}
 	return it.code
