@@ -327,10 +327,11 @@ func startFrom(m Mark, known bool, spec string, decidedThrough, now time.Time) t
 }
 
 // resume says how a run that was claimed, and not begun or not ended in time,
-// goes on at now. later says that a younger nominal time of the schedule is due.
+// goes on at now. replaced says that a younger run of the schedule does its work.
 // The verdict is VerdictRun, VerdictJittered (f.RunAt lies ahead), VerdictCatchUp
-// (its deadline counts anew), VerdictPaused or VerdictInterrupted.
-func resume(f Firing, s *Schedule, now time.Time, later bool) (Verdict, MissedReason) {
+// (its deadline counts anew) or VerdictInterrupted. A jittered run that has yet to
+// begin has used nothing of its deadline's time: it is on time, or late as any other.
+func resume(f Firing, s *Schedule, now time.Time, replaced bool) (Verdict, MissedReason) {
 	switch {
 	case s == nil:
 		return VerdictInterrupted, MissedRemoved
@@ -338,9 +339,11 @@ func resume(f Firing, s *Schedule, now time.Time, later bool) (Verdict, MissedRe
 		return VerdictInterrupted, MissedPaused
 	case f.Waits == WaitTime && f.RunAt.After(now):
 		return VerdictJittered, ""
-	case !f.Deadline.IsZero() && now.Before(f.Deadline):
+	case f.Waits == WaitTime && now.Sub(f.RunAt) <= stepThreshold:
 		return VerdictRun, ""
-	case now.Sub(f.RunAt) <= s.CatchUp && !later:
+	case f.Waits != WaitTime && !f.Deadline.IsZero() && now.Before(f.Deadline):
+		return VerdictRun, ""
+	case now.Sub(f.RunAt) <= s.CatchUp && !replaced:
 		return VerdictCatchUp, ""
 	}
 	return VerdictInterrupted, MissedInterrupted

@@ -21,13 +21,20 @@ func (l *Loop) recall(now time.Time) {
 		return
 	}
 	l.recalled = true
+	unfinished := slices.DeleteFunc(state.Unfinished, l.claimed) // before what others ran is remembered as well
 	l.remember(state)
 	for _, name := range slices.Sorted(maps.Keys(state.Last)) {
 		if s := l.slots[name]; s != nil && s.schedule != nil {
 			l.cfg.Observer.LastRun(name, state.Last[name])
 		}
 	}
-	l.resumeAll(state.Unfinished, now)
+	l.resumeAll(unfinished, now)
+}
+
+// claimed says that f is this process's own, which the ledger was slow to tell of.
+func (l *Loop) claimed(f Firing) bool {
+	s := l.slots[f.Schedule]
+	return s != nil && s.hasRun(f.Nominal)
 }
 
 // resumeAll goes on with what earlier processes claimed and did not end, first
@@ -102,17 +109,15 @@ func (l *Loop) remember(state State) {
 // the schedules that have such a run in round.
 func (l *Loop) takeUp(round *Round, begun map[string]bool, f Firing, now time.Time) {
 	s := l.slots[f.Schedule]
-	if s != nil && slices.ContainsFunc(s.running, func(r Running) bool { return r.Firing.RunID == f.RunID }) {
-		return // ours: the ledger was slow to tell
-	}
 	f.Resumed = true
 	var schedule *Schedule
-	if s != nil {
-		schedule = s.schedule
+	replaced := false
+	if s != nil && s.schedule != nil {
+		schedule, replaced = s.schedule, s.replaces(f, now)
 	}
-	verdict, reason := resume(f, schedule, now, schedule != nil && schedule.dueWithin(f.Nominal, now))
-	if verdict == VerdictInterrupted && reason == MissedInterrupted && f.Waits != WaitNone {
-		verdict, reason = VerdictMissed, MissedDown // it never began
+	verdict, reason := resume(f, schedule, now, replaced)
+	if verdict == VerdictInterrupted && reason == MissedInterrupted && f.Waits != WaitNone { // it never began
+		verdict, reason = VerdictMissed, situation{schedule: schedule, cause: MissedDown}.missedReason(replaced)
 	}
 	busy := s != nil && len(s.running) > 0 || begun[f.Schedule]
 	switch {
@@ -123,7 +128,10 @@ func (l *Loop) takeUp(round *Round, begun map[string]bool, f Firing, now time.Ti
 	case !busy || schedule.Overlap == OverlapAllow:
 		begun[f.Schedule] = true
 		round.Begins = append(round.Begins, f.setOut(verdict, schedule, now))
-	case s.queued == nil:
+	case s.queued == nil && f.Waits != WaitTime:
+		l.lock(func() { s.queued = &f })
+	case s.queued == nil && schedule.Overlap == OverlapQueue:
+		f.Waits = WaitTurn
 		l.lock(func() { s.queued = &f })
 	default:
 		round.Abandons = append(round.Abandons, Abandonment{f, VerdictOverlap, "", now})
@@ -139,6 +147,16 @@ func (f Firing) setOut(v Verdict, s *Schedule, now time.Time) Firing {
 	}
 	f.Waits = WaitNone
 	return f
+}
+
+// replaces says that a younger run of the schedule does the work of f: one that
+// has had its turn, or that is due and undecided. One that was left out does not.
+func (s *slot) replaces(f Firing, now time.Time) bool {
+	younger, _ := slices.BinarySearch(s.ran, f.Nominal.Unix()+1)
+	if younger < len(s.ran) && !time.Unix(s.ran[younger], 0).Add(s.schedule.JitterOffset()).After(now) {
+		return true
+	}
+	return s.schedule.dueWithin(latest(f.Nominal, s.through), now)
 }
 
 // dueWithin says whether a due time lies in (after, until].

@@ -82,13 +82,13 @@ func (s *slot) plan(shared situation) plan {
 
 // place finds out what becomes of a waiting run whose time has come.
 func (p *plan) place(f Firing, s *situation) {
-	verdict, reason := resume(f, s.schedule, s.now, s.schedule.dueWithin(f.Nominal, s.now))
-	if verdict == VerdictInterrupted {
-		if reason == MissedInterrupted {
-			reason = s.cause // it never began
+	verdict := VerdictRun
+	if s.now.Sub(f.RunAt) > s.grace {
+		replaced := p.slot.replaces(f, s.now)
+		if verdict, _ = resume(f, s.schedule, s.now, replaced); verdict == VerdictInterrupted {
+			p.abandons = append(p.abandons, Abandonment{f, VerdictMissed, s.missedReason(replaced), s.now})
+			return
 		}
-		p.abandons = append(p.abandons, Abandonment{f, VerdictMissed, reason, s.now})
-		return
 	}
 	switch s.turn(VerdictRun) {
 	case VerdictRun:
@@ -231,7 +231,7 @@ func (l *Loop) nextInQueue(s *slot) {
 	l.lock(func() { s.queued = nil })
 	now := l.cfg.Clock.Read().Wall
 	verdict := VerdictRun
-	if f.Waits != WaitTurn { // a run of an earlier process, whose time goes on
+	if f.Waits == WaitNone { // a run that an earlier process began: its time goes on
 		var reason MissedReason
 		if verdict, reason = resume(f, s.schedule, now, false); verdict == VerdictInterrupted {
 			gone := []Abandonment{{f, verdict, reason, now}}
