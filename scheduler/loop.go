@@ -148,10 +148,24 @@ func (l *Loop) Run(ctx context.Context) error {
 		case <-l.poke:
 		case e := <-l.ends:
 			l.finished(e)
+			l.finishMore()
 		}
 	}
 	l.join()
 	return nil
+}
+
+// finishMore takes in what else has ended: the ends of thousands of runs, which
+// often come together, share a round.
+func (l *Loop) finishMore() {
+	for range l.active {
+		select {
+		case e := <-l.ends:
+			l.finished(e)
+		default:
+			return
+		}
+	}
 }
 
 // join waits for the runs and records how far everything is decided, so that

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -543,6 +544,30 @@ func TestStuckRunIsCutAMinuteAfterItsDeadline(t *testing.T) {
 		w.start(mustSchedule(t, "s", "45 7 * * *"))
 		w.until("05 08:20")
 		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 08:16:00 finished s/2026-01-05T07:45:00Z partial after 31m0s")
+	})
+}
+
+func TestManyEndsAtOnceShareARound(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		var schedules []Schedule
+		for i := range 500 {
+			schedules = append(schedules, mustSchedule(t, fmt.Sprint("s", i), "45 7 * * *"))
+		}
+		loop, err := New(Config{
+			Schedules: schedules, Run: w.run(0), Ledger: &session{memoryLedger: w.ledger}, Observer: events{w}, Clock: w.clock,
+			Alive: func() { time.Sleep(time.Millisecond) }, // what tells the world how it goes takes its time
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		defer cancel()
+		if err := loop.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if w.rounds > 30 {
+			t.Errorf("%d rounds", w.rounds)
+		}
 	})
 }
 
