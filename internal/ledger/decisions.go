@@ -102,7 +102,7 @@ func (l *Ledger) Decide(r scheduler.Round) ([]string, error) {
 			}
 		}
 		for _, f := range r.Begins {
-			if err := begin(tx, f); err != nil {
+			if err := l.begin(tx, f); err != nil {
 				return err
 			}
 		}
@@ -198,11 +198,12 @@ func (e *entry) continuedBy(key []byte, d scheduler.Decision) bool {
 		scheduler.SameDay(first, d.Nominal) && !d.Nominal.Before(first)
 }
 
-func begin(tx *bbolt.Tx, f scheduler.Firing) error {
+func (l *Ledger) begin(tx *bbolt.Tx, f scheduler.Firing) error {
 	return changeRun(tx, f, func(_ []byte, e *entry) error {
 		e.RunAt, e.Deadline, e.CatchUp, e.Waits = f.RunAt.UTC(), utc(f.Deadline), f.CatchUp, f.Waits
-		if f.Resumed {
+		if f.Resumed && e.ResumedBy != l.session { // else it is a repetition: a process resumes a run once
 			e.Resumes++
+			e.ResumedBy = l.session
 		}
 		return nil
 	})
@@ -234,11 +235,16 @@ func (l *Ledger) Finish(f scheduler.Firing, r scheduler.Result, at time.Time) er
 				e.Err = r.Err.Error()
 			}
 			groups := reported
-			if ok {
-				e.StartedAt, e.FirstRequest = utc(report.StartedAt), utc(report.FirstRequestAt)
-			} else if groups, err = groupsFromProgress(tx, key); err != nil {
+			switch {
+			case !ok:
+				groups, err = groupsFromProgress(tx, key)
+			case f.Resumed:
+				groups, err = withProgress(tx, key, report.Groups, reported)
+			}
+			if err != nil {
 				return err
 			}
+			e.StartedAt, e.FirstRequest = utc(report.StartedAt), utc(report.FirstRequestAt)
 			if err := closeRun(tx, key, f.Nominal, e, groups); err != nil || f.Schedule == ManualSchedule {
 				return err
 			}
@@ -313,13 +319,13 @@ func putLast(tx *bbolt.Tx, f scheduler.Firing, e *entry) error {
 			return err
 		}
 	}
-	next := scheduler.LastRun{
-		RunID: f.RunID, Nominal: f.Nominal.UTC(), FinishedAt: e.FinishedAt, Outcome: e.Outcome, LastSuccess: last.LastSuccess,
+	if e.Outcome == scheduler.OutcomeOK && e.FinishedAt.After(last.LastSuccess) {
+		last.LastSuccess = e.FinishedAt
 	}
-	if e.Outcome == scheduler.OutcomeOK {
-		next.LastSuccess = e.FinishedAt
+	if !e.FinishedAt.Before(last.FinishedAt) { // else its end is recorded late, after a newer one's
+		last.RunID, last.Nominal, last.FinishedAt, last.Outcome = f.RunID, f.Nominal.UTC(), e.FinishedAt, e.Outcome
 	}
-	return putJSON(b, []byte(f.Schedule), next)
+	return putJSON(b, []byte(f.Schedule), last)
 }
 
 // groupValues is a group as it is kept.
@@ -327,6 +333,7 @@ type groupValues struct {
 	totals  totals
 	list    []byte // packed; nil where the group has no instance
 	results []byte // packed
+	partial bool   // the group had more instances than the list
 }
 
 func encodeGroups(groups []batcher.GroupReport) ([]groupValues, error) {
@@ -370,8 +377,10 @@ func putGroup(tx *bbolt.Tx, key []byte, nominal time.Time, g groupValues) error 
 			return err
 		}
 	}
-	if err := tx.Bucket(bucketGroups).Put([]byte(g.totals.Group), hash); err != nil {
-		return err
+	if newest := tx.Bucket(bucketGroups); !g.partial || newest.Get([]byte(g.totals.Group)) == nil {
+		if err := newest.Put([]byte(g.totals.Group), hash); err != nil {
+			return err
+		}
 	}
 	return tx.Bucket(bucketResults).Put(groupKey(key, g.totals.Group), g.results)
 }

@@ -142,7 +142,7 @@ func (s *search) walk() (entries []Entry, err error) {
 	k, data := s.newest(c)
 	for ; k != nil && len(entries) < s.query.Limit; k, data = c.Prev() {
 		name, nominal := splitKey(k)
-		if !s.query.Since.IsZero() && nominal.Before(s.query.Since) {
+		if nominal.Before(s.query.Since) && !scheduler.SameDay(nominal, s.query.Since) {
 			break
 		}
 		if s.query.Schedule != "" && s.query.Schedule != name {
@@ -151,6 +151,9 @@ func (s *search) walk() (entries []Entry, err error) {
 		var e entry
 		if err := json.Unmarshal(data, &e); err != nil {
 			return nil, fmt.Errorf("entry of %s at %s: %w", name, nominal.Format(time.RFC3339), err)
+		}
+		if nominal.Before(s.query.Since) && e.Last.Before(s.query.Since) {
+			continue // a stretch of the same day may reach into the time asked for
 		}
 		if s.query.Group != "" && !slices.Contains(e.Groups, s.query.Group) {
 			continue
@@ -330,7 +333,7 @@ func (s *search) describeInstance(out Entry, key []byte, e *entry, groups []grou
 }
 
 // describeUnsettled describes an entry of the instance's group that says nothing of itself:
-// no run, a run that has not come to it, or one whose group could not be read.
+// no run, a run that has not come to it, one that left no report, or one whose group could not be read.
 func (s *search) describeUnsettled(out Entry, key []byte, e *entry, name string) (*Entry, error) {
 	for _, t := range e.Totals {
 		if t.Group == name && t.Err != "" {
@@ -339,7 +342,10 @@ func (s *search) describeUnsettled(out Entry, key []byte, e *entry, name string)
 		}
 	}
 	if e.isRun() && e.ended() {
-		return nil, nil //nolint:nilnil // it was not in the group then
+		if e.reported() {
+			return nil, nil //nolint:nilnil // it was not in the group then
+		}
+		return &out, nil
 	}
 	if e.isRun() {
 		p, err := readProgress(s.tx, key)

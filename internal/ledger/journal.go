@@ -124,7 +124,40 @@ func groupsFromProgress(tx *bbolt.Tx, key []byte) (values []groupValues, err err
 		if err != nil {
 			return nil, err
 		}
+		v.partial = true
 		values = append(values, v)
+	}
+	return values, nil
+}
+
+// withProgress completes the groups of a resumed run with what its earlier
+// processes did to instances that the report does not know: of a group that has
+// left the configuration meanwhile, or taken out of one that has not.
+func withProgress(tx *bbolt.Tx, key []byte, groups []batcher.GroupReport, reported []groupValues) ([]groupValues, error) {
+	p, err := readProgress(tx, key)
+	if err != nil {
+		return nil, err
+	}
+	values := slices.Clone(reported)
+	for i, g := range groups {
+		known := make(map[string]bool, len(g.Results))
+		for _, r := range g.Results {
+			known[r.InstanceID] = true
+		}
+		all := slices.Clip(g.Results)
+		for _, r := range p.Settled[g.Group] {
+			if !known[r.InstanceID] {
+				all = append(all, r)
+			}
+		}
+		if len(all) == len(g.Results) {
+			continue
+		}
+		sum := sumUp(g.Group, all)
+		sum.Duplicates, sum.Err = g.Duplicates, g.Err
+		if values[i], err = encodeGroup(sum, all); err != nil {
+			return nil, err
+		}
 	}
 	return values, nil
 }

@@ -21,9 +21,11 @@
 package ledger
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -115,7 +117,8 @@ type Ledger struct {
 	quit     chan struct{}
 	done     chan struct{} // closed when the writer has ended
 	once     sync.Once
-	stuck    atomic.Bool // a write is over its time and has not come back
+	session  string                    // tells this opening of the file from others
+	busy     atomic.Pointer[time.Time] // since when the writer waits for the disk; nil: it does not
 
 	tails    map[string][]byte // the writer's: a schedule's newest entry that is no run
 	prunedAt time.Time         // the writer's
@@ -134,7 +137,7 @@ func Open(cfg Config) (*Ledger, error) {
 	}
 	l := &Ledger{
 		cfg: cfg, requests: make(chan *request, maxGroup), quit: make(chan struct{}), done: make(chan struct{}),
-		tails: map[string][]byte{},
+		tails: map[string][]byte{}, session: rand.Text(),
 	}
 	if l.db, err = openWritable(cfg); err != nil {
 		if !isDiskTrouble(err) {
@@ -314,7 +317,7 @@ func clearEmpty(cfg Config) error {
 }
 
 // onlyZeros reads until something is found, which is at once in a real ledger.
-func onlyZeros(f *os.File) (bool, error) {
+func onlyZeros(f io.Reader) (bool, error) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := f.Read(buf)
@@ -323,8 +326,11 @@ func onlyZeros(f *os.File) (bool, error) {
 				return false, nil
 			}
 		}
-		if n == 0 || err != nil {
-			return true, nil //nolint:nilerr // the end; a read error meets bbolt again
+		switch {
+		case errors.Is(err, io.EOF):
+			return true, nil
+		case err != nil:
+			return false, fmt.Errorf("ledger: look into the file: %w", err)
 		}
 	}
 }

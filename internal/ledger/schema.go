@@ -58,6 +58,7 @@ type entry struct {
 	CatchUp      bool              `json:"cu,omitempty"`
 	Waits        scheduler.Wait    `json:"w,omitempty"`
 	Resumes      int               `json:"rs,omitempty"`
+	ResumedBy    string            `json:"rb,omitempty"` // the Ledger.session that counted the last one
 	StartedAt    time.Time         `json:"st,omitzero"`
 	FirstRequest time.Time         `json:"fr,omitzero"`
 	FinishedAt   time.Time         `json:"fi,omitzero"`
@@ -79,6 +80,9 @@ type totals struct {
 }
 
 func (e *entry) isRun() bool { return e.Verdict == scheduler.VerdictRun }
+
+// reported says that a run ended with a report: its results are all there are.
+func (e *entry) reported() bool { return !e.StartedAt.IsZero() }
 
 // entryKey orders entries by time, then by schedule.
 func entryKey(schedule string, nominal time.Time) []byte {

@@ -23,13 +23,20 @@ type request struct {
 	done chan error // of size 1: the caller may have gone
 }
 
+// try is do with a panic as its error.
+func (r *request) try(tx *bbolt.Tx) (err error) {
+	defer recovered(&err)
+	return r.do(tx)
+}
+
 // update makes a write, and waits for it.
 func (l *Ledger) update(op string, do func(*bbolt.Tx) error) error {
 	if l.readOnly {
 		return ErrReadOnly
 	}
-	if l.stuck.Load() {
-		return fmt.Errorf("ledger: %s: %w", op, ErrSlow)
+	slow := fmt.Errorf("ledger: %s: %w", op, ErrSlow)
+	if l.overdue() {
+		return slow
 	}
 	timeout := time.NewTimer(l.cfg.WriteTimeout)
 	defer timeout.Stop()
@@ -39,7 +46,7 @@ func (l *Ledger) update(op string, do func(*bbolt.Tx) error) error {
 	case <-l.done:
 		return fmt.Errorf("ledger: %s: closed", op)
 	case <-timeout.C:
-		return l.slow(op)
+		return slow
 	}
 	select {
 	case err := <-r.done:
@@ -50,13 +57,22 @@ func (l *Ledger) update(op string, do func(*bbolt.Tx) error) error {
 	case <-l.done:
 		return fmt.Errorf("ledger: %s: closed", op)
 	case <-timeout.C:
-		return l.slow(op)
+		return slow
 	}
 }
 
-func (l *Ledger) slow(op string) error {
-	l.stuck.Store(true)
-	return fmt.Errorf("ledger: %s: %w", op, ErrSlow)
+// overdue says that the writer is waiting for a disk that has had its time:
+// whoever comes meanwhile need not wait as well.
+func (l *Ledger) overdue() bool {
+	since := l.busy.Load()
+	return since != nil && time.Since(*since) >= l.cfg.WriteTimeout
+}
+
+// atWork notes that the writer begins to wait for the disk; the answer ends that.
+func (l *Ledger) atWork() (done func()) {
+	now := time.Now()
+	l.busy.Store(&now)
+	return func() { l.busy.Store(nil) }
 }
 
 // writer makes the writes, one commit after another, until quit. It owns what
@@ -73,7 +89,6 @@ func (l *Ledger) writer() {
 			}
 			return
 		}
-		l.stuck.Store(false)
 		for l.pruning && len(l.requests) == 0 && !l.closing() {
 			l.pruneStep()
 		}
@@ -114,7 +129,7 @@ func (l *Ledger) commit(group []*request) {
 	var bad error
 	err := l.transact(func(tx *bbolt.Tx) error {
 		for _, r := range group {
-			if bad = r.do(tx); bad != nil {
+			if bad = r.try(tx); bad != nil {
 				return bad
 			}
 		}
@@ -122,7 +137,7 @@ func (l *Ledger) commit(group []*request) {
 	})
 	if bad != nil && len(group) > 1 {
 		for _, r := range group {
-			r.done <- l.transact(r.do)
+			r.done <- l.transact(r.try)
 		}
 		return
 	}
@@ -134,6 +149,7 @@ func (l *Ledger) commit(group []*request) {
 // transact is db.Update with panics as errors: a damaged page must cost the
 // record, not the daemon.
 func (l *Ledger) transact(do func(*bbolt.Tx) error) (err error) {
+	defer l.atWork()()
 	defer recovered(&err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	return l.db.Update(do)
@@ -155,6 +171,7 @@ func (l *Ledger) writable() error {
 		return trouble
 	}
 	l.triedAt = time.Now()
+	defer l.atWork()()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.db != nil {

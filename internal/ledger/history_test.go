@@ -1,0 +1,96 @@
+package ledger
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"zecpower/batcher"
+	"zecpower/scheduler"
+)
+
+func TestStretchThatReachesIntoTheTimeAskedForIsShown(t *testing.T) {
+	l := open(t, t.TempDir())
+	for hour := range 6 {
+		d := notRun(scheduler.VerdictExcluded, morning.Add(time.Duration(hour)*time.Hour))
+		d.Calendar = "holidays"
+		decide(t, l, d)
+	}
+	for _, tc := range []struct {
+		since time.Duration
+		want  int
+	}{{4 * time.Hour, 1}, {5 * time.Hour, 1}, {5*time.Hour + time.Second, 0}} {
+		entries, err := l.History(Query{Since: morning.Add(tc.since)})
+		must(t, err)
+		if len(entries) != tc.want {
+			t.Errorf("since %s: %d entries, want %d", tc.since, len(entries), tc.want)
+		}
+	}
+}
+
+func TestInstanceOfARunThatLeftNoReport(t *testing.T) {
+	l := open(t, t.TempDir())
+	d := runAt(morning)
+	decide(t, l, d)
+	finish(t, l, d, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-7"), started("i-8")}})
+	d = runAt(morning.Add(24 * time.Hour))
+	decide(t, l, d)
+	must(t, l.Settled(d.Firing().RunID, "web", []batcher.InstanceResult{started("i-8")}))
+	must(t, l.Finish(d.Firing(), scheduler.Result{Outcome: scheduler.OutcomeFailed, Err: errors.New("the run panicked: boom")}, d.Nominal))
+	entries, err := l.History(Query{Instance: "i-7"})
+	must(t, err)
+	if len(entries) != 2 || entries[0].Err != "the run panicked: boom" {
+		t.Errorf("got %+v", entries)
+	}
+}
+
+func TestInstanceThatAnInterruptedRunDidNotComeTo(t *testing.T) {
+	l := open(t, t.TempDir())
+	d := runAt(morning)
+	decide(t, l, d)
+	finish(t, l, d, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-7"), started("i-8")}})
+	d = runAt(morning.Add(24 * time.Hour))
+	decide(t, l, d)
+	must(t, l.Settled(d.Firing().RunID, "web", []batcher.InstanceResult{started("i-8")}))
+	gone := scheduler.Abandonment{Firing: d.Firing(), Verdict: scheduler.VerdictInterrupted, Reason: scheduler.MissedInterrupted, At: d.Nominal.Add(24 * time.Hour)}
+	_, err := l.Decide(scheduler.Round{Abandons: []scheduler.Abandonment{gone}})
+	must(t, err)
+	entries, err := l.History(Query{Instance: "i-7"})
+	must(t, err)
+	if len(entries) != 2 || entries[0].Kind != KindInterrupted {
+		t.Errorf("got %+v", entries)
+	}
+}
+
+func TestResumedRunKeepsWhatItDidToAGroupThatIsGone(t *testing.T) {
+	l := open(t, t.TempDir())
+	d := runAt(morning)
+	decide(t, l, d)
+	f := d.Firing()
+	must(t, l.Settled(f.RunID, "web", []batcher.InstanceResult{started("i-1"), failed("i-2", batcher.ReasonRecycled)}))
+	must(t, l.Settled(f.RunID, "db", []batcher.InstanceResult{started("i-3"), started("i-4")}))
+	f.Resumed = true
+	_, err := l.Decide(scheduler.Round{Begins: []scheduler.Firing{f}})
+	must(t, err)
+	r := report(f.RunID,
+		batcher.GroupReport{Group: "web", Err: "there is no group \"web\""},
+		batcher.GroupReport{Group: "db", Results: []batcher.InstanceResult{started("i-4"), started("i-5")}}) // i-3 was taken out
+	must(t, l.Finish(f, scheduler.Result{Outcome: scheduler.OutcomePartial, Report: r}, morning.Add(time.Minute)))
+
+	entries, err := l.History(Query{})
+	must(t, err)
+	web, db := entries[0].Results[0], entries[0].Results[1]
+	if web.Err == "" || web.Total != 2 || web.Done != 1 || web.Failed != 1 || len(web.Failures) != 1 {
+		t.Errorf("the group that is gone: %+v", web)
+	}
+	if db.Total != 3 || db.Done != 3 {
+		t.Errorf("the group that has one less: %+v", db)
+	}
+	for _, id := range []string{"i-1", "i-2", "i-3", "i-4", "i-5"} {
+		entries, err := l.History(Query{Instance: id})
+		must(t, err)
+		if len(entries) != 1 || entries[0].Instance == nil || entries[0].Instance.Outcome == "" {
+			t.Errorf("%s: %+v", id, entries)
+		}
+	}
+}
