@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,21 +23,26 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
 		log := zap.New(core)
-		loads, refusal := 0, errors.New("web.txt: there is no such file")
+		var loads atomic.Int32
+		var refusal atomic.Value
+		refusal.Store(errors.New("web.txt: there is no such file"))
 		hangup := make(chan os.Signal)
 		d := &Daemon{
 			log: log, metrics: metrics.New(), events: logging.NewEvents(logging.EventsConfig{Logger: log}), notify: newNotifier(log),
-			opts: Options{ConfigPath: "c.yaml", Hangup: hangup, Load: func() (*config.Config, error) { loads++; return nil, refusal }},
+			opts: Options{ConfigPath: "c.yaml", Hangup: hangup, Load: func() (*config.Config, error) {
+				loads.Add(1)
+				return nil, refusal.Load().(error)
+			}},
 		}
 		d.reloaded.Store(&reloadState{at: time.Now()})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); d.reloading(ctx, newWatch(nil)) }()
-		expect := func(wantLoads, wantTold int) {
+		expect := func(wantLoads int32, wantTold int) {
 			t.Helper()
 			synctest.Wait()
-			if told := logs.FilterMessage(logging.EventConfigurationRejected).Len(); loads != wantLoads || told != wantTold {
-				t.Errorf("read %d times and told %d times, want %d and %d", loads, told, wantLoads, wantTold)
+			if told := logs.FilterMessage(logging.EventConfigurationRejected).Len(); loads.Load() != wantLoads || told != wantTold {
+				t.Errorf("read %d times and told %d times, want %d and %d", loads.Load(), told, wantLoads, wantTold)
 			}
 		}
 		time.Sleep(10 * retryEvery)
@@ -45,7 +51,7 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 		expect(1, 1)
 		time.Sleep(3 * retryEvery)
 		expect(4, 1)
-		refusal = errors.New("web.txt:1:1: not an id")
+		refusal.Store(errors.New("web.txt:1:1: not an id"))
 		time.Sleep(2 * retryEvery)
 		expect(6, 2)
 		hangup <- os.Interrupt // somebody asks, and is told
