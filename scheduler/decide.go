@@ -65,7 +65,7 @@ type Decision struct {
 	Nominal  time.Time // the first of the stretch
 	Last     time.Time // the last of it; Nominal where Count is 1
 	Count    int
-	AtLeast  bool         // of VerdictMissed: more than the loop cares to count
+	AtLeast  bool         // more than the loop cares to count
 	RunAt    time.Time    // of a claim: when the run begins, as far as known
 	Deadline time.Time    // of a claim; zero: none
 	Reason   MissedReason // of VerdictMissed
@@ -116,7 +116,9 @@ func (s situation) decide() []Decision {
 
 	replaced := prompt || !lateRun.IsZero()
 	for i := range gap {
-		gap[i].Reason = s.missedReason(replaced)
+		if gap[i].Verdict == VerdictMissed {
+			gap[i].Reason = s.missedReason(replaced)
+		}
 	}
 	var decisions []Decision
 	for i, o := range all {
@@ -231,7 +233,8 @@ func (s situation) undecided() (head []Occurrence, gap []Decision, tail []Occurr
 }
 
 // newest looks back from now in growing steps until it finds a due time, or
-// the window is searched: sequences of nominal times only go forward.
+// the window is searched: sequences of nominal times only go forward. Where
+// maxSeek of them are none, or there can be none, it looks no further.
 func (s situation) newest() (tail []Occurrence) {
 	jitter := s.schedule.JitterOffset()
 	window := jitter + max(s.schedule.CatchUp, s.grace)
@@ -242,7 +245,7 @@ func (s situation) newest() (tail []Occurrence) {
 			tail = append(tail, o)
 			due = due || o.Status == StatusDue
 		}
-		if due || reach >= window {
+		if due || reach >= window || s.schedule.Paused || len(tail) >= maxSeek {
 			return tail
 		}
 	}
@@ -257,14 +260,25 @@ func (s situation) gap(head, tail []Occurrence) []Decision {
 	if len(tail) > 0 {
 		until = tail[0].Nominal.Add(-1)
 	}
+	var first, telling Occurrence
+	seen := 0
 	for o := range s.schedule.Occurrences(from, until) {
-		return []Decision{{
-			Schedule: s.schedule.Name, Action: s.schedule.Action, Groups: s.schedule.Groups,
-			Verdict: VerdictMissed, Nominal: o.Nominal, Last: until,
-			Count: 1, AtLeast: true,
-		}}
+		if seen++; seen == 1 {
+			first, telling = o, o
+		}
+		if o.Status != StatusExcluded {
+			telling = o // one that was due makes the gap one of missed times
+		}
+		if telling.Status != StatusExcluded || seen == maxSeek {
+			break
+		}
 	}
-	return nil
+	if seen == 0 {
+		return nil
+	}
+	d := s.judge(telling, false, false)
+	d.Nominal, d.Last, d.AtLeast = first.Nominal, until, true
+	return []Decision{d}
 }
 
 // appendFolded appends d, or makes the last decision's stretch longer by it.

@@ -149,6 +149,18 @@ func TestDecide(t *testing.T) {
 			"down for a month, every second: counted as far as is sane", mustSchedule(t, "s", "@every 1s"), "01 00:00", "30 00:00", MissedDown, 0, false, nil,
 			[]string{"01 00:00 missed superseded x5000", "01 01:23 missed superseded+", "29 23:59 run", "29 23:59 overlap x15", "30 00:00 overlap"},
 		},
+		{
+			"paused and down for a month, every second: nothing was missed", mustSchedule(t, "s", "@every 1s", paused, catchUp(30*24*time.Hour)), "01 00:00", "30 00:00", MissedDown, 0, false, nil,
+			[]string{"01 00:00 paused x5000", "01 01:23 paused+", "29 23:59 paused x16", "30 00:00 paused"},
+		},
+		{
+			"excluded and down over a holiday, every second", mustSchedule(t, "s", "@every 1s", excluding(t, "holidays", "2026-01-05")), "05 00:00", "05 12:00", MissedDown, 0, false, nil,
+			[]string{"05 00:00 excluded holidays x5000", "05 01:23 excluded holidays+", "05 10:47 excluded holidays x4352"},
+		},
+		{
+			"down from a holiday's evening on, every second: what followed was missed", mustSchedule(t, "s", "@every 1s", excluding(t, "holidays", "2026-01-05")), "05 22:00", "06 12:00", MissedDown, 0, false, nil,
+			[]string{"05 22:00 excluded holidays x5000", "05 23:23 missed superseded+", "06 11:59 run", "06 11:59 overlap x16"},
+		},
 	} {
 		t.Run(tc.story, func(t *testing.T) {
 			s := situation{
