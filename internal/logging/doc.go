@@ -12,9 +12,8 @@
 // once a retry. A secret is never logged: apiclient.Secret prints as
 // "[redacted]" in every encoding, and no event takes one.
 //
-// How much is logged. An event about something that went well and that a later
-// event sums up is on the debug level (a batch that was accepted whole: 100 of
-// them in a run of 10,000). At most [EventsConfig].InstanceLines "instance failed"
+// How much is logged. A batch is a line (100 of them in a run of 10,000), but not
+// one that merely goes again: in an outage that would be a line a probe. At most [EventsConfig].InstanceLines "instance failed"
 // lines are written a run: journald drops whatever a service writes beyond
 // 10,000 messages in 30 seconds, and when a whole fleet fails what it would drop
 // is the end, "run finished". The "failed_ids" of "run finished" are always

@@ -112,13 +112,16 @@ func (e *Events) RunStarted(run batcher.RunInfo) {
 	e.logger.Info(EventRunStarted, fields...)
 }
 
-// BatchFinished implements batcher.Observer: debug for a batch that was
-// accepted whole, info for one that was not. It warns of nothing: what a
+// BatchFinished implements batcher.Observer: info, but debug for a request that
+// simply goes again, which Retried tells of once. It warns of nothing: what a
 // refused batch costs is known only once its instances are settled.
 func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
 	level := zapcore.InfoLevel
-	if b.Result == batcher.BatchAccepted {
-		level = zapcore.DebugLevel
+	if b.Err != nil {
+		switch apiclient.ClassOf(b.Err) {
+		case apiclient.ClassThrottled, apiclient.ClassTransient, apiclient.ClassAmbiguous:
+			level = zapcore.DebugLevel
+		}
 	}
 	fields := append(runFields(run), zap.String(keyGroup, b.Group), zap.String(keyResult, string(b.Result)),
 		zap.Int("instances", b.Size), zap.Int(keyFailed, b.Failed), zap.String(keyRequestID, b.RequestID), seconds(b.Duration))

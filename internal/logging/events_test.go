@@ -86,15 +86,32 @@ func TestRunByHandHasNoSchedule(t *testing.T) {
 	expect(t, only(t, logs, EventRunStarted), zapcore.InfoLevel, map[string]any{"run_id": "manual/x", "action": "stop", "groups": []string{}, "instances": 0})
 }
 
-func TestBatchIsNewsOnlyWhenSomethingFailedInIt(t *testing.T) {
-	for result, level := range map[batcher.BatchResult]zapcore.Level{
-		batcher.BatchAccepted: zapcore.DebugLevel, batcher.BatchPartial: zapcore.InfoLevel, batcher.BatchRefused: zapcore.InfoLevel,
+func TestBatchIsALineUnlessItGoesAgain(t *testing.T) {
+	for _, tc := range []struct {
+		result batcher.BatchResult
+		class  apiclient.Class // of its error; empty for none
+		level  zapcore.Level
+	}{
+		{batcher.BatchAccepted, "", zapcore.InfoLevel},
+		{batcher.BatchPartial, "", zapcore.InfoLevel},
+		{batcher.BatchRefused, apiclient.ClassInstance, zapcore.InfoLevel},
+		{batcher.BatchRefused, apiclient.ClassRequest, zapcore.InfoLevel},
+		{batcher.BatchRefused, apiclient.ClassCredentials, zapcore.InfoLevel},
+		{batcher.BatchRefused, apiclient.ClassThrottled, zapcore.DebugLevel},
+		{batcher.BatchRefused, apiclient.ClassTransient, zapcore.DebugLevel},
+		{batcher.BatchRefused, apiclient.ClassAmbiguous, zapcore.DebugLevel},
 	} {
 		e, logs := watched(zapcore.DebugLevel)
-		e.BatchFinished(info, batcher.Batch{Group: "web", Size: 100, Failed: 2, Result: result, RequestID: "T1", Duration: 1500 * time.Microsecond})
-		expect(t, only(t, logs, EventBatchFinished), level, with(map[string]any{
-			"group": "web", "result": result, "instances": 100, "failed": 2, "request_id": "T1", "duration_seconds": 0.002,
-		}))
+		b := batcher.Batch{Group: "web", Size: 100, Failed: 2, Result: tc.result, RequestID: "T1", Duration: 1500 * time.Microsecond}
+		fields := map[string]any{
+			"group": "web", "result": tc.result, "instances": 100, "failed": 2, "request_id": "T1", "duration_seconds": 0.002,
+		}
+		if tc.class != "" {
+			b.Err = &apiclient.Error{Action: "StartInstances", Class: tc.class, Code: "C"}
+			fields["code"], fields["error"] = "C", b.Err.Error()
+		}
+		e.BatchFinished(info, b)
+		expect(t, only(t, logs, EventBatchFinished), tc.level, with(fields))
 	}
 }
 
