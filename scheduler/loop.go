@@ -46,6 +46,7 @@ type Loop struct {
 	stopped  chan struct{} // closed when Run has returned
 	runs     context.Context
 	before   Reading // the previous round's
+	ahead    Reading // the last one before the clock was set forward so far that runs were missed
 	starting bool    // no round yet
 	recalled bool    // the ledger has told what it remembers
 	triedAt  time.Duration
@@ -237,22 +238,37 @@ func (l *Loop) lookAtClock(r Reading) situation {
 		l.mu.Unlock()
 		l.cfg.Observer.ClockStepped(step)
 	}
-	if step < 0 {
-		l.rewind(r.Wall)
+	switch {
+	case step > s.grace:
+		l.ahead = l.before
+	case step < 0:
+		l.rewind(l.undone(r), r.Wall)
 	}
 	return s
 }
 
-// rewind makes the schedules start again from now: times that were decided
-// when the clock was ahead come again, and what ran is not run twice.
-func (l *Loop) rewind(now time.Time) {
+// undone is from where decisions go on after the clock was set back: where that
+// only undoes a step forward, from before that one, since what it made seem
+// missed may be caught up. Else from now.
+func (l *Loop) undone(r Reading) time.Time {
+	step, _ := drift(l.ahead, r)
+	if l.ahead.Wall.IsZero() || step != 0 || r.Monotonic-l.ahead.Monotonic > recallReach {
+		return r.Wall
+	}
+	return l.ahead.Wall
+}
+
+// rewind makes the schedules that are decided beyond now go on from the given
+// time: what was decided when the clock was ahead comes again, and what ran is
+// not run twice.
+func (l *Loop) rewind(from, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.slots {
 		if s.schedule == nil || !s.through.After(now) {
 			continue
 		}
-		s.through = now
+		s.through = from
 		s.seek()
 		s.seekDue(true)
 		l.unrecorded.Marks = append(l.unrecorded.Marks, s.mark())

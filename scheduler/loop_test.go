@@ -327,6 +327,44 @@ func TestClockSetForwardAndBack(t *testing.T) {
 	})
 }
 
+func TestTimeThatPassedWhileTheClockWasAheadIsCaughtUp(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.start(mustSchedule(t, "s", "45 7 * * *"))
+		w.clock.step(40 * time.Hour)
+		w.pass(2 * time.Minute)
+		w.clock.step(-40 * time.Hour)
+		w.pass(2 * time.Minute)
+		w.expect("06 23:44:15 stepped 40h0m0s", "06 23:44:15 missed s 05 07:45:00 clock_step x1", "06 23:44:15 missed s 06 07:45:00 clock_step x1",
+			"05 07:46:15 stepped -40h0m0s", "05 07:46:15 run s/2026-01-05T07:45:00Z", "05 07:47:15 finished s/2026-01-05T07:45:00Z ok after 1m0s")
+	})
+}
+
+func TestScheduleAddedWhileTheClockWasAheadHasNoPast(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.start()
+		w.clock.step(40 * time.Hour)
+		w.pass(2 * time.Minute)
+		if err := w.loop.Reload([]Schedule{mustSchedule(t, "s", "45 7 * * *")}); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.step(-40 * time.Hour)
+		w.pass(2 * time.Minute)
+		w.expect("06 23:44:15 stepped 40h0m0s", "05 07:46:15 stepped -40h0m0s")
+	})
+}
+
+func TestClockSetBackLongAfterItWasSetForwardBringsNothingUpAgain(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.start(mustSchedule(t, "s", "0 * * * *", paused))
+		w.clock.step(40 * time.Hour)
+		w.until("07 10:00:02")
+		w.log = nil
+		w.clock.step(-20 * time.Second)
+		w.pass(time.Minute)
+		w.expect("07 09:59:55 stepped -20s", "07 10:00:00 skipped s 07 10:00:00 paused")
+	})
+}
+
 func TestClockSetForwardRunsAtTheNewTime(t *testing.T) {
 	story(t, "05 07:00", func(t *testing.T, w *world) {
 		w.start(mustSchedule(t, "s", "30 10 * * *"))

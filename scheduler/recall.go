@@ -25,7 +25,7 @@ func (l *Loop) recall(now time.Time) {
 	l.remember(state)
 	for _, name := range slices.Sorted(maps.Keys(state.Last)) {
 		if s := l.slots[name]; s != nil && s.schedule != nil {
-			l.cfg.Observer.LastRun(name, state.Last[name])
+			l.cfg.Observer.LastRun(name, s.last)
 		}
 	}
 	l.resumeAll(unfinished, now)

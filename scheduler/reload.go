@@ -58,6 +58,7 @@ func (l *Loop) applyReload(now time.Time) {
 	if request == nil {
 		return
 	}
+	l.ahead = Reading{} // no schedule goes back to before it was loaded
 	round := Round{At: now}
 	var dropped []Firing
 	l.lock(func() {
