@@ -135,20 +135,20 @@ type daemonFolders struct{ socket, state string }
 
 // daemonPlaces lists where to look for the daemon: where the flag or the
 // environment says, or else the packaged service, then this user's own.
-func (h *host) daemonPlaces(flag string) ([]daemonFolders, error) {
+func (h *host) daemonPlaces(flag string) []daemonFolders {
+	service := daemonFolders{"/run/zecpower/" + web.ControlSocket, "/var/lib/zecpower"}
 	state, err := h.stateDir(flag)
 	if err != nil {
-		return nil, err
+		return []daemonFolders{service} // no home folder, as under cron: then there is no daemon of one's own
 	}
 	own := daemonFolders{filepath.Join(h.runtimeDir(state), web.ControlSocket), state}
 	if flag != "" {
-		return []daemonFolders{{filepath.Join(state, web.ControlSocket), state}, own}, nil
+		return []daemonFolders{{filepath.Join(state, web.ControlSocket), state}, own}
 	}
 	if h.getenv("STATE_DIRECTORY") != "" || h.getenv("RUNTIME_DIRECTORY") != "" {
-		return []daemonFolders{own}, nil
+		return []daemonFolders{own}
 	}
-	service := daemonFolders{"/run/zecpower/" + web.ControlSocket, "/var/lib/zecpower"}
-	return []daemonFolders{service, own}, nil
+	return []daemonFolders{service, own}
 }
 
 // interruptible ends at the first SIGINT or SIGTERM; a second one kills as usual.

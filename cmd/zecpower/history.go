@@ -95,14 +95,11 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 
 // askHistory asks the daemon, or reads the ledger where none runs.
 func (h *host) askHistory(cmd *cobra.Command, stateDir string, q ledger.Query) ([]ledger.Entry, error) {
-	places, err := h.daemonPlaces(stateDir)
-	if err != nil {
-		return nil, err
-	}
+	places := h.daemonPlaces(stateDir)
 	ctx, cancel := askContext(cmd)
 	defer cancel()
 	var entries []ledger.Entry
-	err = firstDaemon(places, func(p daemonFolders) error {
+	err := firstDaemon(places, func(p daemonFolders) error {
 		return web.ControlClient(p.socket).GetJSON(ctx, web.PathHistory, app.HistoryValues(q), &entries)
 	})
 	switch {

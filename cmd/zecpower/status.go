@@ -61,10 +61,7 @@ func (h *host) status(cmd *cobra.Command, stateDir, output string) error {
 	if err := checkOutput(output); err != nil {
 		return err
 	}
-	places, err := h.daemonPlaces(stateDir)
-	if err != nil {
-		return err
-	}
+	places := h.daemonPlaces(stateDir)
 	ctx, cancel := askContext(cmd)
 	defer cancel()
 	var s app.Status
