@@ -212,9 +212,7 @@ func (l *Ledger) begin(tx *bbolt.Tx, f scheduler.Firing) error {
 func abandon(tx *bbolt.Tx, a scheduler.Abandonment) error {
 	return changeRun(tx, a.Firing, func(key []byte, e *entry) error {
 		groups, err := groupsFromProgress(tx, key)
-		if err != nil {
-			return err
-		}
+		e.noteDamage(err)
 		e.Verdict, e.Reason, e.FinishedAt, e.Count, e.Last = a.Verdict, a.Reason, a.At.UTC(), 1, a.Firing.Nominal.UTC()
 		return closeRun(tx, key, a.Firing.Nominal, e, groups)
 	})
@@ -241,9 +239,7 @@ func (l *Ledger) Finish(f scheduler.Firing, r scheduler.Result, at time.Time) er
 			case f.Resumed:
 				groups, err = withProgress(tx, key, report.Groups, reported)
 			}
-			if err != nil {
-				return err
-			}
+			e.noteDamage(err)
 			e.StartedAt, e.FirstRequest = utc(report.StartedAt), utc(report.FirstRequestAt)
 			if err := closeRun(tx, key, f.Nominal, e, groups); err != nil || f.Schedule == ManualSchedule {
 				return err
@@ -292,6 +288,19 @@ func changeRun(tx *bbolt.Tx, f scheduler.Firing, change func(key []byte, e *entr
 		}
 	}
 	return putEntry(tx, key, e)
+}
+
+// noteDamage keeps a run's end when what it did cannot be read: the end of one
+// run must not stand in the way of all that is recorded with it.
+func (e *entry) noteDamage(err error) {
+	if err == nil {
+		return
+	}
+	damage := "what it did before it was interrupted cannot be read: " + err.Error()
+	if e.Err != "" {
+		damage = e.Err + "; " + damage
+	}
+	e.Err = damage
 }
 
 func (e *entry) ended() bool { return e.Outcome != "" || !e.isRun() }

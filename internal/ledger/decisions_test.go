@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"zecpower/batcher"
 	"zecpower/scheduler"
 )
@@ -38,5 +40,37 @@ func TestEndThatIsRecordedLateDoesNotReplaceANewerOne(t *testing.T) {
 	finish(t, l, older, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-1")}})
 	if last := load(t, l).Last["wake"]; !last.Nominal.Equal(newer.Nominal) || last.LastSuccess.Before(newer.Nominal) {
 		t.Errorf("last run: %+v", last)
+	}
+}
+
+func TestRunWhoseProgressIsDamagedStillEnds(t *testing.T) {
+	l := open(t, t.TempDir())
+	gone, ended := runAt(morning), runAt(morning.Add(time.Hour))
+	decide(t, l, gone, ended)
+	for _, d := range []scheduler.Decision{gone, ended} {
+		must(t, l.Settled(d.Firing().RunID, "web", []batcher.InstanceResult{started("i-1")}))
+	}
+	must(t, l.update("damage", func(tx *bbolt.Tx) error {
+		b := tx.Bucket(bucketProgress)
+		return b.ForEach(func(k, _ []byte) error { return b.Put(k, []byte{0xee}) })
+	}))
+	f := ended.Firing()
+	f.Resumed = true
+	_, err := l.Decide(scheduler.Round{
+		Begins:   []scheduler.Firing{f},
+		Abandons: []scheduler.Abandonment{{Firing: gone.Firing(), Verdict: scheduler.VerdictInterrupted, At: morning}},
+	})
+	must(t, err)
+	r := report(f.RunID, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-1")}})
+	must(t, l.Finish(f, scheduler.Result{Outcome: scheduler.OutcomeOK, Report: r}, ended.Nominal))
+	entries, err := l.History(Query{})
+	must(t, err)
+	for _, e := range entries {
+		if e.Err == "" || e.FinishedAt.IsZero() {
+			t.Errorf("got %+v", e)
+		}
+	}
+	if open := load(t, l).Unfinished; len(open) != 0 {
+		t.Errorf("still open: %+v", open)
 	}
 }

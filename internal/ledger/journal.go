@@ -132,11 +132,12 @@ func groupsFromProgress(tx *bbolt.Tx, key []byte) (values []groupValues, err err
 
 // withProgress completes the groups of a resumed run with what its earlier
 // processes did to instances that the report does not know: of a group that has
-// left the configuration meanwhile, or taken out of one that has not.
+// left the configuration meanwhile, or taken out of one that has not. With an
+// error it gives what was reported.
 func withProgress(tx *bbolt.Tx, key []byte, groups []batcher.GroupReport, reported []groupValues) ([]groupValues, error) {
 	p, err := readProgress(tx, key)
 	if err != nil {
-		return nil, err
+		return reported, err
 	}
 	values := slices.Clone(reported)
 	for i, g := range groups {
@@ -156,7 +157,7 @@ func withProgress(tx *bbolt.Tx, key []byte, groups []batcher.GroupReport, report
 		sum := sumUp(g.Group, all)
 		sum.Duplicates, sum.Err = g.Duplicates, g.Err
 		if values[i], err = encodeGroup(sum, all); err != nil {
-			return nil, err
+			return reported, err
 		}
 	}
 	return values, nil
