@@ -74,7 +74,20 @@ func (h *host) history(cmd *cobra.Command, f historyFlags) error {
 	if f.output == outputJSON {
 		return printJSON(h.stdout, entries)
 	}
-	return printHistory(h.stdout, entries, f.instance)
+	if err := printHistory(h.stdout, entries, f.instance); err != nil {
+		return err
+	}
+	if len(entries) == f.limit {
+		fmt.Fprintf(h.stdout, "the newest %s; there may be older ones: --limit %d\n", entryCount(f.limit), 5*f.limit)
+	}
+	return nil
+}
+
+func entryCount(n int) string {
+	if n == 1 {
+		return "entry"
+	}
+	return fmt.Sprintf("%d entries", n)
 }
 
 // parseSince reads a point in time, or a duration before now; empty is the beginning.
@@ -173,7 +186,7 @@ func skippedWords(e ledger.Entry) string {
 	case ledger.KindOverlap:
 		return "did not run: its previous run was still going"
 	case ledger.KindInterrupted:
-		return fmt.Sprintf("interrupted: its daemon died, and it was too late to go on (%s)", e.Reason)
+		return fmt.Sprintf("interrupted: its daemon died, and it was too late to go on (%s); until then %s%s", e.Reason, sums(e), errorWords(e))
 	}
 	return fmt.Sprintf("missed: %s", e.Reason)
 }
@@ -191,9 +204,8 @@ func stretch(e ledger.Entry) string {
 }
 
 func runWords(e ledger.Entry) string {
-	var total, done, already, failed int
-	for _, g := range e.Results {
-		total, done, already, failed = total+g.Total, done+g.Done, already+g.Already, failed+g.Failed
+	if e.StartedAt.IsZero() && e.FinishedAt.IsZero() {
+		return "has not begun: planned for " + e.RunTime.Local().Format("15:04:05") + errorWords(e)
 	}
 	words := cmp.Or(string(e.Result), "not ended")
 	if e.CatchUp {
@@ -202,12 +214,32 @@ func runWords(e ledger.Entry) string {
 	if e.Resumes > 0 {
 		words += fmt.Sprintf(" (resumed %s)", times(e.Resumes))
 	}
-	words += fmt.Sprintf(": %d of %s %s, %d there already, %d failed", done, count(total, "instance"), doneWord(e.Action), already, failed)
+	words += ": " + sums(e)
 	if !e.FinishedAt.IsZero() && !e.StartedAt.IsZero() {
 		words += fmt.Sprintf(", in %s", e.FinishedAt.Sub(e.StartedAt).Round(100*time.Millisecond))
 	}
+	return words + errorWords(e)
+}
+
+// sums adds an entry's groups up.
+func sums(e ledger.Entry) string {
+	var total, done, already, failed int
+	for _, g := range e.Results {
+		total, done, already, failed = total+g.Total, done+g.Done, already+g.Already, failed+g.Failed
+	}
+	return fmt.Sprintf("%d of %s %s, %d there already, %d failed", done, count(total, "instance"), doneWord(e.Action), already, failed)
+}
+
+// errorWords are what went wrong with an entry as a whole, and with its groups.
+func errorWords(e ledger.Entry) string {
+	words := ""
 	if e.Err != "" {
-		words += "; " + e.Err
+		words = "; " + e.Err
+	}
+	for _, g := range e.Results {
+		if g.Err != "" && !strings.Contains(e.Err, g.Err) {
+			words += fmt.Sprintf("; group %s: %s", g.Group, g.Err)
+		}
 	}
 	return words
 }
@@ -224,7 +256,7 @@ func instanceWords(e ledger.Entry) string {
 	i := e.Instance
 	switch {
 	case i == nil:
-		return "not in this run"
+		return "no word of it in this run" + errorWords(e)
 	case i.Outcome == "":
 		return fmt.Sprintf("no outcome: the run has not ended (%s accepted)", count(i.Attempts, "request"))
 	case i.Outcome != batcher.OutcomeFailed:

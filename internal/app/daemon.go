@@ -151,8 +151,12 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 }
 
 // ledgerWarning tells what is odd about the ledger: loudly, since it is what a
-// crash would be recovered from.
+// crash would be recovered from. Without an error all is well again.
 func (d *Daemon) ledgerWarning(message string, err error) {
+	if err == nil {
+		d.log.Info(message)
+		return
+	}
 	d.log.Error(message, zap.Error(err))
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -116,5 +117,6 @@ func nextRun(s *scheduler.Schedule, now time.Time) time.Time {
 // differs compares what does not move a run.
 func differs(a, b *scheduler.Schedule) bool {
 	return a.Action != b.Action || !slices.Equal(a.Groups, b.Groups) || a.CatchUp != b.CatchUp ||
-		a.Overlap != b.Overlap || a.Jitter != b.Jitter || a.Deadline != b.Deadline || a.Paused != b.Paused
+		a.Overlap != b.Overlap || a.Jitter != b.Jitter || a.Deadline != b.Deadline || a.Paused != b.Paused ||
+		!reflect.DeepEqual(a.Exclude, b.Exclude) || !reflect.DeepEqual(a.Include, b.Include)
 }

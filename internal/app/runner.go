@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"zecpower/batcher"
 	"zecpower/scheduler"
 )
@@ -28,7 +30,7 @@ func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.Resu
 func (d *Daemon) restore(f scheduler.Firing, groups []batcher.Group) {
 	p, err := d.ledger.Progress(f.RunID)
 	if err != nil {
-		d.events.Scheduler().LedgerFailed("read a run's progress", err)
+		d.log.Error("a run's progress cannot be read: each of its instances is looked at afresh", zap.String("run_id", f.RunID), zap.Error(err))
 		return
 	}
 	for i := range groups {
