@@ -69,8 +69,9 @@ type Budget struct {
 	waiting     [priorities][]*ticket
 	high        int // permits since one last went past the highest priority
 	inFlight    int
-	halvedAt    int       // serial of the last permit before the last halving
-	serial      int       // counts permits
+	held        int       // of them, permits whose request has not left; a token is kept for each
+	halvedAt    int       // serial of the last request before the last halving
+	serial      int       // counts requests
 	pausedUntil time.Time // Retry-After
 	timer       *time.Timer
 	waited      time.Duration
@@ -152,10 +153,11 @@ type ticket struct {
 	asked    time.Time
 }
 
-// permit lets one request out. Its holder calls done or withdraw exactly once.
+// permit lets one request out. Its holder calls leave when it is about to send
+// and, where that is granted, done exactly once; or withdraw instead of both.
 type permit struct {
 	budget *Budget
-	serial int
+	serial int     // of the request, once it left
 	rate   float64 // at which it left, in requests a second
 	epoch  int
 	probe  bool
@@ -190,14 +192,42 @@ func (b *Budget) cancel(t *ticket) {
 	}
 }
 
-// withdraw gives the permit back unused. Its token is spent all the same.
+// leave spends the permit's token and reports whether the request may go. It
+// may not where the account slowed down while the permit lay with its holder;
+// the permit is given back then. Tokens are spent here and not when a permit is
+// granted: a holder that is slow to take several up would send them at once.
+func (p *permit) leave() bool {
+	b := p.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.dispatch()
+	now := time.Now()
+	b.climb(now)
+	b.held--
+	shut := b.gate.closed() && !p.probe
+	if shut || now.Before(b.pausedUntil) || !b.limiter.AllowN(now, 1) {
+		b.giveBack(p)
+		return false
+	}
+	b.serial++
+	b.pace.left()
+	p.serial, p.rate = b.serial, b.pace.rate
+	return true
+}
+
+// withdraw gives the permit back unused, its token with it.
 func (p *permit) withdraw() {
 	b := p.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.held--
+	b.giveBack(p)
+	b.dispatch()
+}
+
+func (b *Budget) giveBack(p *permit) {
 	b.gate.withdrawn(p.probe)
 	b.inFlight--
-	b.dispatch()
 }
 
 // done tells how the request went; e is nil where it went well.
@@ -290,7 +320,6 @@ func (b *Budget) dispatch() {
 			b.wakeAt(now, next)
 			return
 		}
-		b.limiter.AllowN(now, 1)
 		b.grant(now, b.pick())
 	}
 }
@@ -307,7 +336,10 @@ func (b *Budget) mayLeave(now time.Time) (at time.Time, ok bool) {
 	if now.Before(b.pausedUntil) {
 		return b.pausedUntil, false
 	}
-	if missing := 1 - b.limiter.TokensAt(now); missing > 0 {
+	if b.held > 0 && b.held >= b.limiter.Burst() {
+		return time.Time{}, false // waiting fills the bucket no further: the holders must move
+	}
+	if missing := float64(b.held+1) - b.limiter.TokensAt(now); missing > 0 {
 		// Rounded up: woken a nanosecond early, the bucket would not be full yet.
 		wait := time.Duration(math.Ceil(missing / b.pace.rate * float64(time.Second)))
 		return now.Add(max(wait, time.Microsecond)), false
@@ -368,12 +400,11 @@ func (b *Budget) countShare(p Priority) {
 }
 
 func (b *Budget) grant(now time.Time, t *ticket) {
-	b.serial++
 	b.inFlight++
+	b.held++
 	b.waited += now.Sub(t.asked)
 	epoch, probe := b.gate.leave()
-	b.pace.left()
-	t.granted <- &permit{budget: b, serial: b.serial, rate: b.pace.rate, epoch: epoch, probe: probe}
+	t.granted <- &permit{budget: b, epoch: epoch, probe: probe}
 }
 
 func (b *Budget) wakeAt(now, at time.Time) {

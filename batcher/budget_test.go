@@ -21,6 +21,15 @@ func newTestBudget(t *testing.T, perSecond float64, burst, inFlight int) *Budget
 	return b
 }
 
+// leaves waits until one request may go, and lets it.
+func leaves(b *Budget, p Priority) *permit {
+	for {
+		if permit := <-b.ask(p).granted; permit.leave() {
+			return permit
+		}
+	}
+}
+
 // Every window of every length: an exact bucket, moved with the ceilings, never
 // runs dry.
 func TestBudgetIsNeverExceededAlsoWhenItMoves(t *testing.T) {
@@ -43,7 +52,7 @@ func TestBudgetIsNeverExceededAlsoWhenItMoves(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				p := <-b.ask(Priority(r.IntN(int(priorities)))).granted
+				p := leaves(b, Priority(r.IntN(int(priorities))))
 				refill()
 				if tokens--; tokens < -1e-3 {
 					t.Fatalf("seed %d: a request left %.3f requests too early", seed, -tokens)
@@ -107,6 +116,7 @@ func TestNoPriorityStarves(t *testing.T) {
 			case got = <-tickets[PriorityPoll].granted:
 				of = PriorityPoll
 			}
+			got.leave()
 			counts[of]++
 			tickets[of] = nil
 			got.done(nil)
@@ -124,7 +134,7 @@ func TestThrottledOnceIsHalvedOnceHoweverManyRepliesSaySo(t *testing.T) {
 		b.onThrottle = func(float64, time.Duration) { told++ }
 		var permits []*permit
 		for range 8 {
-			permits = append(permits, <-b.ask(PriorityStart).granted)
+			permits = append(permits, leaves(b, PriorityStart))
 		}
 		for _, p := range permits {
 			p.done(&apiclient.Error{Class: apiclient.ClassThrottled, RetryAfter: 3 * time.Second})
@@ -143,7 +153,7 @@ func TestThrottledOnceIsHalvedOnceHoweverManyRepliesSaySo(t *testing.T) {
 func TestRetryAfterOfA503PausesTheAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBudget(t, 20, 8, 8)
-		(<-b.ask(PriorityStart).granted).done(&apiclient.Error{Class: apiclient.ClassTransient, RetryAfter: 9 * time.Second})
+		leaves(b, PriorityStart).done(&apiclient.Error{Class: apiclient.ClassTransient, RetryAfter: 9 * time.Second})
 		asked := time.Now()
 		<-b.ask(PriorityStart).granted
 		if waited := time.Since(asked); waited != 9*time.Second {

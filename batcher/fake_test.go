@@ -21,7 +21,8 @@ type fakeAPI struct {
 
 	starts, looks [][]string
 	startTimes    []time.Time
-	lookTimes     []time.Time
+	lookTimes     []time.Time // when each was answered
+	lookArrivals  []time.Time
 }
 
 func newFakeAPI(ids []string) *fakeAPI {
@@ -73,11 +74,13 @@ func (f *fakeAPI) StopInstances(ctx context.Context, ids []string, force bool) (
 }
 
 func (f *fakeAPI) DescribeInstancesStatus(ctx context.Context, q apiclient.StatusQuery) (apiclient.StatusPage, error) {
+	arrived := time.Now()
 	time.Sleep(f.latency)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looks = append(f.looks, q.InstanceIDs)
 	f.lookTimes = append(f.lookTimes, time.Now())
+	f.lookArrivals = append(f.lookArrivals, arrived)
 	if f.onStatus != nil {
 		if page, err, handled := f.onStatus(len(f.looks), q.InstanceIDs); handled {
 			return page, err

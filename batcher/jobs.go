@@ -2,6 +2,7 @@ package batcher
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -63,6 +64,9 @@ func (q *queue) pop(size int) *job {
 	}
 	return j
 }
+
+// putBack undoes a pop: j is the next job again.
+func (q *queue) putBack(j *job) { q.now = slices.Insert(q.now, 0, j) }
 
 func (j *job) joins(other *job, size int) bool {
 	plain := func(j *job) bool { return j.refusals == 0 && !j.refused && j.half == nil && j.failures == 0 }

@@ -102,6 +102,9 @@ func (m *movingLimit) drive(budget *Budget) movingFigures {
 		t := budget.ask(PriorityStart)
 		select {
 		case p := <-t.granted:
+			if !p.leave() {
+				continue
+			}
 			flying.Go(func() {
 				e := m.ask()
 				time.Sleep(m.latency)

@@ -104,12 +104,13 @@ func (x *run) refused(a answer, e *apiclient.Error) {
 	if e.Class != apiclient.ClassInstance && e.Class != apiclient.ClassRequest && !e.MaybeApplied {
 		return
 	}
+	now := time.Now()
 	for _, i := range a.job.items {
 		it := &x.roster.items[i]
 		it.attempts++
 		it.code, it.requestID = e.Code, e.RequestID
 		if e.MaybeApplied {
-			it.doubt(a.sent)
+			it.doubt(a.sent, now)
 		}
 	}
 }

@@ -286,6 +286,10 @@ func (x *run) launch(ctx context.Context, p Priority, permit *permit) {
 		permit.withdraw()
 		return
 	}
+	if !permit.leave() {
+		x.queues[p].putBack(j)
+		return
+	}
 	if x.firstRequest.IsZero() {
 		x.firstRequest = now
 	}

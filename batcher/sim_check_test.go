@@ -195,7 +195,7 @@ func (c *checker) instance(r batcher.InstanceResult, truth zecsim.InstanceTruth)
 	if most := c.w.s.attempts + c.w.unseen[r.InstanceID]; accepted > most {
 		return fmt.Sprintf("accepted %d times, at most %d allowed", accepted, most)
 	}
-	if accepted > 0 && truth.NeedlessStarts > 0 {
+	if accepted > 0 && truth.NeedlessStarts > 0 && !c.w.s.begunByOthers(r.InstanceID) {
 		return fmt.Sprintf("sent %d times while on its way", truth.NeedlessStarts)
 	}
 	if r.Outcome == batcher.OutcomeFailed {
@@ -249,7 +249,7 @@ func (c *checker) failure(r batcher.InstanceResult, truth zecsim.InstanceTruth) 
 	case batcher.ReasonInvalidRequest:
 		return "no request was invalid"
 	case batcher.ReasonBootFailed:
-		if truth.AcceptedStarts+truth.AcceptedStops == 0 {
+		if truth.AcceptedStarts+truth.AcceptedStops == 0 && !c.mistaken(r.InstanceID) {
 			return "boot_failed without an accepted start"
 		}
 		if truth.AcceptedStarts+truth.AcceptedStops+c.w.lost[r.InstanceID] < c.w.s.attempts && !cut {
@@ -267,6 +267,12 @@ func (c *checker) failure(r batcher.InstanceResult, truth zecsim.InstanceTruth) 
 	return c.excuse(r, truth)
 }
 
+// mistaken: a boot that somebody else began and that failed passes for ours
+// where a start of ours may have been applied for all that the run knows.
+func (c *checker) mistaken(id string) bool {
+	return c.w.s.begunByOthers(id) && (c.w.lost[id] > 0 || len(c.w.s.kills) > 0)
+}
+
 // excuse: why an instance that could have started is not RUNNING.
 func (c *checker) excuse(r batcher.InstanceResult, truth zecsim.InstanceTruth) string {
 	if c.w.s.action != batcher.ActionStart || !truth.Startable || c.w.s.tight {
@@ -279,6 +285,7 @@ func (c *checker) excuse(r batcher.InstanceResult, truth zecsim.InstanceTruth) s
 		// It fell back, and starts of unknown fate used the rest up.
 	case truth.StartableFrom.After(c.w.began) && r.Reason == batcher.ReasonRejected:
 		// It refused for a while, longer than its attempts lasted.
+	case r.Reason == batcher.ReasonBootFailed && c.mistaken(id):
 	case !truth.StartableUntil.IsZero():
 		// It went away during the run.
 	default:

@@ -32,7 +32,7 @@ type scenario struct {
 	backoff                  batcher.Backoff
 	rate                     float64
 	burst, inFlight          int
-	timeout                  time.Duration
+	timeout, journalTakes    time.Duration
 	faulty, outage, hasLimit bool
 }
 
@@ -110,7 +110,7 @@ func (s *scenario) oddInstance(r *rand.Rand) zecsim.InstanceSpec {
 	case 2:
 		return zecsim.InstanceSpec{State: apiclient.StateRunning}
 	case 3:
-		return zecsim.InstanceSpec{State: draw(r, apiclient.StateStarting, apiclient.StateBooting), StateFor: passing, StateThen: apiclient.StateRunning}
+		return zecsim.InstanceSpec{State: draw(r, apiclient.StateStarting, apiclient.StateBooting), StateFor: passing, StateThen: draw(r, apiclient.StateRunning, apiclient.StateStopped)}
 	case 4:
 		return zecsim.InstanceSpec{State: apiclient.StateStopping, StateFor: passing}
 	case 5:
@@ -130,6 +130,17 @@ func (s *scenario) oddInstance(r *rand.Rand) zecsim.InstanceSpec {
 	default:
 		return zecsim.InstanceSpec{State: apiclient.StateStopped, StateFor: passing, StateThen: draw(r, zecsim.StateMissing, apiclient.StateRecycle, apiclient.StateImaging)}
 	}
+}
+
+// begunByOthers: the instance is on its way when the run begins. Until the
+// first look nobody can know that, so it may be sent in vain.
+func (s *scenario) begunByOthers(id string) bool {
+	for i, spec := range s.specs {
+		if zecsim.InstanceID(i) == id {
+			return spec.State == apiclient.StateStarting || spec.State == apiclient.StateBooting
+		}
+	}
+	return false
 }
 
 func (s *scenario) drawGroups(r *rand.Rand) {
@@ -214,6 +225,9 @@ func (s *scenario) drawInterruptions(r *rand.Rand) {
 			s.kills = append(s.kills, between(r, 0, 40*time.Second))
 		}
 		s.pause = between(r, 0, 5*time.Second)
+	}
+	if chance(r, 0.15) {
+		s.journalTakes = between(r, 0, 150*time.Millisecond)
 	}
 	if chance(r, 0.07) {
 		s.credBreak = true

@@ -319,6 +319,7 @@ func (w *world) Request(_, code string, _ time.Duration) {
 }
 
 func (p *process) Attempted(_, group string, ids []string) error {
+	time.Sleep(p.w.s.journalTakes)
 	if p.isDead() {
 		return nil
 	}
@@ -350,6 +351,7 @@ func (p *process) Settled(_ batcher.RunInfo, group string, results []batcher.Ins
 type processJournal struct{ *process }
 
 func (p processJournal) Settled(_, group string, results []batcher.InstanceResult) error {
+	time.Sleep(p.w.s.journalTakes)
 	if p.isDead() {
 		return nil
 	}

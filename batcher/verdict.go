@@ -14,6 +14,8 @@ type item struct {
 	settled bool
 	// booting: a start was accepted and its end has not been seen yet.
 	booting bool
+	// foreign: that start was somebody else's, and uses no attempt up.
+	foreign bool
 	// onWay: since that start it was seen on its way, so STOPPED means that it fell back.
 	onWay bool
 	// suspect: it was in a request whose fate is unknown, and no look since has
@@ -35,8 +37,8 @@ type item struct {
 	losses   int // the same, since a start was last accepted: for the backoff
 	attempts int // starts that named it and reached the API or may have
 
-	acceptedAt time.Time // of the last accepted start
-	suspectAt  time.Time // of the last start whose fate is unknown
+	acceptedAt time.Time // of the last start that was accepted or may have been
+	suspectAt  time.Time // when the reply to the last start of unknown fate was given up
 	trouble    apiclient.Class
 	state      apiclient.State // last seen
 	code       apiclient.Code  // of the last refusal
@@ -156,9 +158,10 @@ func (it *item) refuse(action Action) {
 	it.vouched = it.vouched || (it.state != "" && standingOf(action, it.state) == standingReady)
 }
 
-// doubt notes a start, sent at the given time, whose fate is unknown.
-func (it *item) doubt(sent time.Time) {
-	it.suspect, it.taken, it.suspectAt = true, true, sent
+// doubt notes a start whose reply was given up: its fate is unknown. The server
+// may have applied it at any time between the two.
+func (it *item) doubt(sent, givenUp time.Time) {
+	it.suspect, it.taken, it.acceptedAt, it.suspectAt = true, true, sent, givenUp
 }
 
 // acquit takes a refusal back that was somebody else's fault.
@@ -183,13 +186,16 @@ func (ru rules) there(it *item, now time.Time) next {
 
 // onWay also covers a start that somebody else made: it is watched like ours.
 func (ru rules) onWay(it *item, now time.Time) next {
-	if !it.booting {
-		it.booting, it.acceptedAt = true, now
-	}
-	if it.suspect {
+	switch {
+	case it.suspect:
 		it.suspect, it.losses, it.code = false, 0, ""
+		if !it.taken { // sent, if at all, by an earlier process
+			it.acceptedAt = now
+		}
+	case !it.booting:
+		it.foreign, it.acceptedAt = !it.taken, now
 	}
-	it.onWay = true
+	it.booting, it.onWay = true, true
 	if now.Sub(it.acceptedAt) >= ru.bootTimeout {
 		return it.fail(ReasonBootTimeout)
 	}
@@ -202,8 +208,10 @@ func (ru rules) ready(it *item, asked time.Time) next {
 	case it.booting && !it.onWay && asked.Sub(it.acceptedAt) < ru.lag:
 		return nextWatch
 	case it.booting:
-		it.booting, it.onWay, it.suspect = false, false, false
-		it.fallen++
+		if !it.foreign {
+			it.fallen++
+		}
+		it.booting, it.foreign, it.onWay = false, false, false
 	case it.suspect && asked.Sub(it.suspectAt) < ru.settle:
 		return nextLook
 	case it.suspect:

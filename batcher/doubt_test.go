@@ -1,0 +1,132 @@
+package batcher
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"zecpower/apiclient"
+)
+
+// A server may apply a request long after it arrived: what counts for a lagging
+// describe is when the reply was given up, not when the request left.
+func TestStartAppliedLateInARequestThatHangsIsNeverSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(10))
+		var shownFrom time.Time
+		api.onStart = func(_ int, ids []string) ([]string, error, bool) {
+			for _, id := range ids {
+				api.boot(id)
+			}
+			shownFrom = time.Now().Add(4 * time.Second)
+			return nil, lostReply(), true
+		}
+		api.onStatus = func(_ int, ids []string) (apiclient.StatusPage, error, bool) {
+			return allIn(ids, apiclient.StateStopped), nil, time.Now().Before(shownFrom)
+		}
+		b := newTestBatcher(t, slowStarts{api, 29 * time.Second})
+		if got := listing(b.Run(t.Context(), startRun(fleet(10)))); got != "10 started" || len(api.starts) != 1 {
+			t.Errorf("%s with %d StartInstances", got, len(api.starts))
+		}
+	})
+}
+
+// Somebody else's start that fails is no failed attempt of this run.
+func TestFallenBackBootOfSomebodyElseUsesNoAttemptUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		api.states["i-000000"] = apiclient.StateBooting
+		failsAt := time.Now().Add(20 * time.Second)
+		api.bootAt["i-000000"] = failsAt.Add(time.Hour)
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			if len(api.starts) == 1 && !time.Now().Before(failsAt) {
+				api.states["i-000000"] = apiclient.StateStopped
+			}
+			return apiclient.StatusPage{}, nil, false
+		}
+		b := newTestBatcher(t, api)
+		b.cfg.Attempts = 1
+		if got := listing(b.Run(t.Context(), startRun(fleet(1)))); got != "1 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+}
+
+// The first boot failed, the reply to the second start was lost: the boot took
+// from the second one, whether or not a look saw it on its way.
+func TestBootDurationOfALostStartBeginsWithThatStart(t *testing.T) {
+	for name, boot := range map[string]time.Duration{"seen on its way": 12 * time.Second, "never seen on its way": time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(fleet(1))
+				api.bootTime = time.Minute
+				var second time.Time
+				api.onStart = func(n int, ids []string) ([]string, error, bool) {
+					if n == 1 {
+						return nil, nil, false
+					}
+					second, api.bootTime = time.Now(), boot
+					api.boot(ids[0])
+					return nil, lostReply(), true
+				}
+				api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+					if len(api.starts) == 1 && !time.Now().Before(api.bootAt["i-000000"]) {
+						api.states["i-000000"] = apiclient.StateStopped
+					}
+					return apiclient.StatusPage{}, nil, false
+				}
+				report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1)))
+				r := report.Groups[0].Results[0]
+				if want := r.ReachedAt.Sub(second) + api.latency; r.Outcome != OutcomeStarted || r.BootDuration != want {
+					t.Errorf("%s in %s, want %s", r.Outcome, r.BootDuration, want)
+				}
+			})
+		})
+	}
+}
+
+// slowStarts holds each start back before the server sees it.
+type slowStarts struct {
+	*fakeAPI
+	delay time.Duration
+}
+
+func (s slowStarts) StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error) {
+	time.Sleep(s.delay)
+	return s.fakeAPI.StartInstances(ctx, ids)
+}
+
+// A journal on a slow disk holds a run up while the budget goes on: permits
+// must not pile up meanwhile and leave at once.
+func TestCeilingHoldsThoughTheJournalIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(3000)
+		api := newFakeAPI(ids)
+		api.onStart = func(n int, ids []string) ([]string, error, bool) { return ids[:1], nil, n%2 == 0 }
+		b := newTestBatcher(t, api)
+		b.cfg.Journal = slowJournal{3 * time.Second}
+		b.cfg.Budget = newTestBudget(t, 2, 1, 8)
+		b.Run(t.Context(), startRun(ids))
+		sent := append(slices.Clone(api.startTimes), api.lookArrivals...)
+		slices.SortFunc(sent, time.Time.Compare)
+		for k := range sent[1:] {
+			if gap := sent[k+1].Sub(sent[k]); gap < 499*time.Millisecond {
+				t.Fatalf("requests %d and %d of %d left %s apart; the budget is 2 a second, burst 1", k, k+1, len(sent), gap)
+			}
+		}
+	})
+}
+
+type slowJournal struct{ takes time.Duration }
+
+func (j slowJournal) Attempted(string, string, []string) error {
+	time.Sleep(j.takes)
+	return nil
+}
+
+func (j slowJournal) Settled(string, string, []InstanceResult) error {
+	time.Sleep(j.takes)
+	return nil
+}
