@@ -82,6 +82,8 @@ func TestEveryReplyHasItsClass(t *testing.T) {
 		"504":                           {504, `{"requestId":"T1","code":"REQUEST_TIMED_OUT"}`, ClassTransient, true},
 		"a proxy's 502":                 {502, `<html>bad gateway</html>`, ClassTransient, true},
 		"408":                           {408, ``, ClassTransient, false},
+		"timed out under 408":           {408, `{"requestId":"T1","code":"REQUEST_TIMED_OUT"}`, ClassTransient, true},
+		"internal error under 400":      {400, `{"requestId":"T1","code":"INTERNAL_SERVER_ERROR"}`, ClassTransient, true},
 		"bad parameter":                 {400, `{"requestId":"T1","code":"INVALID_PARAMETER_X"}`, ClassRequest, false},
 		"bad parameter under 500":       {500, `{"requestId":"T1","code":"INVALID_PARAMETER_X"}`, ClassRequest, false},
 		"404 without a code":            {404, `not here`, ClassRequest, false},

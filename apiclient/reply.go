@@ -92,8 +92,10 @@ func (r reply) refusal(action string, mutating bool, sentAt time.Time, env envel
 	if e.Class == ClassRequest && jsonErr != nil && r.tornJSON() {
 		e.Class = ClassTransient // what it says is lost, so the next reply may say it
 	}
-	done := r.status/100 == 2 || r.status >= 500
-	e.MaybeApplied = mutating && done && e.Class == ClassTransient
+	// Of the 4xx only those that carry the API's own word for a failure of its
+	// own: it had the request. Any other was refused before it was read.
+	reached := r.status/100 == 2 || r.status >= 500 || env.Code != ""
+	e.MaybeApplied = mutating && reached && e.Class == ClassTransient
 	if e.MaybeApplied && r.status/100 == 2 {
 		e.Class = ClassAmbiguous
 	}
