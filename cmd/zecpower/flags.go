@@ -17,6 +17,7 @@ import (
 	"zecpower/apiclient"
 	"zecpower/internal/config"
 	"zecpower/internal/credentials"
+	"zecpower/internal/nearest"
 	"zecpower/internal/web"
 )
 
@@ -181,6 +182,23 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		hint = fmt.Sprintf(" (did you mean %q?)", near[0])
 	}
 	return usageError("there is no command %q%s; see '%s --help'", args[0], hint, cmd.CommandPath())
+}
+
+// flagError says where help is, and what may have been meant: a command that is
+// not there takes no flags, so that its first flag would be blamed for it.
+func flagError(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); !cmd.HasParent() && len(args) > 0 {
+		return noArgs(cmd, args)
+	}
+	hint := ""
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := nearest.Word(unknown.GetSpecifiedName(), names); near != "" {
+			hint = fmt.Sprintf(" (did you mean --%s?)", near)
+		}
+	}
+	return usageError("%w%s; see '%s --help'", err, hint, cmd.CommandPath())
 }
 
 // count words a number of things.

@@ -97,9 +97,7 @@ exactly which instances failed and why.`,
 	}
 	root.SetOut(h.stdout)
 	root.SetErr(h.stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%w; see '%s --help'", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newRunCommand(h), newPowerCommand(h, startWords), newPowerCommand(h, stopWords),
 		newValidateCommand(h), newNextCommand(h), newStatusCommand(h), newHistoryCommand(h),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -66,7 +67,7 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 		return err
 	}
 	opts.RuntimeDir = h.runtimeDir(opts.StateDir)
-	if err := web.CheckConfigFile(f.webConfig); err != nil {
+	if err := cmp.Or(web.CheckAddress(f.webAddress), web.CheckConfigFile(f.webConfig)); err != nil {
 		return &exit{exitUsage, err}
 	}
 	if _, err := h.loadConfig(f.config, exitConfig, notStarted); err != nil {

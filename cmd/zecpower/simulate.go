@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -79,7 +80,7 @@ func (h *host) simulate(cmd *cobra.Command, f simulateFlags) error {
 	}
 	ln, err := net.Listen("tcp", f.listen)
 	if err != nil {
-		return usageError("--listen %s: %w", f.listen, err)
+		return usageError("--listen %s: %w%s", f.listen, err, portHint(err))
 	}
 	h.introduce(ln.Addr(), sim, options, tlsConfig != nil, logger)
 	ctx, stop := interruptible(cmd)
@@ -89,6 +90,14 @@ func (h *host) simulate(cmd *cobra.Command, f simulateFlags) error {
 	}
 	h.sumUp(sim.Truth())
 	return nil
+}
+
+// portHint says what to do about a port that is taken.
+func portHint(err error) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "; another simulator, most likely: stop it, or choose another port (0 takes any free one)"
+	}
+	return ""
 }
 
 func (h *host) simulatorOptions(f simulateFlags) (zecsim.Options, error) {

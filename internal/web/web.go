@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 
 	"github.com/prometheus/exporter-toolkit/web"
 	"go.uber.org/zap"
@@ -47,6 +48,14 @@ func CheckConfigFile(path string) error {
 	return nil
 }
 
+// CheckAddress reports a --web.listen-address that is no HOST:PORT. Empty is fine.
+func CheckAddress(address string) error {
+	if _, _, err := net.SplitHostPort(orString(address, DefaultAddress)); err != nil {
+		return fmt.Errorf("--web.listen-address %q: %w; write HOST:PORT, such as %s", address, err, DefaultAddress)
+	}
+	return nil
+}
+
 // Start checks cfg, binds its address and serves. An error means that nothing runs.
 func Start(cfg Config) (*Server, error) {
 	if cfg.Metrics == nil || cfg.Logger == nil {
@@ -72,11 +81,14 @@ func Start(cfg Config) (*Server, error) {
 }
 
 func listen(address string) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, fmt.Errorf("--web.listen-address %q: %w; write HOST:PORT, such as %s", address, err, DefaultAddress)
+	if err := CheckAddress(address); err != nil {
+		return nil, err
 	}
 	listener, err := net.Listen("tcp", address)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("--web.listen-address %q: %w; another zecpower, most likely: stop it, or choose another port", address, err)
+	case err != nil:
 		return nil, fmt.Errorf("--web.listen-address %q: %w", address, err)
 	}
 	return listener, nil
