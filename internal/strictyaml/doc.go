@@ -164,7 +164,7 @@ func (d *Doc) pairs(value *yaml.Node, each func(name string, key, value *yaml.No
 		return given, true
 	}
 	if value.Kind != yaml.MappingNode {
-		d.wrongKind(value, "a mapping of keys to values")
+		d.wrongKind(value, aMapping)
 		return given, false
 	}
 	first := make(map[string]int, len(value.Content)/2)
@@ -219,7 +219,7 @@ func (d *Doc) List(each func(item *yaml.Node)) Read {
 		case value.Kind == yaml.ScalarNode:
 			d.Refuse(value, Faultf("put it in brackets: [item, item]", "%s is one value, where a list belongs", Quote(value.Value)))
 		default:
-			d.wrongKind(value, "a list")
+			d.wrongKind(value, aList)
 		}
 	}
 }
@@ -398,13 +398,34 @@ func (d *Doc) scalar(key, n *yaml.Node, want string, quotes bool) (string, bool)
 	return "", false
 }
 
+// Shapes of values, as messages name them.
+const (
+	aMapping = "a mapping of keys to values"
+	aList    = "a list"
+)
+
 func (d *Doc) wrongKind(n *yaml.Node, want string) {
 	if isReported(n) {
 		d.skipped++
 		return
 	}
 	is := map[yaml.Kind]string{yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list", yaml.ScalarNode: Quote(n.Value)}[n.Kind]
-	d.Refuse(n, Faultf("", "this is %s, where %s belongs", is, want))
+	d.Refuse(n, Faultf(reshape(n.Kind, want), "this is %s, where %s belongs", is, want))
+}
+
+// reshape says how to turn what stands there into what is wanted.
+func reshape(is yaml.Kind, want string) string {
+	switch {
+	case want == aMapping && is == yaml.SequenceNode:
+		return "take the dashes or brackets off and write key: value, one a line"
+	case want == aMapping:
+		return "write key: value, one a line"
+	case want == aList:
+		return "put a dash before each item"
+	case is == yaml.SequenceNode:
+		return "take the dashes or brackets off and write one value"
+	}
+	return "write one value"
 }
 
 // isReported says whether Parse has refused the node as such.
