@@ -19,6 +19,7 @@ package credentials
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -107,8 +108,11 @@ func (o Options) flagFile() answer {
 	return a
 }
 
-// showPath hides what does not look like a path: a secret that was put there by mistake must not be repeated.
+// showPath hides what neither is there nor looks like a path: a secret that was put there by mistake must not be repeated.
 func showPath(path string) string {
+	if _, err := os.Lstat(path); err == nil {
+		return path
+	}
 	for _, start := range []string{"/", "./", "../", "~"} {
 		if strings.HasPrefix(path, start) {
 			return path

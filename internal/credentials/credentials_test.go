@@ -336,6 +336,17 @@ func TestSecretGivenInPlaceOfAFileIsNotRepeated(t *testing.T) {
 	}
 }
 
+func TestFileThatIsThereIsNamedWhateverItsPath(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("keys", []byte("no colon"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := Find(Options{File: "keys"})
+	if err == nil || !strings.Contains(err.Error(), "--credentials-file keys: ") {
+		t.Errorf("got %v, want the file named", err)
+	}
+}
+
 func TestFileFlagIntoTheSystemdFolderIsJudgedAsSystemdWritesIt(t *testing.T) {
 	w := fullWorld(t)
 	w.opts.File = w.env["CREDENTIALS_DIRECTORY"] + "/zenlayer" // mode 0440
