@@ -185,7 +185,7 @@ func TestMistakesInAScenarioHaveTheirPlaceAndRemedy(t *testing.T) {
 		"contradiction of two":  {"overrides: [{share: 1, boot: fails}, {instances: [i-000009], boot_failures: 2}]\n", `s.yaml:1:38: overrides: i-000009: boot failures 2: use 0 or more, and only with a boot that works in the end`},
 		"then without for":      {"overrides: [{share: 1, state_then: RUNNING}]\n", `s.yaml:1:13: overrides: i-000000: state then RUNNING: say how long the first state lasts`},
 		"empty text":            {"overrides: [{share: 1, state: ''}]\n", `s.yaml:1:31: overrides.state: the text is empty (take the key out instead)`},
-		"tag":                   {"overrides: [{share: 1, tags: {Team: [a]}}]\n", `s.yaml:1:37: overrides.tags."Team": this is a list, where text belongs`},
+		"tag":                   {"overrides: [{share: 1, tags: {Team: [a]}}]\n", `s.yaml:1:37: overrides.tags."Team": this is a list, where text belongs (take the dashes or brackets off and write one value)`},
 		"alias":                 {"boot: {time: &a 1s, jitter: *a}\n", "s.yaml:1:14: the YAML anchor &a is not supported (write the value out wherever it is needed; a text that starts with & needs quotes)\ns.yaml:1:29: the YAML alias *a is not supported (write the value out wherever it is needed; a text that starts with * needs quotes)"},
 		"two documents":         {"seed: 1\n---\nseed: 2\n", `s.yaml:2:1: there is a second YAML document (keep one; the line --- starts another)`},
 		"no YAML":               {"seed: 1\n\tboot: 2\n", `s.yaml:2:1: the line is indented with a tab (indent with spaces)`},
