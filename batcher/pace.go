@@ -1,7 +1,6 @@
 package batcher
 
 import (
-	"math"
 	"time"
 )
 
@@ -14,18 +13,16 @@ const (
 	// present rate works, while there are requests that could tell.
 	pacePatience = 4
 	// paceHold and paceTopHold bound how many windows a pace stays at what works
-	// before it probes for more. The better a limit is known, and the less there
-	// is to gain below the ceiling, the longer.
-	paceHold, paceTopHold = 4, 90
-	// paceMissed is the hold after a limit was jumped over by far.
-	paceMissed = 3
-	// paceSure is the step, as a share of the rate, that pins a limit down well.
-	paceSure = 0.1
+	// before it probes for more; paceTopHold is for a rate at the ceiling. Near it
+	// little is lost by not probing, far below it a limit that has moved up is
+	// worth finding soon.
+	paceHold, paceTopHold = 4, 105
 	// paceCut is taken off a rate that used to work and was throttled.
 	paceCut = 0.05
-	// The first step of a probe is the larger of a share of the rate and one of
-	// the ceiling; a larger share where the limit is lost sight of. Steps double.
-	paceFirst, paceFirstOfCeiling, paceFirstWhenLost = 0.02, 0.025, 0.2
+	// paceFirst is the first step of a probe, as a share of the ceiling, and
+	// paceFirstWhenLost that where the limit is lost sight of, as a share of the
+	// rate that was throttled. Steps double.
+	paceFirst, paceFirstWhenLost = 0.025, 0.2
 	// paceTopStep bounds a step, as a share of the rate and of the ceiling.
 	paceTopStep = 0.25
 	// paceFloor is the slowest pace, in requests a second: one every 10 s still notices recovery.
@@ -43,10 +40,9 @@ type pace struct {
 	rate    float64 // present
 	works   float64 // where to return to after halving: the best rate that worked; 0 before the first throttle
 
-	step  float64 // last step of the probe; 0 while there is none
-	least float64 // first step of the next probe, where it has to be larger than usual
-	hold  int     // windows to stay before probing
-	held  int     // of them, those that are over
+	step float64 // last step of the probe; 0 while there is none
+	hold int     // windows to stay before probing
+	held int     // of them, those that are over
 	// doubted: what used to work was throttled once. lost: it was again, or
 	// never known; the limit is looked for by halving.
 	doubted, lost bool
@@ -90,23 +86,9 @@ func (p *pace) foundLimit(rate float64) {
 	if rate < p.rate {
 		last /= 2 // throttled at the step before
 	}
-	p.least = 0
-	switch {
-	case last < rate*paceSure:
-		p.hold = p.longestHold(rate)
-	case rate < 1.3*p.works:
-		p.hold = min(2*p.hold, p.longestHold(rate))
-	default:
-		p.hold, p.least = paceMissed, last/4
-	}
-	p.works = min(rate-last, rate*(1-paceFirst))
+	p.hold = max(paceHold, int(paceTopHold*rate/p.ceiling))
+	p.works = rate - last
 	p.doubted, p.lost = false, false
-}
-
-// longestHold grows with the rate: near the ceiling little is lost by not
-// probing, far below it a limit that has moved up is worth finding soon.
-func (p *pace) longestHold(rate float64) int {
-	return max(paceHold, int(paceTopHold*math.Sqrt(rate/p.ceiling)))
 }
 
 func (p *pace) change(now time.Time, rate float64) {
@@ -142,7 +124,7 @@ func (p *pace) climb() {
 }
 
 func (p *pace) nextStep() float64 {
-	first := max(p.works*paceFirst, p.ceiling*paceFirstOfCeiling, p.least)
+	first := p.ceiling * paceFirst
 	if p.lost {
 		first = max(first, 2*p.works*paceFirstWhenLost)
 	}

@@ -36,10 +36,10 @@ func TestPaceTellsTheStoryOfAnAccount(t *testing.T) {
 	for p.step == 0 {
 		step(paceWindow)
 	}
-	is("probing in small steps", p.rate, 22)
-	is("that double", step(paceWindow), 26)
-	p.throttled(now, now, 22) // the reply to the step before comes late
-	is("halved from the rate that was throttled", p.rate, 11)
+	is("probing in small steps", p.rate, 21)
+	is("that double", step(paceWindow), 23)
+	p.throttled(now, now, 21) // the reply to the step before comes late
+	is("halved from the rate that was throttled", p.rate, 10.5)
 	is("and back", step(paceWindow), 20)
 	p.throttled(now, now, 20)
 	is("what worked is doubted", step(paceWindow), 19)
