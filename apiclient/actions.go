@@ -111,6 +111,7 @@ type powerResponse struct {
 	InstanceIDs []string `json:"instanceIds"`
 }
 
+// pageRequest has the fields of InstanceQuery, in its order, as the wire names them.
 type pageRequest struct {
 	InstanceIDs     []string `json:"instanceIds,omitempty"`
 	ZoneID          string   `json:"zoneId,omitempty"`
@@ -171,12 +172,7 @@ func (c *Client) DescribeInstancesStatus(ctx context.Context, q StatusQuery) (St
 
 // DescribeInstances asks for a page of the instances that match q. Errors are *Error.
 func (c *Client) DescribeInstances(ctx context.Context, q InstanceQuery) (InstancePage, error) {
-	in := pageRequest{
-		InstanceIDs: q.InstanceIDs, ZoneID: q.ZoneID, ImageID: q.ImageID, State: q.State, Name: q.Name,
-		IPv4Address: q.IPv4Address, ResourceGroupID: q.ResourceGroupID, TagKeys: q.TagKeys, Tags: q.Tags,
-		PageSize: q.PageSize, PageNum: q.PageNum,
-	}
-	requestID, out, err := describe[Instance](ctx, c, ActionDescribeInstances, in)
+	requestID, out, err := describe[Instance](ctx, c, ActionDescribeInstances, pageRequest(q))
 	if err != nil {
 		return InstancePage{}, err
 	}
