@@ -157,6 +157,23 @@ func TestRetryAfterIsReadInBothForms(t *testing.T) {
 	}
 }
 
+// A date is the server's, so it counts from the server's clock: from ours, two
+// minutes behind, each throttled reply would stop the account for two minutes.
+func TestRetryAfterOfASkewedServerCountsFromItsOwnClock(t *testing.T) {
+	for _, ahead := range []time.Duration{2 * time.Minute, -2 * time.Minute} {
+		c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			server := time.Now().Add(ahead).UTC()
+			w.Header().Set("Date", server.Format(http.TimeFormat))
+			w.Header().Set("Retry-After", server.Add(3*time.Second).Format(http.TimeFormat))
+			w.WriteHeader(http.StatusTooManyRequests)
+		})
+		_, err := c.StartInstances(t.Context(), []string{"i-1"})
+		if got := failureOf(t, err).RetryAfter; got != 3*time.Second {
+			t.Errorf("the server's clock is ahead by %s: retry after %s, want 3 s", ahead, got)
+		}
+	}
+}
+
 func TestSkewedClockIsNamed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		ahead time.Duration // the server's clock

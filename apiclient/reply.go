@@ -141,7 +141,8 @@ func classify(status int, code Code) Class {
 	return ClassRequest
 }
 
-// retryAfter reads both forms of the header (RFC 9110, 10.2.3).
+// retryAfter reads both forms of the header (RFC 9110, 10.2.3). A date counts
+// from the server's own clock where the reply tells it, else from now.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
@@ -150,6 +151,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	at, err := http.ParseTime(value)
 	if err != nil {
 		return 0
+	}
+	if server, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = server
 	}
 	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
