@@ -26,8 +26,7 @@ type Config struct {
 	Size int
 	// Attempts is how many failed starts one instance may use up in a run: those
 	// that the API refused to it, and those after which it fell back. At least 1.
-	// A start whose reply was lost counts once it is seen on its way; one that
-	// fell back before any look could see it passes for one that never arrived.
+	// What of a start whose reply was lost: see the package comment.
 	Attempts int
 	// Backoff paces the retries of one request.
 	Backoff Backoff

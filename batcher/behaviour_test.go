@@ -517,6 +517,19 @@ func TestIDInTwoGroupsIsWorkedOnOnceAndReportedTwice(t *testing.T) {
 	})
 }
 
+func TestEmptyGroupDoesNotMendAFailedRun(t *testing.T) {
+	failed, empty := GroupReport{Total: 2, Failed: 2}, GroupReport{}
+	for want, groups := range map[Result][]GroupReport{
+		ResultFailed:  {empty, failed},
+		ResultOK:      {empty},
+		ResultPartial: {empty, failed, {Total: 1, Done: 1}},
+	} {
+		if got := (Report{Groups: groups}).Result(); got != want {
+			t.Errorf("%+v: %s, want %s", groups, got, want)
+		}
+	}
+}
+
 func TestStopsAreVerifiedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(3))

@@ -94,6 +94,48 @@ func TestBudgetBoundsWhatIsInFlight(t *testing.T) {
 	})
 }
 
+func TestPermitThatIsGivenBackCostsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 1, 1, 8)
+		for range 100 {
+			(<-b.ask(PriorityPoll).granted).withdraw()
+		}
+		asked := time.Now()
+		leaves(b, PriorityStart)
+		if waited := time.Since(asked); waited != 0 {
+			t.Errorf("the next request left after %s, the bucket was full", waited)
+		}
+	})
+}
+
+// A permit may lie with its holder for a while; what the API says meanwhile holds.
+func TestPermitInHandDoesNotOutliveABadReply(t *testing.T) {
+	for name, e := range map[string]*apiclient.Error{
+		"a pause":             {Class: apiclient.ClassThrottled, RetryAfter: time.Second},
+		"an API that is down": {Class: apiclient.ClassTransient},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newTestBudget(t, 20, 8, 8)
+			var sent []*permit
+			for range gateFailures {
+				sent = append(sent, leaves(b, PriorityStart))
+			}
+			inHand := <-b.ask(PriorityStart).granted
+			for _, p := range sent {
+				p.done(e)
+			}
+			if inHand.leave() {
+				t.Errorf("a request left into %s", name)
+			}
+			asked := time.Now()
+			leaves(b, PriorityStart).done(nil)
+			if waited := time.Since(asked); waited <= 0 || waited > time.Second {
+				t.Errorf("after %s the next request left after %s", name, waited)
+			}
+		})
+	}
+}
+
 // With starts, looks and polls all waiting, each lower priority gets its share.
 func TestNoPriorityStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

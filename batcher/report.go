@@ -152,19 +152,21 @@ type Report struct {
 
 // Result sums the run up.
 func (r Report) Result() Result {
-	ok, failed := 0, 0
+	ok, failed, partial := 0, 0, 0
 	for _, g := range r.Groups {
-		switch g.Result() {
-		case ResultOK:
-			ok++
-		case ResultFailed:
+		switch result := g.Result(); {
+		case result == ResultFailed:
 			failed++
+		case result == ResultPartial:
+			partial++
+		case g.Total > 0: // a group without ids tells nothing
+			ok++
 		}
 	}
 	switch {
-	case ok == len(r.Groups):
+	case failed+partial == 0:
 		return ResultOK
-	case failed == len(r.Groups):
+	case ok+partial == 0:
 		return ResultFailed
 	}
 	return ResultPartial
