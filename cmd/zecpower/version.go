@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"runtime"
 
 	"github.com/prometheus/common/version"
 	"github.com/spf13/cobra"
@@ -14,8 +16,24 @@ func newVersionCommand(h *host) *cobra.Command {
 		Example: `  zecpower version`,
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(h.stdout, version.Print("zecpower"))
-			return err
+			return printVersion(h.stdout)
 		},
 	}
+}
+
+// printVersion leaves out what a build by hand does not know.
+func printVersion(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "zecpower, version %s\n", version.Version)
+	for _, line := range []struct{ name, value string }{
+		{"revision", version.GetRevision()},
+		{"branch", version.Branch},
+		{"build date", version.BuildDate},
+		{"go version", runtime.Version()},
+		{"platform", runtime.GOOS + "/" + runtime.GOARCH},
+	} {
+		if err == nil && line.value != "" && line.value != "unknown" {
+			_, err = fmt.Fprintf(w, "  %-12s%s\n", line.name+":", line.value)
+		}
+	}
+	return err
 }

@@ -324,7 +324,7 @@ func errorOf(err error, want string) string {
 func TestNamedFileThatIsMissingIsAnError(t *testing.T) {
 	_, _, err := Find(Options{File: "/nonexistent/file", Getenv: env("ZENLAYER_TOKEN", hidden)})
 	refused(t, err)
-	if want := "credentials: --credentials-file /nonexistent/file: there is no such file"; err.Error() != want {
+	if want := "credentials: --credentials-file /nonexistent/file: there is no such file; check the path"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

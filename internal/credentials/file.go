@@ -13,7 +13,7 @@ import (
 // maxFile is far above any credentials file; it ends the reading of what is none.
 const maxFile = 64 << 10
 
-var errNoFile = errors.New("there is no such file")
+var errNoFile = errors.New("there is no such file; check the path")
 
 // readFile reads a file that nobody but its owner can. The checks are made on the opened file, so that it cannot be
 // exchanged between check and read; a symbolic link is followed and what it leads to is checked.
