@@ -100,10 +100,7 @@ func TestLostReplyOfAnAppliedStartIsNeverSentAgain(t *testing.T) {
 			}
 			return nil, lostReply(), true
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(100)))
-		if got := listing(report); got != "100 started" || len(api.starts) != 1 {
-			t.Errorf("%s with %d StartInstances", got, len(api.starts))
-		}
+		api.startAll(t, newTestBatcher(t, api), "100 started", 1)
 	})
 }
 
@@ -126,10 +123,7 @@ func TestLaggingStateAfterALostReplyIsNotBelieved(t *testing.T) {
 			}
 			return allIn(ids, apiclient.StateStopped), nil, true
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(10)))
-		if got := listing(report); got != "10 started" || len(api.starts) != 1 {
-			t.Errorf("%s with %d StartInstances", got, len(api.starts))
-		}
+		api.startAll(t, newTestBatcher(t, api), "10 started", 1)
 	})
 }
 
@@ -215,19 +209,11 @@ func TestUnexplainedRefusalIsIsolatedDownToTheOneID(t *testing.T) {
 func TestRefusalOfABusyInstanceUsesNoAttemptUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(1))
-		free := time.Now().Add(20 * time.Second)
 		api.states["i-000000"] = apiclient.StateStopping
-		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
-			if !time.Now().Before(free) && api.states["i-000000"] == apiclient.StateStopping {
-				api.states["i-000000"] = apiclient.StateStopped
-			}
-			return apiclient.StatusPage{}, nil, false
-		}
+		api.turns("i-000000", apiclient.StateStopped, time.Now().Add(20*time.Second))
 		b := newTestBatcher(t, api)
 		b.cfg.Attempts = 1
-		if got := listing(b.Run(t.Context(), startRun(fleet(1)))); got != "1 started" {
-			t.Errorf("outcomes: %s", got)
-		}
+		api.startAll(t, b, "1 started", 2)
 	})
 }
 
@@ -251,10 +237,7 @@ func TestLaggingStateAfterAnAcceptedStartIsNoFailedBoot(t *testing.T) {
 		api.onStatus = func(_ int, ids []string) (apiclient.StatusPage, error, bool) {
 			return allIn(ids, apiclient.StateStopped), nil, time.Now().Before(shownFrom)
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(10)))
-		if got := listing(report); got != "10 started" || len(api.starts) != 1 {
-			t.Errorf("%s with %d StartInstances", got, len(api.starts))
-		}
+		api.startAll(t, newTestBatcher(t, api), "10 started", 1)
 	})
 }
 

@@ -20,7 +20,8 @@
 // once: for any other it most likely never arrived, and an outage of
 // StartInstances would use the attempts of a whole fleet up. So the API may
 // accept more than Config.Attempts starts of an instance that boots and falls
-// back unseen: after a lost reply, or while no process runs.
+// back unseen: after a lost reply, or while no process runs. A boot that somebody
+// else began counts only where a start of this run may have been applied too.
 //
 // A run keeps nothing on disk. What it tells its [Journal] lets a later process
 // go on where it stopped (see [Group]).

@@ -27,9 +27,7 @@ func TestStartAppliedLateInARequestThatHangsIsNeverSentAgain(t *testing.T) {
 			return allIn(ids, apiclient.StateStopped), nil, time.Now().Before(shownFrom)
 		}
 		b := newTestBatcher(t, slowStarts{api, 29 * time.Second})
-		if got := listing(b.Run(t.Context(), startRun(fleet(10)))); got != "10 started" || len(api.starts) != 1 {
-			t.Errorf("%s with %d StartInstances", got, len(api.starts))
-		}
+		api.startAll(t, b, "10 started", 1)
 	})
 }
 
@@ -38,19 +36,11 @@ func TestFallenBackBootOfSomebodyElseUsesNoAttemptUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(1))
 		api.states["i-000000"] = apiclient.StateBooting
-		failsAt := time.Now().Add(20 * time.Second)
-		api.bootAt["i-000000"] = failsAt.Add(time.Hour)
-		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
-			if len(api.starts) == 1 && !time.Now().Before(failsAt) {
-				api.states["i-000000"] = apiclient.StateStopped
-			}
-			return apiclient.StatusPage{}, nil, false
-		}
+		api.bootAt["i-000000"] = time.Now().Add(time.Hour)
+		api.turns("i-000000", apiclient.StateStopped, time.Now().Add(20*time.Second))
 		b := newTestBatcher(t, api)
 		b.cfg.Attempts = 1
-		if got := listing(b.Run(t.Context(), startRun(fleet(1)))); got != "1 started" {
-			t.Errorf("outcomes: %s", got)
-		}
+		api.startAll(t, b, "1 started", 2)
 	})
 }
 

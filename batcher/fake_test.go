@@ -2,7 +2,10 @@ package batcher
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"zecpower/apiclient"
@@ -104,4 +107,25 @@ func (f *fakeAPI) page(ids []string) apiclient.StatusPage {
 	}
 	page.TotalCount = len(page.Instances)
 	return page
+}
+
+// turns lets a look at or after the given time find id in another state, once.
+func (f *fakeAPI) turns(id string, state apiclient.State, at time.Time) {
+	done := false
+	f.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+		if !done && !time.Now().Before(at) {
+			done, f.states[id] = true, state
+		}
+		return apiclient.StatusPage{}, nil, false
+	}
+}
+
+// startAll brings all of the fake's instances up, and holds outcomes and number
+// of StartInstances to what is wanted.
+func (f *fakeAPI) startAll(t *testing.T, b *Batcher, outcomes string, starts int) {
+	t.Helper()
+	ids := slices.Sorted(maps.Keys(f.states))
+	if got := listing(b.Run(t.Context(), startRun(ids))); got != outcomes || len(f.starts) != starts {
+		t.Errorf("%s with %d StartInstances, want %s with %d", got, len(f.starts), outcomes, starts)
+	}
 }

@@ -91,22 +91,6 @@ func memoryInUse() uint64 {
 	return m.Sys - m.HeapReleased
 }
 
-func newBigBatcher(tb testing.TB, api API, perSecond float64) *Batcher {
-	backoff := Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
-	budget, err := NewBudget(BudgetConfig{RequestsPerSecond: perSecond, Burst: 10, MaxInFlight: 8, Backoff: backoff, Seed: 1})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b, err := New(Config{
-		API: api, Budget: budget, Size: 100, Attempts: 3, Backoff: backoff,
-		PollInterval: 5 * time.Second, BootTimeout: 10 * time.Minute, Seed: 1,
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
 // 10,000 stopped instances, 50 ms a request: until the last start is accepted,
 // against a loop that sends one chunk after the other and looks at nothing. The
 // time is virtual, so the ratio says what the design does, and ns/op what it
@@ -121,7 +105,7 @@ func BenchmarkRun10000(b *testing.B) {
 	for b.Loop() {
 		inBubble(b, func() {
 			api := newBigAPI(n)
-			report := newBigBatcher(b, api, 1000).Run(context.Background(), startRun(ids))
+			report := newBatcherAt(b, api, 1000).Run(context.Background(), startRun(ids))
 			if report.Groups[0].Done != n {
 				b.Fatalf("%d started", report.Groups[0].Done)
 			}
@@ -152,7 +136,7 @@ func Test200000InstancesFitIn300MB(t *testing.T) {
 		api.sample = true
 		ids := fleet(n)
 		debug.FreeOSMemory() // what other tests left behind
-		report := newBigBatcher(t, api, 100).Run(context.Background(), startRun(ids))
+		report := newBatcherAt(t, api, 100).Run(context.Background(), startRun(ids))
 		peak := max(api.peak, memoryInUse())
 		if report.Groups[0].Done != n {
 			t.Errorf("%d started", report.Groups[0].Done)

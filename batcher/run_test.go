@@ -17,19 +17,25 @@ func fleet(n int) []string {
 	return ids
 }
 
+// newTestBatcher has the default limits.
 func newTestBatcher(t *testing.T, api API) *Batcher {
 	t.Helper()
+	return newBatcherAt(t, api, 10)
+}
+
+func newBatcherAt(tb testing.TB, api API, perSecond float64) *Batcher {
+	tb.Helper()
 	backoff := Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
-	budget, err := NewBudget(BudgetConfig{RequestsPerSecond: 10, Burst: 10, MaxInFlight: 8, Backoff: backoff, Seed: 1})
+	budget, err := NewBudget(BudgetConfig{RequestsPerSecond: perSecond, Burst: 10, MaxInFlight: 8, Backoff: backoff, Seed: 1})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	b, err := New(Config{
 		API: api, Budget: budget, Size: 100, Attempts: 3, Backoff: backoff,
 		PollInterval: 5 * time.Second, BootTimeout: 10 * time.Minute, Seed: 1,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

@@ -249,7 +249,10 @@ func (c *checker) failure(r batcher.InstanceResult, truth zecsim.InstanceTruth) 
 	case batcher.ReasonInvalidRequest:
 		return "no request was invalid"
 	case batcher.ReasonBootFailed:
-		if truth.AcceptedStarts+truth.AcceptedStops == 0 && !c.mistaken(r.InstanceID) {
+		if c.mistaken(r.InstanceID) {
+			return ""
+		}
+		if truth.AcceptedStarts+truth.AcceptedStops == 0 {
 			return "boot_failed without an accepted start"
 		}
 		if truth.AcceptedStarts+truth.AcceptedStops+c.w.lost[r.InstanceID] < c.w.s.attempts && !cut {
@@ -285,7 +288,6 @@ func (c *checker) excuse(r batcher.InstanceResult, truth zecsim.InstanceTruth) s
 		// It fell back, and starts of unknown fate used the rest up.
 	case truth.StartableFrom.After(c.w.began) && r.Reason == batcher.ReasonRejected:
 		// It refused for a while, longer than its attempts lasted.
-	case r.Reason == batcher.ReasonBootFailed && c.mistaken(id):
 	case !truth.StartableUntil.IsZero():
 		// It went away during the run.
 	default:
