@@ -29,7 +29,7 @@ func (x *run) note(j *job, e *apiclient.Error) {
 		}
 	}
 	if e.Class == apiclient.ClassCredentials && x.ended != endAuth {
-		x.ended = endAuth
+		x.ended, x.denied = endAuth, e
 		x.cfg.Observer.CredentialsRejected(x.info, e)
 	}
 }

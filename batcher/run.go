@@ -31,7 +31,8 @@ type run struct {
 	flying  int // requests in flight
 
 	// ended is why nothing more is sent; empty while the run goes on.
-	ended ending
+	ended  ending
+	denied *apiclient.Error // the refusal of the credentials, with endAuth
 	// failing: the last answer of all showed an API that does not work.
 	failing bool
 

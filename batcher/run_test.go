@@ -99,6 +99,8 @@ func TestCodeOfAChunkIsShownOnlyWhereItFitsTheReason(t *testing.T) {
 		{apiclient.CodeInstanceNotStopped, ReasonRecycled, false},
 		{apiclient.CodeInstanceNotStopped, ReasonWrongState, true},
 		{apiclient.CodeInstanceNotRunning, ReasonRejected, true},
+		{apiclient.CodeInstanceNotStopped, ReasonCancelled, false},
+		{apiclient.CodeSignatureFailure, ReasonAuth, true},
 		{"SOMETHING_ELSE", ReasonNotFound, true},
 	} {
 		it := item{code: tc.code, reason: tc.reason}

@@ -57,6 +57,7 @@ func (x *run) settleRest() {
 		switch x.ended {
 		case endAuth:
 			it.fail(ReasonAuth)
+			it.code, it.requestID = x.denied.Code, x.denied.RequestID
 		case endCancelled:
 			it.fail(ReasonCancelled)
 		default:

@@ -293,15 +293,14 @@ func (it *item) result() InstanceResult {
 // explains is the refusal's code where it fits the reason. A refused chunk
 // names one culprit's code; for another's failure it would mislead.
 func (it *item) explains() apiclient.Code {
-	missing, gone := it.reason == ReasonNotFound, it.reason == ReasonRecycled
 	fits := true
 	switch it.code {
 	case apiclient.CodeInstanceNotFound:
-		fits = missing
+		fits = it.reason == ReasonNotFound
 	case apiclient.CodeInstanceRecycled:
-		fits = gone
+		fits = it.reason == ReasonRecycled
 	case apiclient.CodeInstanceNotStopped, apiclient.CodeInstanceNotRunning:
-		fits = !missing && !gone
+		fits = it.reason == ReasonWrongState || it.reason == ReasonRejected
 	}
 	if !fits {
 		return ""

@@ -20,7 +20,7 @@ type Calendar struct {
 	name    string
 	spans   []span     // sorted, apart from each other
 	yearly  [13]uint32 // bit d of element m: day d of month m, every year
-	endless bool       // some of it comes again for ever
+	endless bool       // an event of it comes again for ever
 }
 
 // span is a run of days, both ends in it.
@@ -64,7 +64,6 @@ func (c *Calendar) add(r DateRange) {
 		c.spans = append(c.spans, span{r.From.number(), r.To.number()})
 		return
 	}
-	c.endless = true
 	// A leap year has every day that a yearly range can name.
 	day := time.Date(2000, r.From.Month, r.From.Day, 0, 0, 0, 0, time.UTC)
 	for range 366 {
@@ -136,11 +135,12 @@ func (c *Calendar) next(n dayNumber) (dayNumber, bool) {
 }
 
 // End is the last date that the calendar's data speaks of, the zero Date for a
-// calendar of empty files. It is false when the calendar never ends: it has
-// yearly dates or an event that recurs for ever.
+// calendar of empty files. Yearly dates have no end, but beside dated ones they
+// do not hide that those run out. It is false when the calendar never ends: it
+// has yearly dates alone, or an event that recurs for ever.
 func (c *Calendar) End() (Date, bool) {
 	switch {
-	case c.endless:
+	case c.endless, len(c.spans) == 0 && c.yearly != [13]uint32{}:
 		return Date{}, false
 	case len(c.spans) == 0:
 		return Date{}, true

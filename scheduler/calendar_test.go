@@ -93,8 +93,11 @@ func TestCalendarEnd(t *testing.T) {
 	if end, ends := mustCalendar(t, "c", "2026-12-25", "2027-02-06..2027-02-09", "2026-01-01").End(); !ends || end != date(t, "2027-02-09") {
 		t.Errorf("got %s, %v", end, ends)
 	}
-	if end, ends := mustCalendar(t, "c", "2026-12-25", "*-01-01").End(); ends {
+	if end, ends := mustCalendar(t, "c", "*-12-25", "*-01-01").End(); ends {
 		t.Errorf("a yearly calendar ends on %s", end)
+	}
+	if end, ends := mustCalendar(t, "c", "2026-12-25", "*-01-01").End(); !ends || end != date(t, "2026-12-25") {
+		t.Errorf("dates beside yearly ones end with %s, %v: that they run out must be seen", end, ends)
 	}
 }
 

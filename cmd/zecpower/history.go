@@ -282,14 +282,18 @@ func failureWords(f ledger.InstanceEntry) string {
 	return fmt.Sprintf("%s (%s)", words, count(f.Attempts, "attempt"))
 }
 
+// maxFailureLines is how many failed instances of a group the table names in one entry.
+const maxFailureLines = 20
+
 func failureLines(e ledger.Entry) []string {
 	var lines []string
 	for _, g := range e.Results {
-		for _, f := range g.Failures {
+		named := g.Failures[:min(len(g.Failures), maxFailureLines)]
+		for _, f := range named {
 			lines = append(lines, fmt.Sprintf("%s (%s) %s", f.InstanceID, g.Group, failureWords(f)))
 		}
-		if g.Omitted > 0 {
-			lines = append(lines, fmt.Sprintf("… and %d more of %s", g.Omitted, g.Group))
+		if more := g.Failed - len(named); more > 0 && len(named) > 0 {
+			lines = append(lines, fmt.Sprintf("… and %d more of %s", more, g.Group))
 		}
 	}
 	return lines

@@ -141,6 +141,7 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 	d.metrics.SetBudget(d.account.budget)
 	d.current.Store(s)
 	d.metrics.SetKnown(known(cfg))
+	d.restoreMetrics()
 	d.inUse()
 	d.warn(cfg)
 	d.loop, err = scheduler.New(scheduler.Config{

@@ -4,8 +4,9 @@
 // nothing. It satisfies the observer interfaces of batcher, scheduler and
 // apiclient and is safe for concurrent use, scrapes included. Nothing here
 // fails, blocks on the network or survives a restart: counters begin at 0 with
-// the process, and the two timestamps that must outlast it are handed back in
-// by [Metrics.RestoreLastRun].
+// the process, and what must outlast it is handed back in: the two timestamps of
+// a schedule by its scheduler's LastRun, a group's last outcome by
+// [Metrics.RestoreGroups].
 //
 // Series of what the configuration names ([Metrics.SetKnown]) exist from 0 on,
 // because a counter that first appears at 1 shows no increase. Series of a

@@ -80,6 +80,18 @@ func send(out chan<- prometheus.Metric, ms []prometheus.Metric) {
 	}
 }
 
+// restore publishes what an earlier process knew of groups that have not run in this one.
+func (l *lastRuns) restore(r batcher.Report) {
+	var groups []batcher.GroupReport
+	for _, g := range r.Groups {
+		if _, ran := l.current.Load().runs[g.Group]; !ran {
+			groups = append(groups, g)
+		}
+	}
+	r.Groups = groups
+	l.finished(r)
+}
+
 // finished publishes a run's groups, all at once.
 func (l *lastRuns) finished(r batcher.Report) {
 	old := l.current.Load()

@@ -330,6 +330,23 @@ func TestLastRunOfAGroupReplacesTheOneBeforeWhicheverItsAction(t *testing.T) {
 	expectNone(t, m, `instance_failed_info{action="start"`)
 }
 
+func TestRestoredOutcomesShowUntilTheGroupRunsAndCountNothing(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	_, newest := run("morning", batcher.ActionStart, "web", 3, 2)
+	_, older := run("morning", batcher.ActionStart, "web", 1, 4)
+	m.RestoreGroups(newest)
+	m.RestoreGroups(older)
+	expect(t, m,
+		`zecpower_group_instances{action="start",group="web",outcome="failed"} 2`,
+		`zecpower_instance_failed_info{action="start",group="web",instance_id="x-000001",reason="recycled"} 1`,
+		`zecpower_instances_total{action="start",group="web",outcome="failed"} 0`,
+		`zecpower_runs_total{action="start",result="partial",schedule="morning"} 0`,
+	)
+	playRun(m, "morning", batcher.ActionStart, "web", 5, 0)
+	expectNone(t, m, "instance_failed_info{")
+}
+
 func TestFailedInstancesAreNamedUpToTheCapInOrder(t *testing.T) {
 	m := New()
 	info, report := run("morning", batcher.ActionStart, "web", 0, MaxFailedInfo+37)

@@ -75,6 +75,16 @@ func (m *Metrics) RunFinished(run batcher.RunInfo, r batcher.Report) {
 	m.lastRuns.finished(r)
 }
 
+// RestoreGroups hands back how a run of an earlier process ended, so that a
+// restart does not silence what is said of its groups' last run. A group that
+// has an outcome already keeps it: hand the newest run in first. Only groups'
+// gauges follow; nothing is counted again.
+func (m *Metrics) RestoreGroups(r batcher.Report) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lastRuns.restore(r)
+}
+
 // release ends what RunStarted began, once.
 func (m *Metrics) release(runID string) {
 	if run, ok := m.series.running[runID]; ok {

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"go.uber.org/zap"
+
+	"zecpower/apiclient"
+	"zecpower/batcher"
+	"zecpower/internal/ledger"
+	"zecpower/internal/metrics"
+)
+
+// restoreDepth is how many of the ledger's newest entries are searched for the
+// groups' last runs: enough for days of ordinary schedules, read in a moment.
+const restoreDepth = 100
+
+// restoreMetrics tells the metrics how the groups' last runs ended, so that an
+// alert about failed instances outlives a restart of the daemon.
+func (d *Daemon) restoreMetrics() {
+	entries, err := d.ledger.History(ledger.Query{Limit: restoreDepth, MaxFailures: metrics.MaxFailedInfo})
+	if err != nil {
+		d.log.Error("the last runs cannot be read: their failed instances are not in the metrics", zap.Error(err))
+		return
+	}
+	cfg := d.current.Load().config
+	for _, e := range entries { // newest first
+		if e.Kind != ledger.KindRun || e.Result == "" {
+			continue
+		}
+		r := batcher.Report{RunID: e.RunID, Schedule: e.Schedule, Action: batcher.Action(e.Action)}
+		for _, g := range e.Results {
+			if _, err := cfg.Group(g.Group); err == nil {
+				r.Groups = append(r.Groups, groupReport(g))
+			}
+		}
+		d.metrics.RestoreGroups(r)
+	}
+}
+
+// groupReport is as much of a group's report as the metrics show.
+func groupReport(g ledger.GroupEntry) batcher.GroupReport {
+	r := batcher.GroupReport{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Err: g.Err}
+	for _, f := range g.Failures {
+		r.Results = append(r.Results, batcher.InstanceResult{
+			InstanceID: f.InstanceID, Outcome: batcher.OutcomeFailed, Reason: f.Reason,
+			Code: apiclient.Code(f.Code), State: apiclient.State(f.State), RequestID: f.RequestID, Attempts: f.Attempts,
+		})
+	}
+	return r
+}
