@@ -128,6 +128,12 @@ func TestDaemonTellsEverywhereTheSame(t *testing.T) {
 	if _, stderr, status := w.run("status", "--state-dir", w.state()); status != 1 || !strings.Contains(stderr, "no daemon answers") {
 		t.Errorf("status without the daemon: %d %s", status, stderr)
 	}
+
+	again := w.daemon().ready()
+	if got := again.failedInMetrics(); !slices.Equal(got, oddFailures()) {
+		t.Errorf("metrics after a restart: %q, want %q", got, oddFailures())
+	}
+	again.stop()
 }
 
 func refusedSecond(t *testing.T, w *world, d *process) {

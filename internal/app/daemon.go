@@ -189,7 +189,7 @@ func known(cfg *config.Config) metrics.Known {
 		k.Schedules = append(k.Schedules, metrics.KnownSchedule{Name: s.Name, Action: batcher.Action(s.Action), Groups: s.Groups})
 	}
 	for _, c := range cfg.Calendars {
-		if end, ok := c.End(); ok {
+		if end, ok := c.End(); ok && !end.IsZero() {
 			k.CalendarEnds[c.Name()] = time.Date(end.Year, end.Month, end.Day+1, 0, 0, 0, 0, cfg.Timezone)
 		}
 	}
