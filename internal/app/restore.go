@@ -18,6 +18,9 @@ const restoreDepth = 100
 func (d *Daemon) restoreMetrics() {
 	entries, err := d.ledger.History(ledger.Query{Limit: restoreDepth, MaxFailures: metrics.MaxFailedInfo})
 	if err != nil {
+		if d.ledger.Trouble() != nil {
+			return // told already
+		}
 		d.log.Error("the last runs cannot be read: their failed instances are not in the metrics", zap.Error(err))
 		return
 	}

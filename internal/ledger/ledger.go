@@ -5,8 +5,8 @@
 // write but Attempted may be repeated without harm. An error means "not, or
 // perhaps not, written". Writes of many goroutines share commits; each returns
 // within Config.WriteTimeout, also when the disk hangs. A state folder that
-// cannot be written does not fail Open: the ledger then answers every write
-// with an error, serves what it can read, and tries again with later writes.
+// cannot be written, or a damaged file, does not fail Open: the ledger then answers
+// every write with an error, serves what it can read, and tries again with later writes.
 // Everything is safe for concurrent use; Close may be called twice.
 //
 // Losing the file costs the history, the catch-up of what is missed up to the
@@ -127,9 +127,11 @@ type Ledger struct {
 }
 
 // Open opens the ledger to be written, and makes it where there is none. It
-// fails with a *HeldError where another process has it, and where a file is
-// there that is no ledger, is damaged, or comes from a newer zecpower; it is
-// never replaced unless it is empty.
+// fails with a *HeldError where another process has it. Any other trouble (the
+// disk, a file that is no ledger, is damaged, or comes from a newer zecpower) is
+// warned of and told by every write: a fleet is powered without a ledger, too.
+// A file is never replaced unless it is empty; once it is moved away, a new one
+// is made.
 func Open(cfg Config) (*Ledger, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -140,7 +142,7 @@ func Open(cfg Config) (*Ledger, error) {
 		tails: map[string][]byte{}, session: rand.Text(),
 	}
 	if l.db, err = openWritable(cfg); err != nil {
-		if !isDiskTrouble(err) {
+		if errors.As(err, new(*HeldError)) {
 			return nil, err
 		}
 		l.trouble = err

@@ -441,6 +441,25 @@ func TestEmptyFileIsMadeAnewLoudly(t *testing.T) {
 	}
 }
 
+func TestDamagedFileIsLoudAndHealsOnceItIsMovedAway(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, FileName)
+	must(t, os.WriteFile(path, []byte("-- SQLite format 3"), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, dir)
+		if _, err := l.Decide(scheduler.Round{At: morning}); err == nil {
+			t.Error("a damaged file was written to")
+		}
+		must(t, os.Rename(path, path+".bad"))
+		time.Sleep(reopenEvery)
+		decide(t, l, runAt(morning))
+		if l.Trouble() != nil {
+			t.Errorf("still in trouble: %v", l.Trouble())
+		}
+		must(t, l.Close())
+	})
+}
+
 func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 	whole := func(t *testing.T) []byte {
 		dir := t.TempDir()
@@ -464,14 +483,18 @@ func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, FileName)
 			must(t, os.WriteFile(path, data, 0o600))
-			l, err := Open(Config{Dir: dir, LockWait: 100 * time.Millisecond})
-			if err == nil {
-				_ = l.Close()
-				t.Fatal("opened")
+			var warned error
+			l := open(t, dir, func(c *Config) { c.Warn = func(_ string, err error) { warned = err } })
+			_, err := l.Decide(scheduler.Round{At: morning})
+			for _, err := range []error{warned, l.Trouble(), err} {
+				if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
+					t.Errorf("error: %v", err)
+				}
 			}
-			if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
-				t.Errorf("error: %v", err)
+			if _, err := l.Load(morning); err == nil {
+				t.Error("something was read from it")
 			}
+			must(t, l.Close())
 			if kept, _ := os.ReadFile(path); !bytes.Equal(kept, data) {
 				t.Error("the file was changed")
 			}
@@ -491,11 +514,7 @@ func TestDamagedPageCostsTheRecordNotTheDaemon(t *testing.T) {
 		data[i] = 0xee // everything but the two meta pages
 	}
 	must(t, os.WriteFile(path, data, 0o600))
-	l, err = Open(Config{Dir: dir, LockWait: 100 * time.Millisecond})
-	if err != nil {
-		return // refused: fine
-	}
-	defer func() { _ = l.Close() }()
+	l = open(t, dir)
 	if _, err := l.Load(morning); err == nil {
 		t.Error("noise was read as a ledger")
 	}
@@ -509,7 +528,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	l := open(t, dir)
 	must(t, l.update("test", func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(bucketMeta), keySchema, schemaVersion+1) }))
 	must(t, l.Close())
-	if _, err := Open(Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "newer zecpower") {
+	if err := open(t, dir).Trouble(); err == nil || !strings.Contains(err.Error(), "newer zecpower") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := OpenReadOnly(dir); err == nil || !strings.Contains(err.Error(), "newer zecpower") {
