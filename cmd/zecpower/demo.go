@@ -169,7 +169,7 @@ func (h *host) runDemo(ctx context.Context, dir string, cfg *config.Config, due 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d, err := app.New(app.Options{
-		ConfigPath: cfg.Path, Load: func() (*config.Config, error) { return cfg, nil }, StateDir: dir, RuntimeDir: dir,
+		Config: cfg, Load: func() (*config.Config, error) { return cfg, nil }, StateDir: dir, RuntimeDir: dir,
 		Credentials:       apiclient.Credentials{AccessKeyID: demoKey, AccessKeySecret: apiclient.NewSecret(demoSecret)},
 		CredentialsSource: "the demo's own", WebAddress: "127.0.0.1:0", Logger: logger,
 		Clock:    shiftedClock{scheduler.SystemClock(), time.Until(due) - demoLead},

@@ -62,7 +62,7 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	opts := app.Options{ConfigPath: f.config, WebAddress: f.webAddress, WebConfigFile: f.webConfig, Logger: logger, Hangup: hangup}
+	opts := app.Options{WebAddress: f.webAddress, WebConfigFile: f.webConfig, Logger: logger, Hangup: hangup}
 	if opts.StateDir, err = h.stateDir(f.stateDir); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	if err := cmp.Or(web.CheckAddress(f.webAddress), web.CheckConfigFile(f.webConfig)); err != nil {
 		return &exit{exitUsage, err}
 	}
-	if _, err := h.loadConfig(f.config, exitConfig, notStarted); err != nil {
+	if opts.Config, err = h.loadConfig(f.config, exitConfig, notStarted); err != nil {
 		return err
 	}
 	if opts.Credentials, opts.CredentialsSource, err = f.access.find(h); err != nil {

@@ -25,8 +25,9 @@ import (
 
 // Options are what a daemon needs. All but the fields said to be optional must be set.
 type Options struct {
-	ConfigPath string
-	// Load reads the configuration, at start-up and at each reload; nil reads ConfigPath.
+	// Config is the configuration to begin with.
+	Config *config.Config
+	// Load reads the configuration again at a reload; nil reads Config.Path.
 	Load        func() (*config.Config, error)
 	StateDir    string // made, mode 0700, where it does not exist
 	RuntimeDir  string // where the control socket goes; must exist unless it is StateDir
@@ -76,11 +77,11 @@ type Daemon struct {
 
 // New checks opts. Nothing is opened yet.
 func New(opts Options) (*Daemon, error) {
-	if opts.Logger == nil || opts.StateDir == "" || opts.RuntimeDir == "" {
-		return nil, errors.New("app: logger, state folder and runtime folder must be given")
+	if opts.Config == nil || opts.Logger == nil || opts.StateDir == "" || opts.RuntimeDir == "" {
+		return nil, errors.New("app: configuration, logger, state folder and runtime folder must be given")
 	}
 	if opts.Load == nil {
-		opts.Load = func() (*config.Config, error) { return config.Load(opts.ConfigPath) }
+		opts.Load = func() (*config.Config, error) { return config.Load(opts.Config.Path) }
 	}
 	return &Daemon{
 		opts: opts, log: opts.Logger, metrics: metrics.New(), runs: newTracker(), started: time.Now(),
@@ -96,10 +97,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	var down teardown
 	defer func() { err = errors.Join(err, down.run(d.log)) }()
 
-	cfg, err := d.opts.Load()
-	if err != nil {
-		return &ConfigError{err}
-	}
+	cfg := d.opts.Config
 	if d.ledger, err = ledger.Open(ledger.Config{Dir: d.opts.StateDir, Warn: d.ledgerWarning}); err != nil {
 		return err
 	}

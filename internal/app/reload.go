@@ -74,7 +74,7 @@ func (d *Daemon) reload(w *watch) {
 	before := d.reloaded.Load()
 	d.metrics.ConfigRejected()
 	if before.err == nil || before.err.Error() != err.Error() || !w.retrying {
-		d.events.ConfigurationRejected(d.opts.ConfigPath, err)
+		d.events.ConfigurationRejected(d.opts.Config.Path, err)
 	}
 	d.reloaded.Store(&reloadState{at: before.at, err: err})
 }
@@ -134,7 +134,6 @@ type stamp struct {
 func newWatch(files []string) *watch {
 	w := &watch{}
 	w.follow(files)
-	w.remember()
 	return w
 }
 

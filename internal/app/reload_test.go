@@ -29,7 +29,7 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 		hangup := make(chan os.Signal)
 		d := &Daemon{
 			log: log, metrics: metrics.New(), events: logging.NewEvents(logging.EventsConfig{Logger: log}), notify: newNotifier(log),
-			opts: Options{ConfigPath: "c.yaml", Hangup: hangup, Load: func() (*config.Config, error) {
+			opts: Options{Config: &config.Config{Path: "c.yaml"}, Hangup: hangup, Load: func() (*config.Config, error) {
 				loads.Add(1)
 				return nil, refusal.Load().(error)
 			}},

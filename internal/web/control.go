@@ -112,9 +112,6 @@ func removeStale(path string) error {
 // Path is the socket's path.
 func (c *Control) Path() string { return c.path }
 
-// Done is closed once serving has ended, after Stop or by itself.
-func (c *Control) Done() <-chan struct{} { return c.server.done }
-
 // Stop lets requests finish until ctx ends, then cuts them, removes the socket
 // and returns once every goroutine is gone. Twice is fine.
 func (c *Control) Stop(ctx context.Context) error { return c.server.stop(ctx) }
