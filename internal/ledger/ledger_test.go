@@ -484,7 +484,11 @@ func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 			path := filepath.Join(dir, FileName)
 			must(t, os.WriteFile(path, data, 0o600))
 			var warned error
-			l := open(t, dir, func(c *Config) { c.Warn = func(_ string, err error) { warned = err } })
+			l := open(t, dir, func(c *Config) {
+				c.Warn = func(_ string, err error) { warned = err }
+				// A child that another test is just starting shares our lock until it has begun.
+				c.LockWait = 10 * time.Second
+			})
 			_, err := l.Decide(scheduler.Round{At: morning})
 			for _, err := range []error{warned, l.Trouble(), err} {
 				if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
