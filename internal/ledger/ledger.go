@@ -216,7 +216,7 @@ func openWritable(cfg Config) (*bbolt.DB, error) {
 	}
 	if err := prepare(db); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("ledger %s: %w", cfg.path(), err)
+		return nil, unusable(cfg.path(), err)
 	}
 	if err := writeOwner(cfg.Dir); err != nil {
 		cfg.Warn("a second daemon could not be told who holds the ledger", err)
@@ -236,7 +236,7 @@ func openReadable(cfg Config) (*bbolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = db.View(func(tx *bbolt.Tx) error {
+	err = viewOf(db, func(tx *bbolt.Tx) error {
 		if tx.Bucket(bucketMeta) == nil {
 			return fs.ErrNotExist
 		}
@@ -244,22 +244,40 @@ func openReadable(cfg Config) (*bbolt.DB, error) {
 	})
 	if err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("ledger %s: %w", cfg.path(), err)
+		return nil, unusable(cfg.path(), err)
 	}
 	return db, nil
 }
 
+// unusable words what was found wrong in a file that could be opened.
+func unusable(path string, err error) error {
+	if errors.Is(err, errBroken) {
+		return damaged(path, err)
+	}
+	return fmt.Errorf("ledger %s: %w", path, err)
+}
+
 // openDB opens the file, with what bbolt answers turned into what to do about it.
 func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
+	openFile := cfg.openFile
+	if openFile == nil {
+		openFile = os.OpenFile
+	}
+	var file *os.File // bbolt's
 	defer func() {
 		if v := recover(); v != nil {
+			letGo(file)
 			db, err = nil, damaged(cfg.path(), fmt.Errorf("%v", v))
 		}
 	}()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file cut short faults where it is mapped
 	options := bbolt.Options{
 		Timeout: cfg.LockWait, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType,
-		OpenFile: cfg.openFile, MaxSize: cfg.maxSize,
+		MaxSize: cfg.maxSize,
+		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+			file, err = openFile(name, flag, mode)
+			return file, err
+		},
 	}
 	db, err = bbolt.Open(cfg.path(), 0o600, &options)
 	switch {
@@ -279,7 +297,7 @@ func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
 
 // wholeFile refuses a file that is shorter than what it says it holds.
 func wholeFile(db *bbolt.DB) error {
-	return db.View(func(tx *bbolt.Tx) error {
+	return viewOf(db, func(tx *bbolt.Tx) error {
 		info, err := os.Stat(db.Path())
 		if err != nil {
 			return err
@@ -291,9 +309,41 @@ func wholeFile(db *bbolt.DB) error {
 	})
 }
 
+// letGo unlocks and closes the file that bbolt was opening when it panicked. Its mapping
+// cannot be undone from here, and would keep the lock of a file that is merely closed.
+func letGo(file *os.File) {
+	if file == nil {
+		return
+	}
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+	_ = file.Close()
+}
+
+// damagedError says that the file is no ledger that can be used.
+type damagedError struct {
+	path string
+	file os.FileInfo // as it was then; nil where that is not known
+	err  error
+}
+
 func damaged(path string, err error) error {
-	return fmt.Errorf("ledger %s: damaged, or not a ledger: %w; restore it from a backup, or move it away to begin an empty one "+
-		"(history is lost then, and runs missed up to the next start are not caught up)", path, err)
+	file, _ := os.Stat(path)
+	return &damagedError{path: path, file: file, err: err}
+}
+
+// Error implements error.
+func (e *damagedError) Error() string {
+	return fmt.Sprintf("ledger %s: damaged, or not a ledger: %v; restore it from a backup, or move it away to begin an empty one "+
+		"(history is lost then, and runs missed up to the next start are not caught up)", e.path, e.err)
+}
+
+func (e *damagedError) Unwrap() error { return e.err }
+
+// stays reports whether the same file is still there. Opening it again would
+// tell nothing new, and cost a mapping where bbolt panics.
+func (e *damagedError) stays() bool {
+	now, err := os.Stat(e.path)
+	return err == nil && e.file != nil && os.SameFile(now, e.file) && now.Size() == e.file.Size() && now.ModTime().Equal(e.file.ModTime())
 }
 
 // clearEmpty makes a file of nothing, or of zeros, a new one: a power loss
@@ -357,7 +407,7 @@ const schemaVersion = 1
 // prepare makes the buckets and checks the version, without a write where all is there.
 func prepare(db *bbolt.DB) error {
 	ready := false
-	err := db.View(func(tx *bbolt.Tx) error {
+	err := viewOf(db, func(tx *bbolt.Tx) error {
 		ready = tx.Bucket(bucketMeta) != nil
 		if ready {
 			return checkSchema(tx)
@@ -367,7 +417,7 @@ func prepare(db *bbolt.DB) error {
 	if err != nil || ready {
 		return err
 	}
-	return db.Update(func(tx *bbolt.Tx) error {
+	return updateOf(db, func(tx *bbolt.Tx) error {
 		for _, name := range buckets() {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err

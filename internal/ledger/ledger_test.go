@@ -484,11 +484,7 @@ func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 			path := filepath.Join(dir, FileName)
 			must(t, os.WriteFile(path, data, 0o600))
 			var warned error
-			l := open(t, dir, func(c *Config) {
-				c.Warn = func(_ string, err error) { warned = err }
-				// A child that another test is just starting shares our lock until it has begun.
-				c.LockWait = 10 * time.Second
-			})
+			l := open(t, dir, func(c *Config) { c.Warn = func(_ string, err error) { warned = err } })
 			_, err := l.Decide(scheduler.Round{At: morning})
 			for _, err := range []error{warned, l.Trouble(), err} {
 				if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
@@ -501,6 +497,12 @@ func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 			must(t, l.Close())
 			if kept, _ := os.ReadFile(path); !bytes.Equal(kept, data) {
 				t.Error("the file was changed")
+			}
+			f, err := os.Open(path)
+			must(t, err)
+			defer func() { _ = f.Close() }()
+			if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+				t.Errorf("the file is still locked: %v", err)
 			}
 		})
 	}
@@ -519,6 +521,12 @@ func TestDamagedPageCostsTheRecordNotTheDaemon(t *testing.T) {
 	}
 	must(t, os.WriteFile(path, data, 0o600))
 	l = open(t, dir)
+	if err := l.Trouble(); err == nil || !strings.Contains(err.Error(), "move it away") {
+		t.Errorf("trouble: %v", err)
+	}
+	if _, err := OpenReadOnly(dir); err == nil || !strings.Contains(err.Error(), "move it away") {
+		t.Errorf("a reader got %v", err)
+	}
 	if _, err := l.Load(morning); err == nil {
 		t.Error("noise was read as a ledger")
 	}

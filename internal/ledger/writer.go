@@ -146,18 +146,31 @@ func (l *Ledger) commit(group []*request) {
 	}
 }
 
-// transact is db.Update with panics as errors: a damaged page must cost the
-// record, not the daemon.
-func (l *Ledger) transact(do func(*bbolt.Tx) error) (err error) {
+func (l *Ledger) transact(do func(*bbolt.Tx) error) error {
 	defer l.atWork()()
+	return updateOf(l.db, do)
+}
+
+// updateOf is db.Update, and viewOf db.View, with panics and faults as errors:
+// a damaged page must cost the record, not the daemon.
+func updateOf(db *bbolt.DB, do func(*bbolt.Tx) error) (err error) {
 	defer recovered(&err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	return l.db.Update(do)
+	return db.Update(do)
 }
+
+func viewOf(db *bbolt.DB, do func(*bbolt.Tx) error) (err error) {
+	defer recovered(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	return db.View(do)
+}
+
+// errBroken stands for whatever bbolt panics with.
+var errBroken = errors.New("damaged")
 
 func recovered(err *error) {
 	if v := recover(); v != nil {
-		*err = fmt.Errorf("damaged: %v", v)
+		*err = fmt.Errorf("%w: %v", errBroken, v)
 	}
 }
 
@@ -171,6 +184,9 @@ func (l *Ledger) writable() error {
 		return trouble
 	}
 	l.triedAt = time.Now()
+	if d, ok := errors.AsType[*damagedError](trouble); ok && d.stays() {
+		return trouble
+	}
 	defer l.atWork()()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -203,9 +219,7 @@ func (l *Ledger) view(op string, do func(*bbolt.Tx) error) (err error) {
 			err = fmt.Errorf("ledger: %s: %w", op, err)
 		}
 	}()
-	defer recovered(&err)
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	return l.db.View(do)
+	return viewOf(l.db, do)
 }
 
 var errNothing = errors.New("there is nothing to read")
