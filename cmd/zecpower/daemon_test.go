@@ -175,9 +175,8 @@ func (d *process) checkInstance(t *testing.T, w *world) {
 
 func TestSIGTERMLeavesARunToBeResumed(t *testing.T) {
 	t.Parallel()
-	o := healthyFleet(30)
-	o.Boot = zecsim.Boot{Time: 1500 * time.Millisecond}
-	w := newWorld(t, o)
+	w := newWorld(t, healthyFleet(30))
+	w.blind.Store(true) // the run is under way until the second daemon can see its end
 	spec, _ := soon()
 	w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", action: start, groups: [web]}}\n")
 	w.write("web.txt", fleetFile(30))
@@ -197,6 +196,7 @@ func TestSIGTERMLeavesARunToBeResumed(t *testing.T) {
 		}
 	}
 
+	w.blind.Store(false)
 	d = w.daemon()
 	second := d.await("run started", 1)
 	for _, key := range []string{"run_id", "scheduled_at", "deadline"} {

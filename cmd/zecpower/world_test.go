@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,7 +34,8 @@ type world struct {
 	endpoint string
 	dir      string // short: it holds a socket
 	env      []string
-	budget   string // keys of the api section
+	budget   string      // keys of the api section
+	blind    atomic.Bool // no look is answered well, so no run of instances that boot can end
 
 	mu      sync.Mutex
 	started map[string]int        // requests to start an instance that had reached RUNNING before, or started there
@@ -78,6 +80,10 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		defer w.noteStarts(body)()
+	}
+	if w.blind.Load() && r.Header.Get(apiclient.HeaderAction) == apiclient.ActionDescribeInstancesStatus {
+		http.Error(rw, "no look is answered just now", http.StatusServiceUnavailable)
+		return
 	}
 	w.sim.ServeHTTP(rw, r)
 }
