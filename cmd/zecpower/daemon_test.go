@@ -82,9 +82,7 @@ func failedInHistory(entries []ledger.Entry) []string {
 func TestDaemonTellsEverywhereTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oddFleet())
-	spec, nominal := soon()
-	w.configureOdd(spec)
-	d := w.daemon().ready()
+	d, nominal := w.punctual(w.configureOdd)
 	for path, want := range map[string]int{"/-/healthy": 200, "/-/ready": 200, "/": 200} {
 		if status, body := d.get(path); status != want {
 			t.Errorf("%s: %d %s, want %d", path, status, body, want)
@@ -177,11 +175,11 @@ func TestSIGTERMLeavesARunToBeResumed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, healthyFleet(30))
 	w.blind.Store(true) // the run is under way until the second daemon can see its end
-	spec, _ := soon()
-	w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", action: start, groups: [web]}}\n")
 	w.write("web.txt", fleetFile(30))
 
-	d := w.daemon()
+	d, _ := w.punctual(func(spec string) {
+		w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", action: start, groups: [web]}}\n")
+	})
 	first := d.await("run started", 1)
 	awaitRequests(t, w, "StartInstances", 3)
 	text, _, _ := w.run("status", "--state-dir", w.state())

@@ -44,14 +44,10 @@ func killedRun(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, randomFleet(rng))
 	w.budget = "requests_per_second: 30, burst: 2" // the starts take half a second
-	spec, nominal := soon()
 	w.write("web.txt", fleetFile(killFleet))
-	w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", action: start, groups: [web], deadline: 1m}}\n")
-	// The first daemon has to have seen the schedule before it is due.
-	d := w.daemon().ready()
-	if late := time.Since(nominal); late > 0 {
-		t.Skipf("the daemon took %s too long to start on this busy machine", late)
-	}
+	d, nominal := w.punctual(func(spec string) {
+		w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", action: start, groups: [web], deadline: 1m}}\n")
+	})
 	pause(time.Until(nominal) - 50*time.Millisecond)
 	var starts []event
 	var kills []time.Time

@@ -37,9 +37,7 @@ func TestSecretsShowNowhere(t *testing.T) {
 			o.Credentials = []apiclient.Credentials{c.credentials}
 			w := newWorld(t, o)
 			w.env = append(w.env, "ZENLAYER_ACCESS_KEY_ID=planted", c.env)
-			spec, _ := soon()
-			w.configureOdd(spec)
-			d := w.daemon("--log.level", "debug")
+			d, _ := w.punctual(w.configureOdd, "--log.level", "debug")
 			d.await("run finished", 2)
 			noSecret(t, "the command line", commandLine(t, d))
 			for _, path := range []string{"/metrics", "/", "/-/ready", "/debug/pprof/cmdline", "/debug/vars"} {
