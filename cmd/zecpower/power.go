@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -152,7 +151,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 		return &exit{exitUsage, err}
 	}
 	h.remember(report, logger)
-	if err := printReport(h.stdout, report, f); err != nil {
+	if err := h.printReport(report, f); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
 	if report.Result() != batcher.ResultOK {
@@ -188,11 +187,11 @@ func (h *host) remember(r batcher.Report, logger *zap.Logger) {
 	}
 }
 
-func printReport(w io.Writer, r batcher.Report, f powerFlags) error {
+func (h *host) printReport(r batcher.Report, f powerFlags) error {
 	if f.output == outputJSON {
-		return printJSON(w, r)
+		return printJSON(h.stdout, r)
 	}
-	return printReportTable(w, r)
+	return h.printReportTable(r)
 }
 
 // foreground fills the log settings of a run by hand: warnings beside a bar,

@@ -109,6 +109,9 @@ func (p *progress) Progressed(_ batcher.RunInfo, done batcher.Progress) {
 	if p.wide {
 		p.bar.Describe(fmt.Sprintf("%s: %d on the way, %d failed", p.words.action, done.Pending, done.Failed))
 	}
+	if done.Total < p.bar.GetMax() {
+		p.bar.ChangeMax(done.Total) // groups that share instances: each is powered once
+	}
 	_ = p.bar.Set(done.Settled) // cosmetic
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -42,7 +44,8 @@ func remedy(action batcher.Action, reason batcher.Reason) string {
 }
 
 // printReportTable shows a report to a person: the sums, then what failed and why.
-func printReportTable(w io.Writer, r batcher.Report) error {
+func (h *host) printReportTable(r batcher.Report) error {
+	w := h.stdout
 	done, already := "STARTED", "ALREADY RUNNING"
 	if r.Action == batcher.ActionStop {
 		done, already = "STOPPED", "ALREADY STOPPED"
@@ -57,7 +60,7 @@ func printReportTable(w io.Writer, r batcher.Report) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	if err := printFailures(w, r); err != nil {
+	if err := printFailures(w, r, newStyle(w, h.getenv)); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", r.Result(), summary(r, total, failed))
@@ -73,40 +76,62 @@ func summary(r batcher.Report, total, failed int) string {
 	return fmt.Sprintf("%d of %s seen %s, %d failed, in %s", total-failed, count(total, "instance"), want, failed, took)
 }
 
-func printFailures(w io.Writer, r batcher.Report) error {
-	rows, reasons := 0, map[batcher.Reason]bool{}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	left := 0
+// failure is one row of the table of what failed.
+type failure struct {
+	batcher.InstanceResult
+	group string
+}
+
+// failuresOf lists what failed, reason by reason, so that a few that need a
+// person are not lost among hundreds that a cancel left open.
+func failuresOf(r batcher.Report) []failure {
+	var rows []failure
+	for _, g := range r.Groups {
+		for _, f := range g.Failures() {
+			rows = append(rows, failure{f, g.Group})
+		}
+	}
+	order := batcher.Reasons()
+	slices.SortStableFunc(rows, func(a, b failure) int {
+		return cmp.Compare(slices.Index(order, a.Reason), slices.Index(order, b.Reason))
+	})
+	return rows
+}
+
+func printFailures(w io.Writer, r batcher.Report, s style) error {
 	for _, g := range r.Groups {
 		if g.Err != "" {
-			fmt.Fprintf(w, "\nFAILED group %s: %s\n", g.Group, g.Err)
+			fmt.Fprintf(w, "\n%s group %s: %s\n", s.alarm("FAILED"), g.Group, g.Err)
 		}
-		for _, f := range g.Failures() {
-			reasons[f.Reason] = true
-			if rows == 0 {
-				fmt.Fprintln(tw, "\nFAILED\tGROUP\tREASON\tSTATE\tCODE\tATTEMPTS\tREQUEST ID")
-			}
-			if rows++; rows > maxFailureRows && isTerminal(w) {
-				left++
-				continue
-			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", f.InstanceID, g.Group, f.Reason,
-				dash(string(f.State)), dash(string(f.Code)), f.Attempts, dash(f.RequestID))
-		}
+	}
+	rows := failuresOf(r)
+	if len(rows) == 0 {
+		return nil
+	}
+	met := map[batcher.Reason]bool{}
+	for _, f := range rows {
+		met[f.Reason] = true
+	}
+	shown := rows
+	if isTerminal(w) {
+		shown = rows[:min(len(rows), maxFailureRows)]
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "\n%s\tGROUP\t%s\tSTATE\tCODE\tATTEMPTS\tREQUEST ID\n", s.heading("FAILED"), s.heading("REASON"))
+	for _, f := range shown {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", s.alarm(f.InstanceID), f.group, s.alarm(string(f.Reason)),
+			dash(string(f.State)), dash(string(f.Code)), f.Attempts, dash(f.RequestID))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	if left > 0 {
+	if left := len(rows) - len(shown); left > 0 {
 		fmt.Fprintf(w, "… and %d more: --output json lists them all\n", left)
 	}
-	return printRemedies(w, r.Action, reasons)
+	return printRemedies(w, r.Action, met)
 }
 
 func printRemedies(w io.Writer, action batcher.Action, met map[batcher.Reason]bool) error {
-	if len(met) == 0 {
-		return nil
-	}
 	var b strings.Builder
 	b.WriteString("\nwhat to do:\n")
 	for _, reason := range batcher.Reasons() {

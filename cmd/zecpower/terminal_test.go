@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zecpower/batcher"
 	"zecpower/internal/zecsim"
 )
 
@@ -110,6 +112,50 @@ func TestABarIsShownOnATerminalAndLeavesNothingBehind(t *testing.T) {
 				t.Errorf("left on the screen:\n%s", text)
 			}
 		})
+	}
+}
+
+func TestFailedIDsStandOutOnATerminalUnlessColoursAreUnwanted(t *testing.T) {
+	t.Parallel()
+	marks := strings.NewReplacer(markAlarm, "", markHeading, "", markEnd, "")
+	for env, coloured := range map[string]bool{"TERM=xterm": true, "TERM=dumb": false, "NO_COLOR=1": false} {
+		t.Run(env, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, oddFleet())
+			w.env = append(w.env, "TERM=xterm", "NO_COLOR=", env)
+			w.configureOdd("@yearly")
+			raw, _ := onTerminal(t, w.command("start", "--config", "c.yaml", "left", "right"), 120)
+			if got := strings.Contains(raw, markAlarm+"i-000021"+markEnd); got != coloured {
+				t.Errorf("the id is marked: %t, want %t, in %q", got, coloured, raw)
+			}
+			if !coloured && strings.Contains(raw, "\x1b[1") {
+				t.Errorf("colours in %q", raw)
+			}
+			_, table, _ := strings.Cut(marks.Replace(raw), "\nFAILED ")
+			lines := strings.Split(table, "\r\n")
+			heading, row := "FAILED "+lines[0], lines[1]
+			if at := strings.Index(heading, "STATE"); at < 0 || len(row) <= at || row[at-1] != ' ' || row[at] == ' ' {
+				t.Errorf("the columns are not aligned:\n%s\n%s", heading, row)
+			}
+		})
+	}
+}
+
+func TestRealFailuresComeBeforeWhatACancelLeftOpen(t *testing.T) {
+	instance := func(id string, reason batcher.Reason) batcher.InstanceResult {
+		return batcher.InstanceResult{InstanceID: id, Outcome: batcher.OutcomeFailed, Reason: reason}
+	}
+	var got []string
+	for _, f := range failuresOf(batcher.Report{Groups: []batcher.GroupReport{
+		{Group: "a", Results: []batcher.InstanceResult{
+			instance("1", batcher.ReasonCancelled), {InstanceID: "2", Outcome: batcher.OutcomeStarted}, instance("3", batcher.ReasonBootFailed),
+		}},
+		{Group: "b", Results: []batcher.InstanceResult{instance("4", batcher.ReasonCancelled), instance("5", batcher.ReasonBootFailed), instance("6", batcher.ReasonNotFound)}},
+	}}) {
+		got = append(got, f.group+f.InstanceID)
+	}
+	if want := []string{"b6", "a3", "b5", "a1", "b4"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
