@@ -1,14 +1,17 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/ledger"
 	"zecpower/internal/zecsim"
 )
 
@@ -50,15 +53,16 @@ func killedRun(t *testing.T, seed uint64) {
 	})
 	pause(time.Until(nominal) - 50*time.Millisecond)
 	var starts []event
-	var kills []time.Time
+	kills, forgotten := 0, map[string]int{}
 	for range 8 + rng.IntN(8) {
 		pause(time.Duration(rng.Int64N(int64(300 * time.Millisecond))))
 		d.kill()
-		kills = append(kills, time.Now())
+		kills++
 		starts = append(starts, d.events("run started")...)
 		if len(d.events("run finished")) > 0 {
 			break
 		}
+		w.noteForgotten(forgotten, nominal)
 		d = w.daemon()
 	}
 	if len(d.events("run finished")) == 0 {
@@ -67,10 +71,43 @@ func killedRun(t *testing.T, seed uint64) {
 	}
 	d.kill()
 	starts = append(starts, d.events("run started")...)
-	t.Logf("%d kills, %d processes began or resumed the run", len(kills), len(starts))
+	t.Logf("%d kills, %d processes began or resumed the run, %d instances with a start that nobody knew of", kills, len(starts), len(forgotten))
 	checkSameRun(t, starts, nominal)
-	checkFleet(t, w, kills)
-	checkHistory(t, w, nominal, kills)
+	checkFleet(t, w, forgotten)
+	checkHistory(t, w, nominal, forgotten)
+}
+
+// noteForgotten counts, after a kill, the accepted starts of each instance that
+// the killed process did not live to write down.
+func (w *world) noteForgotten(forgotten map[string]int, nominal time.Time) {
+	w.t.Helper()
+	if err := eventually(w.atRest); err != nil {
+		w.t.Fatal(err)
+	}
+	noted := w.noted(nominal)
+	for in := range w.sim.Instances() {
+		if n := in.AcceptedStarts - noted[in.ID]; n > forgotten[in.ID] {
+			forgotten[in.ID] = n
+		}
+	}
+}
+
+// noted is how often a start of an instance stands in the ledger as accepted.
+func (w *world) noted(nominal time.Time) map[string]int {
+	w.t.Helper()
+	l, err := ledger.OpenReadOnly(w.state())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	p, err := l.Progress("morning/" + nominal.Format(time.RFC3339))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p.Attempted["web"]
 }
 
 // pause lets a process work for a while; where it gets to is the test's chance.
@@ -130,14 +167,14 @@ func checkSameRun(t *testing.T, starts []event, nominal time.Time) {
 	}
 }
 
-func checkFleet(t *testing.T, w *world, kills []time.Time) {
+func checkFleet(t *testing.T, w *world, forgotten map[string]int) {
 	t.Helper()
 	for in := range w.sim.Instances() {
 		if in.Startable && in.StartsNeeded <= killAttempts && in.State != apiclient.StateRunning {
 			t.Errorf("%s could have started and is %s", in.ID, in.State)
 		}
-		// A start is counted once its reply is there: one that a kill cut off before that may come on top.
-		if most := killAttempts + w.cutOff(in.ID, kills); in.AcceptedStarts > most {
+		// A start counts once it is written down: one that a kill cut off before that comes on top.
+		if most := killAttempts + forgotten[in.ID]; in.AcceptedStarts > most {
 			t.Errorf("%s was accepted for start %d times, want at most %d", in.ID, in.AcceptedStarts, most)
 		}
 		again := w.startsOfRunning(in.ID)
@@ -150,7 +187,7 @@ func checkFleet(t *testing.T, w *world, kills []time.Time) {
 	}
 }
 
-func checkHistory(t *testing.T, w *world, nominal time.Time, kills []time.Time) {
+func checkHistory(t *testing.T, w *world, nominal time.Time, forgotten map[string]int) {
 	t.Helper()
 	entries := w.history()
 	if len(entries) != 1 || !entries[0].NominalTime.Equal(nominal) || entries[0].FinishedAt.IsZero() || len(entries[0].Results) != 1 {
@@ -164,8 +201,8 @@ func checkHistory(t *testing.T, w *world, nominal time.Time, kills []time.Time) 
 			want = append(want, in.ID)
 		case in.AcceptedStarts > 0:
 			started++
-			if w.cutOff(in.ID, kills) > 0 {
-				unsure++ // the process that sent the start did not live to note its reply
+			if forgotten[in.ID] > 0 {
+				unsure++ // seen RUNNING after the restart, it looks like one that was there already
 			}
 		case in.FirstRunning.After(w.sim.Started()):
 			others++ // on its way by itself: after a restart it looks like a start that was cut off
@@ -179,7 +216,7 @@ func checkHistory(t *testing.T, w *world, nominal time.Time, kills []time.Time) 
 		t.Errorf("the history says that %q failed, not RUNNING are %q", got, want)
 	}
 	if r := entries[0].Results[0]; r.Total != killFleet || r.Done+r.Already+r.Failed != r.Total || r.Done > started+others || r.Done < started-unsure {
-		t.Errorf("sums: %d of %d done, %d already, %d failed; %d were started, %d of them just before a kill, and %d came up by themselves",
+		t.Errorf("sums: %d of %d done, %d already, %d failed; %d were started, %d of them unknown to whoever went on, and %d came up by themselves",
 			r.Done, r.Total, r.Already, r.Failed, started, unsure, others)
 	}
 }

@@ -38,8 +38,8 @@ type world struct {
 	blind    atomic.Bool // no look is answered well, so no run of instances that boot can end
 
 	mu      sync.Mutex
-	started map[string]int        // requests to start an instance that had reached RUNNING before, or started there
-	asked   map[string][]exchange // the starts that named an instance
+	started map[string]int // requests to start an instance that had reached RUNNING before, or started there
+	flying  int            // starts that are being answered
 }
 
 // healthyFleet is n instances that are up within moments.
@@ -62,7 +62,7 @@ func newWorld(t *testing.T, o zecsim.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w := &world{t: t, sim: sim, dir: dir, started: map[string]int{}, asked: map[string][]exchange{}, budget: "requests_per_second: 200, burst: 20", env: []string{
+	w := &world{t: t, sim: sim, dir: dir, started: map[string]int{}, budget: "requests_per_second: 200, burst: 20", env: []string{
 		"ZENLAYER_ACCESS_KEY_ID=demo", "ZENLAYER_ACCESS_KEY_SECRET=demo", "HOME=" + dir, "XDG_STATE_HOME=" + dir + "/xdg",
 	}}
 	server := httptest.NewServer(http.HandlerFunc(w.serve))
@@ -88,20 +88,15 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	w.sim.ServeHTTP(rw, r)
 }
 
-// exchange is when a request came and when its reply was out.
-type exchange struct{ asked, answered time.Time }
-
-// noteStarts is called before a start is judged, and its answer after.
+// noteStarts is called before a start is judged, and answered after.
 func (w *world) noteStarts(body []byte) (answered func()) {
 	var request struct {
 		InstanceIDs []string `json:"instanceIds"`
 	}
-	if json.Unmarshal(body, &request) != nil {
-		return func() {}
-	}
-	asked := time.Now()
+	_ = json.Unmarshal(body, &request) // what cannot be read names no instance
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.flying++
 	for _, id := range request.InstanceIDs {
 		if in, ok := w.sim.Instance(id); ok && !in.FirstRunning.IsZero() {
 			w.started[id]++
@@ -110,10 +105,18 @@ func (w *world) noteStarts(body []byte) (answered func()) {
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		for _, id := range request.InstanceIDs {
-			w.asked[id] = append(w.asked[id], exchange{asked, time.Now()})
-		}
+		w.flying--
 	}
+}
+
+// atRest says that the simulator is still answering starts.
+func (w *world) atRest() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.flying > 0 {
+		return fmt.Errorf("%d starts are in flight", w.flying)
+	}
+	return nil
 }
 
 // startsOfRunning is how often an instance was named in a start although it had reached RUNNING.
@@ -121,25 +124,6 @@ func (w *world) startsOfRunning(id string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.started[id]
-}
-
-// journalled is how long after a reply it has been noted, also on a busy machine.
-const journalled = 150 * time.Millisecond
-
-// cutOff counts those of some kills after which nobody knew of a start of the
-// instance: they came before its reply, or before that was noted.
-func (w *world) cutOff(id string, kills []time.Time) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, kill := range kills {
-		if slices.ContainsFunc(w.asked[id], func(x exchange) bool {
-			return !x.asked.After(kill) && kill.Sub(x.answered) < journalled
-		}) {
-			n++
-		}
-	}
-	return n
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
