@@ -33,6 +33,10 @@ const (
 	dialTimeout       = 10 * time.Second
 	idleConnTimeout   = 90 * time.Second
 	maxHeaderBytes    = 64 << 10
+	// After pingAfter without a word a connection of HTTP/2 is asked for one,
+	// and closed when none comes within pingTimeout.
+	pingAfter   = 10 * time.Second
+	pingTimeout = 5 * time.Second
 )
 
 // Config says whom to call, and as whom.
@@ -115,6 +119,10 @@ func newTransport(cfg Config, u *url.URL) *http.Transport {
 		IdleConnTimeout:        idleConnTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		ForceAttemptHTTP2:      true,
+		// HTTP/1 gives a connection up when a request on it times out. HTTP/2 goes
+		// on with it, so one that a firewall forgot would swallow every request
+		// until the kernel notices, which takes it a quarter of an hour.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 	if u.Scheme == "http" {
 		t.Proxy = nil

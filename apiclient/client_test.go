@@ -3,6 +3,7 @@ package apiclient
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func serve(t *testing.T, handler http.HandlerFunc) (*Client, *httptest.Server) {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return clientOf(t, Config{Endpoint: server.URL, Timeout: 5 * time.Second}), server
+	return clientOf(t, Config{Endpoint: server.URL, Timeout: time.Minute}), server
 }
 
 func clientOf(t *testing.T, cfg Config) *Client {
@@ -87,6 +88,8 @@ func TestEveryReplyHasItsClass(t *testing.T) {
 		"bad parameter":                 {400, `{"requestId":"T1","code":"INVALID_PARAMETER_X"}`, ClassRequest, false},
 		"bad parameter under 500":       {500, `{"requestId":"T1","code":"INVALID_PARAMETER_X"}`, ClassRequest, false},
 		"404 without a code":            {404, `not here`, ClassRequest, false},
+		"a refusal of another shape":    {400, `{"requestId":"T1","code":400,"message":"no"}`, ClassRequest, false},
+		"its code is read all the same": {404, `{"requestId":1,"code":"INVALID_INSTANCE_NOT_FOUND"}`, ClassInstance, false},
 		"a refusal cut short":           {403, `{"requestId":"T1","co`, ClassTransient, false},
 		"a passing redirect":            {307, ``, ClassTransient, false},
 		"a lasting redirect":            {308, ``, ClassRequest, false},
@@ -132,26 +135,30 @@ func TestErrorCarriesWhatTheAPISaid(t *testing.T) {
 }
 
 func TestRetryAfterIsReadInBothForms(t *testing.T) {
-	date := func(ahead time.Duration) string { return time.Now().Add(ahead).UTC().Format(http.TimeFormat) }
+	now := time.Now().UTC().Truncate(time.Second)
+	date := func(ahead time.Duration) string { return now.Add(ahead).Format(http.TimeFormat) }
 	for name, tc := range map[string]struct {
-		value    string
-		from, to time.Duration
+		value string
+		want  time.Duration
 	}{
-		"seconds":        {"7", 7 * time.Second, 7 * time.Second},
-		"nothing":        {"", 0, 0},
-		"zero":           {"0", 0, 0},
-		"nonsense":       {"soon", 0, 0},
-		"negative":       {"-3", 0, 0},
-		"absurd":         {"4000000000", maxRetryAfter, maxRetryAfter},
-		"a date":         {date(30 * time.Second), 25 * time.Second, 30 * time.Second},
-		"a date gone by": {date(-time.Hour), 0, 0},
-		"a date too far": {date(24 * time.Hour), maxRetryAfter, maxRetryAfter},
+		"seconds":          {"7", 7 * time.Second},
+		"nothing":          {"", 0},
+		"zero":             {"0", 0},
+		"nonsense":         {"soon", 0},
+		"negative":         {"-3", 0},
+		"absurd":           {"4000000000", maxRetryAfter},
+		"beyond 32 bits":   {"99999999999", maxRetryAfter},
+		"beyond 64 bits":   {"99999999999999999999999", maxRetryAfter},
+		"a date":           {date(30 * time.Second), 30 * time.Second},
+		"a date gone by":   {date(-time.Hour), 0},
+		"a date too far":   {date(24 * time.Hour), maxRetryAfter},
+		"the end of dates": {"Fri, 31 Dec 9999 23:59:59 GMT", maxRetryAfter},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, _ := serve(t, answer(429, http.Header{"Retry-After": {tc.value}}, ``))
+			c, _ := serve(t, answer(429, http.Header{"Retry-After": {tc.value}, "Date": {date(0)}}, ``))
 			_, err := c.StartInstances(t.Context(), []string{"i-1"})
-			if got := failureOf(t, err).RetryAfter; got < tc.from || got > tc.to {
-				t.Errorf("retry after %s, want %s to %s", got, tc.from, tc.to)
+			if got := failureOf(t, err).RetryAfter; got != tc.want {
+				t.Errorf("retry after %s, want %s", got, tc.want)
 			}
 		})
 	}
@@ -291,20 +298,37 @@ func TestReplyIsReadUpToTheCap(t *testing.T) {
 // pipe connects a client to a handler in memory, for virtual time.
 func pipe(t *testing.T, handler http.Handler, timeout time.Duration) *Client {
 	t.Helper()
+	return pipeTo(t, &http.Server{Handler: handler}, Config{Endpoint: "http://127.0.0.1", Timeout: timeout}) //nolint:gosec // no timeouts: the client's are tested
+}
+
+// pipeTo does that with a server, TLS where it has certificates; wraps stand
+// between the client and each connection.
+func pipeTo(t *testing.T, server *http.Server, cfg Config, wraps ...func(net.Conn) net.Conn) *Client {
+	t.Helper()
 	conns := make(chan net.Conn)
-	server := &http.Server{Handler: handler} //nolint:gosec // no timeouts: the client's are tested
 	listener := &chanListener{conns: conns, done: make(chan struct{})}
 	served := make(chan struct{})
-	go func() { defer close(served); _ = server.Serve(listener) }()
-	c := clientOf(t, Config{Endpoint: "http://127.0.0.1", Timeout: timeout, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	go func() {
+		defer close(served)
+		if server.TLSConfig != nil {
+			_ = server.ServeTLS(listener, "", "")
+			return
+		}
+		_ = server.Serve(listener)
+	}()
+	cfg.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
+		for _, wrap := range wraps {
+			ours = wrap(ours)
+		}
 		select {
 		case conns <- theirs:
 			return ours, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-	}})
+	}
+	c := clientOf(t, cfg)
 	t.Cleanup(func() {
 		c.Close()
 		_ = server.Close()
@@ -372,6 +396,72 @@ func TestSilenceIsBoundedByTheTimeoutAndTheContext(t *testing.T) {
 			t.Errorf("took %s: %v", took, err)
 		}
 	})
+}
+
+// forgetful is a connection that a firewall in between may forget: from then on
+// nothing arrives at either end, and neither is told.
+type forgetful struct {
+	net.Conn
+	forgotten *atomic.Bool
+	closed    chan struct{}
+	once      sync.Once
+}
+
+func (c *forgetful) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.forgotten.Load() {
+		<-c.closed
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+func (c *forgetful) Write(b []byte) (int, error) {
+	if c.forgotten.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *forgetful) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// Else an outage would last as long as the connection, and outlive the run.
+func TestDeadConnectionIsGivenUp(t *testing.T) {
+	certified := httptest.NewTLSServer(nil)
+	defer certified.Close()
+	trusted := certified.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	for _, protocol := range []string{"h2", "http/1.1"} {
+		t.Run(protocol, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var spoken string
+				server := &http.Server{ //nolint:gosec // no timeouts: the client's are tested
+					TLSConfig: &tls.Config{Certificates: certified.TLS.Certificates, NextProtos: []string{protocol}}, //nolint:gosec // a test's
+					Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						spoken = r.TLS.NegotiatedProtocol
+						answer(200, nil, `{"requestId":"T1","response":{"instanceIds":[]}}`)(w, r)
+					}),
+				}
+				var last *atomic.Bool
+				c := pipeTo(t, server, Config{Endpoint: "https://127.0.0.1", TLS: &tls.Config{RootCAs: trusted}}, func(conn net.Conn) net.Conn { //nolint:gosec // a test's
+					last = &atomic.Bool{}
+					return &forgetful{Conn: conn, forgotten: last, closed: make(chan struct{})}
+				})
+				if _, err := c.StartInstances(t.Context(), []string{"i-1"}); err != nil || spoken != protocol {
+					t.Fatalf("over %s: %v", spoken, err)
+				}
+				last.Store(true)
+				if _, err := c.StartInstances(t.Context(), []string{"i-1"}); err == nil || failureOf(t, err).Class != ClassAmbiguous {
+					t.Errorf("a request that was swallowed: %v", err)
+				}
+				if _, err := c.StartInstances(t.Context(), []string{"i-1"}); err != nil {
+					t.Errorf("the next one: %v", err)
+				}
+			})
+		})
+	}
 }
 
 func TestLostBeforeSendingIsNotAmbiguous(t *testing.T) {
