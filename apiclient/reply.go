@@ -89,7 +89,7 @@ func (r reply) refusal(action string, mutating bool, sentAt time.Time, env envel
 		Code: Code(printable(string(env.Code))), Message: printable(env.Message), RequestID: printable(env.RequestID),
 		Class: classify(r.status, env.Code), RetryAfter: retryAfter(r.header, sentAt),
 	}
-	if e.Class == ClassRequest && jsonErr != nil && r.tornJSON() {
+	if e.Class == ClassRequest && r.torn(jsonErr) {
 		e.Class = ClassTransient // what it says is lost, so the next reply may say it
 	}
 	// Of the 4xx only those that carry the API's own word for a failure of its
@@ -111,9 +111,11 @@ func (r reply) refusal(action string, mutating bool, sentAt time.Time, env envel
 	return e
 }
 
-// tornJSON reports a reply that began as the API's own and was cut short.
-func (r reply) tornJSON() bool {
-	return r.broken != nil || bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("{"))
+// torn reports a reply that began as the API's own and was cut short. JSON that
+// is whole but of another shape is somebody's answer, and the next is the same.
+func (r reply) torn(jsonErr error) bool {
+	_, syntax := errors.AsType[*json.SyntaxError](jsonErr)
+	return r.broken != nil || syntax && bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("{"))
 }
 
 // classify maps status and code to a class. The code is asked first: it is the
@@ -145,7 +147,8 @@ func classify(status int, code Code) Class {
 // from the server's own clock where the reply tells it, else from now.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+	seconds, err := strconv.ParseUint(value, 10, 32)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // beyond all bounds, it is the highest number
 		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 	}
 	at, err := http.ParseTime(value)
