@@ -550,3 +550,22 @@ func TestLastStartLeavesInTimeThoughPollsRun(t *testing.T) {
 		}
 	})
 }
+
+// A look may be refused for itself as well; its code is then all there is to go by.
+func TestRefusedLookIsReportedWithItsCode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(100))
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			return apiclient.StatusPage{}, refusal(apiclient.ClassRequest, 400, "INVALID_PARAMETER"), true
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(100)))
+		if got := listing(report); got != "100 invalid_request" || len(api.looks) != 3 {
+			t.Fatalf("%s after %d looks, want all invalid_request after 3", got, len(api.looks))
+		}
+		for _, f := range report.Groups[0].Failures() {
+			if f.Code != "INVALID_PARAMETER" || f.RequestID != "T9" {
+				t.Fatalf("%+v", f)
+			}
+		}
+	})
+}

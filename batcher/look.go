@@ -16,7 +16,7 @@ func (x *run) handleLook(a answer, e *apiclient.Error) {
 		x.resolve(a.job)
 		x.lookApart(a.job, e)
 	case e.Class == apiclient.ClassRequest:
-		x.splitRequest(a.job, e.Code)
+		x.splitRequest(a.job, e)
 	case e.Class == apiclient.ClassCredentials:
 	default:
 		x.retry(a.job, e)
@@ -117,7 +117,8 @@ func (x *run) lookLater(j *job, early []int) {
 // sendAgain queues what a look found ready. What is left of a refused chunk
 // stays together and remembers that; an instance that failed before waits first.
 func (x *run) sendAgain(j *job, ready map[int][]int) {
-	for g, items := range ready {
+	for _, g := range inOrder(ready) {
+		items := ready[g]
 		next := &job{priority: PriorityStart, items: items, group: g}
 		if j.refused {
 			next.refusals = j.refusals

@@ -59,17 +59,13 @@ func (ro *roster) enrol(rg *rosterGroup, g int, ids []string, index map[string]i
 	}
 }
 
-// has reports whether item i is in group g already.
+// has reports whether item i is in group g already, the one being enrolled: the
+// last that names an item is enough to ask, however many do.
 func (ro *roster) has(i, g int) bool {
-	if ro.items[i].group == g {
-		return true
+	if also := ro.also[i]; len(also) > 0 {
+		return also[len(also)-1] == g
 	}
-	for _, other := range ro.also[i] {
-		if other == g {
-			return true
-		}
-	}
-	return false
+	return ro.items[i].group == g
 }
 
 // cut splits ids into pieces of at most size, in order.

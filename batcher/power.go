@@ -48,7 +48,7 @@ func (x *run) handlePower(a answer, e *apiclient.Error) {
 		x.resolve(a.job)
 		x.diagnoseRefusal(a.job)
 	case e.Class == apiclient.ClassRequest:
-		x.splitRequest(a.job, e.Code)
+		x.splitRequest(a.job, e)
 	case e.Class == apiclient.ClassCredentials:
 	case e.MaybeApplied:
 		x.lookAfterLoss(a.job, e)

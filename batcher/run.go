@@ -195,8 +195,9 @@ func (x *run) loop(ctx context.Context, deadline *time.Timer) {
 	}
 }
 
-// urgent takes what must not lose against a permit that is ready as well: an
-// answer, which may end the run, and the end itself.
+// urgent takes what must not lose against something else that is ready as well:
+// the end, then an answer, which may bring it, then the permits in the order of
+// their priorities. A select alone would draw lots.
 func (x *run) urgent(ctx context.Context, deadline *time.Timer) bool {
 	select {
 	case <-ctx.Done():
@@ -212,8 +213,16 @@ func (x *run) urgent(ctx context.Context, deadline *time.Timer) bool {
 		x.handle(a)
 		return true
 	default:
-		return false
 	}
+	for p := range priorities {
+		select {
+		case permit := <-x.granted(p):
+			x.launch(ctx, p, permit)
+			return true
+		default:
+		}
+	}
+	return false
 }
 
 // ask holds one place in the budget's queue for each priority that has work.

@@ -2,6 +2,8 @@ package batcher
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -24,11 +26,8 @@ func (x *run) settle(i int) {
 
 // flush tells journal and observer of what was settled since the last flush.
 func (x *run) flush() {
-	for g := range x.roster.groups {
+	for _, g := range inOrder(x.settled) {
 		results := x.settled[g]
-		if len(results) == 0 {
-			continue
-		}
 		delete(x.settled, g)
 		name := x.roster.groups[g].name
 		_ = x.cfg.Journal.Settled(x.run.RunID, name, results) // reported by its owner; the run goes on
@@ -42,10 +41,15 @@ func (x *run) journalAttempted(items []int) {
 		g := x.roster.items[i].group
 		byGroup[g] = append(byGroup[g], i)
 	}
-	for g, items := range byGroup {
+	for _, g := range inOrder(byGroup) {
+		items := byGroup[g]
 		_ = x.cfg.Journal.Attempted(x.run.RunID, x.roster.groups[g].name, x.roster.ids(items)) // as above
 	}
 }
+
+// inOrder lists the groups that have something, so that what a run does does not
+// depend on the order of a map.
+func inOrder[T any](byGroup map[int]T) []int { return slices.Sorted(maps.Keys(byGroup)) }
 
 // settleRest gives every instance that the run's end left open its reason.
 func (x *run) settleRest() {

@@ -8,18 +8,18 @@ import "zecpower/apiclient"
 type split struct {
 	answered int
 	refused  []*job // halves that were refused as well
-	codes    []apiclient.Code
+	errs     []*apiclient.Error
 }
 
 // splitRequest follows a refusal of class request.
-func (x *run) splitRequest(j *job, code apiclient.Code) {
+func (x *run) splitRequest(j *job, e *apiclient.Error) {
 	switch {
 	case j.half != nil:
 		j.half.refused = append(j.half.refused, j)
-		j.half.codes = append(j.half.codes, code)
+		j.half.errs = append(j.half.errs, e)
 		x.resolve(j)
 	case len(j.items) == 1:
-		x.failAll(j.items, ReasonInvalidRequest)
+		x.failInvalid(j.items, e)
 	default:
 		x.halve(j)
 	}
@@ -43,18 +43,23 @@ func (x *run) resolve(j *job) {
 	if s.answered++; s.answered < 2 {
 		return
 	}
-	if len(s.refused) == 2 && s.codes[0] == s.codes[1] {
-		x.failAll(s.refused[0].items, ReasonInvalidRequest)
-		x.failAll(s.refused[1].items, ReasonInvalidRequest)
-		return
-	}
-	for _, half := range s.refused {
-		if len(half.items) == 1 {
-			x.failAll(half.items, ReasonInvalidRequest)
+	same := len(s.refused) == 2 && s.errs[0].Code == s.errs[1].Code
+	for k, half := range s.refused {
+		if same || len(half.items) == 1 {
+			x.failInvalid(half.items, s.errs[k])
 			continue
 		}
 		x.halve(half)
 	}
+}
+
+// failInvalid says of each instance what the API said of the request, a start or
+// a look.
+func (x *run) failInvalid(items []int, e *apiclient.Error) {
+	for _, i := range items {
+		x.roster.items[i].code, x.roster.items[i].requestID = e.Code, e.RequestID
+	}
+	x.failAll(items, ReasonInvalidRequest)
 }
 
 func (x *run) failAll(items []int, reason Reason) {
