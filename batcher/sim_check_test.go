@@ -29,6 +29,7 @@ func (w *world) check() []string {
 	c := &checker{w: w}
 	c.shape()
 	c.observers()
+	c.metrics()
 	c.requests()
 	c.budget()
 	c.promptness()
@@ -84,16 +85,16 @@ func distinct(g batcher.Group) []string {
 // observers: what metrics and journal were told adds up to the report.
 func (c *checker) observers() {
 	for _, r := range c.w.report.Groups {
-		told := map[string]batcher.Outcome{}
+		told := map[string]batcher.InstanceResult{}
 		for _, result := range c.w.settled[r.Group] {
 			if _, twice := told[result.InstanceID]; twice {
 				c.complain("%s: settled twice", result.InstanceID)
 			}
-			told[result.InstanceID] = result.Outcome
+			told[result.InstanceID] = result
 		}
 		for _, result := range r.Results {
-			if told[result.InstanceID] != result.Outcome {
-				c.complain("%s: reported %s, observed %q", result.InstanceID, result.Outcome, told[result.InstanceID])
+			if told[result.InstanceID] != result {
+				c.complain("%s: reported %+v, observed %+v", result.InstanceID, result, told[result.InstanceID])
 			}
 		}
 		if len(told) != r.Total {
@@ -124,6 +125,12 @@ func (c *checker) requests() {
 	truth := c.w.sim.Truth()
 	if truth.Malformed > 0 {
 		c.complain("%d requests with more than 100, repeated or no ids", truth.Malformed)
+	}
+	if c.w.misfits > 0 {
+		c.complain("%d requests of no ids, or of more than %d", c.w.misfits, c.w.s.size)
+	}
+	if least := c.w.s.leastStarts(); c.w.s.clean() && c.w.starts != least {
+		c.complain("%d starts for a clean fleet, want %d", c.w.starts, least)
 	}
 	if c.w.peak > c.w.s.inFlight {
 		c.complain("%d requests in flight, at most %d allowed", c.w.peak, c.w.s.inFlight)
@@ -216,6 +223,12 @@ func (c *checker) success(r batcher.InstanceResult, truth zecsim.InstanceTruth) 
 		}
 	}
 	mine := truth.AcceptedStarts+truth.AcceptedStops > 0
+	if len(c.w.s.kills) == 0 && r.Attempts < truth.AcceptedStarts+truth.AcceptedStops {
+		return "counts fewer attempts than were accepted"
+	}
+	if said := r.Outcome == batcher.OutcomeStarted || r.Outcome == batcher.OutcomeStopped; said && !mine && c.w.lost[r.InstanceID] == 0 && len(c.w.s.kills) == 0 {
+		return "was not started by this run, and is said to have been"
+	}
 	if said := r.Outcome == batcher.OutcomeStarted || r.Outcome == batcher.OutcomeStopped; mine && !said && len(c.w.s.kills) == 0 {
 		return "was started by this run, and called already there"
 	}
@@ -262,9 +275,30 @@ func (c *checker) failure(r batcher.InstanceResult, truth zecsim.InstanceTruth) 
 		if !cut || c.w.s.sim.Limit == nil && !c.w.s.tight {
 			return "throttled, but there was time"
 		}
-	case batcher.ReasonAPIError, batcher.ReasonWrongState:
+	case batcher.ReasonAPIError:
 		if !cut {
 			return "given up before the deadline"
+		}
+		if len(c.w.s.sim.Faults) == 0 {
+			return "the API never failed"
+		}
+	case batcher.ReasonWrongState:
+		if !cut {
+			return "given up before the deadline"
+		}
+		if slices.Contains([]apiclient.State{"", apiclient.StateStopped, apiclient.StateRunning}, r.State) {
+			return "is in no wrong state"
+		}
+	case batcher.ReasonRejected:
+		if !cut && !c.w.s.spec(r.InstanceID).Refuses {
+			return "nobody refused it"
+		}
+	case batcher.ReasonBootTimeout:
+		if truth.AcceptedStarts+truth.AcceptedStops == 0 && !c.w.s.begunByOthers(r.InstanceID) {
+			return "never began to boot"
+		}
+		if !cut && c.w.s.spec(r.InstanceID).Boot != zecsim.BootHangs {
+			return "would have booted"
 		}
 	}
 	return c.excuse(r, truth)

@@ -135,12 +135,54 @@ func (s *scenario) oddInstance(r *rand.Rand) zecsim.InstanceSpec {
 // begunByOthers: the instance is on its way when the run begins. Until the
 // first look nobody can know that, so it may be sent in vain.
 func (s *scenario) begunByOthers(id string) bool {
+	state := s.spec(id).State
+	if s.action == batcher.ActionStop {
+		return state == apiclient.StateStopping
+	}
+	return state == apiclient.StateStarting || state == apiclient.StateBooting
+}
+
+// spec is that of an instance; one that is not in the fleet is missing.
+func (s *scenario) spec(id string) zecsim.InstanceSpec {
 	for i, spec := range s.specs {
 		if zecsim.InstanceID(i) == id {
-			return spec.State == apiclient.StateStarting || spec.State == apiclient.StateBooting
+			return spec
 		}
 	}
-	return false
+	return zecsim.InstanceSpec{State: zecsim.StateMissing}
+}
+
+// clean: nothing is wrong with the fleet, and nothing comes in between.
+func (s *scenario) clean() bool {
+	if s.faulty || s.outage || s.hasLimit || s.tight || s.credBreak || s.cancelAt > 0 || len(s.kills) > 0 {
+		return false
+	}
+	for _, g := range s.groups {
+		for _, id := range distinct(g) {
+			if state := s.spec(id).State; s.spec(id).Boot != zecsim.BootWorks || s.spec(id).BootFailures > 0 || s.spec(id).Refuses ||
+				state != "" && state != apiclient.StateRunning || (state == "") != (s.action == batcher.ActionStart) || s.spec(id).StateFor > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// leastStarts is how many requests name each id of the run once. An id of two
+// groups is worked on under the first.
+func (s *scenario) leastStarts() int {
+	least, known := 0, map[string]bool{}
+	for _, g := range s.groups {
+		n := 0
+		for _, id := range distinct(g) {
+			if !known[id] {
+				known[id] = true
+				n++
+			}
+		}
+		least += (n + s.size - 1) / s.size
+	}
+	return least
 }
 
 func (s *scenario) drawGroups(r *rand.Rand) {
@@ -190,7 +232,7 @@ func (s *scenario) drawFaults(r *rand.Rand) {
 	if chance(r, 0.4) {
 		s.hasLimit = true
 		l := &zecsim.Limit{
-			Rate: 2 + 20*r.Float64(), Statuses: draw(r, nil, []int{429}, []int{400, 403, 429}),
+			Rate: max(1, s.rate*(0.1+r.Float64())), Statuses: draw(r, nil, []int{429}, []int{400, 403, 429}),
 			RetryAfter: draw(r, zecsim.RetryAfterNone, zecsim.RetryAfterSeconds, zecsim.RetryAfterDate),
 		}
 		l.Burst = 1 + r.Float64()*l.Rate

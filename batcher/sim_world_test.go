@@ -3,6 +3,7 @@ package batcher_test
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/metrics"
 	"zecpower/internal/zecsim"
 )
 
@@ -23,6 +25,8 @@ type world struct {
 	began  time.Time
 	report batcher.Report
 	boots  []time.Time // when each process began
+	// metrics are those of the last process.
+	metrics *metrics.Metrics
 
 	mu       sync.Mutex // guards all below
 	journal  memoryJournal
@@ -30,6 +34,7 @@ type world struct {
 	peak     int
 	starts   int // power requests that reached the API client
 	asked    int // requests that the API client says arrived
+	misfits  int // requests of no ids, or of more than the batch size
 	// lost counts, by id, starts of unknown fate; unseen those of them that no
 	// look found on its way before the next start: nobody but the API could
 	// know whether they were accepted.
@@ -96,8 +101,9 @@ func simulate(t *testing.T, s *scenario) *world {
 // live is one process from start to end; killAfter 0 lets it finish.
 func (w *world) live(t *testing.T, dial func(context.Context) (net.Conn, error), killAfter time.Duration) (batcher.Report, bool) {
 	p := &process{w: w}
+	w.metrics = metrics.New()
 	client, err := apiclient.New(apiclient.Config{
-		Endpoint: "http://127.0.0.1", Timeout: w.s.timeout, Observer: w,
+		Endpoint: "http://127.0.0.1", Timeout: w.s.timeout, Observer: requestObservers{w, w.metrics},
 		Credentials: apiclient.Credentials{AccessKeyID: "demo", AccessKeySecret: apiclient.NewSecret("demo")},
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return p.dial(ctx, dial) },
 	})
@@ -130,9 +136,10 @@ func (w *world) newBatcher(t *testing.T, p *process) *batcher.Batcher {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.metrics.SetBudget(budget)
 	b, err := batcher.New(batcher.Config{
 		API: p, Budget: budget, Size: w.s.size, Attempts: w.s.attempts, Backoff: w.s.backoff,
-		PollInterval: w.s.poll, BootTimeout: w.s.bootTimeout, Observer: p, Journal: processJournal{p}, Seed: w.s.seed + 2,
+		PollInterval: w.s.poll, BootTimeout: w.s.bootTimeout, Observer: batcher.Observers{p, w.metrics}, Journal: processJournal{p}, Seed: w.s.seed + 2,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -250,14 +257,25 @@ func (w *world) tell(what string, ids []string, err error, reply any) {
 	fmt.Printf("%12s %s of %d: %v %s; truly %s\n", time.Since(w.began).Round(time.Millisecond), what, len(ids), err, said, truth.State)
 }
 
-// leave notes that a request goes out.
+// leave notes that a request goes out. Those of one moment leave a few
+// nanoseconds apart, in an order that follows from what they ask: else the
+// scheduler would decide which of them the server throttles, and a seed would
+// not be the same run each time.
 func (w *world) leave(ids []string, power bool) {
+	h := fnv.New32a()
+	for _, id := range ids {
+		_, _ = h.Write([]byte(id))
+	}
+	time.Sleep(time.Duration(h.Sum32() % 1000))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.inFlight++
 	w.peak = max(w.peak, w.inFlight)
 	if w.ended {
 		w.afterEnd++
+	}
+	if len(ids) < 1 || len(ids) > w.s.size {
+		w.misfits++
 	}
 	if !power {
 		return
@@ -308,6 +326,15 @@ func (w *world) seen(page apiclient.StatusPage) {
 		if i.State == apiclient.StateStarting || i.State == apiclient.StateBooting || i.State == apiclient.StateStopping {
 			delete(w.pending, i.InstanceID)
 		}
+	}
+}
+
+// requestObservers fans out.
+type requestObservers []apiclient.Observer
+
+func (os requestObservers) Request(action, code string, took time.Duration) {
+	for _, o := range os {
+		o.Request(action, code, took)
 	}
 }
 
