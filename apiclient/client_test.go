@@ -122,6 +122,26 @@ func TestEveryReplyHasItsClass(t *testing.T) {
 	}
 }
 
+// Without a count a list proves no absence, and no list is no empty one.
+func TestLookWithoutCountOrListIsNotBelieved(t *testing.T) {
+	for body, ok := range map[string]bool{
+		`{"requestId":"T1","response":{"totalCount":0,"dataSet":[]}}`:   true,
+		`{"requestId":"T1","response":{"dataSet":[]}}`:                  false,
+		`{"requestId":"T1","response":{"totalCount":0}}`:                false,
+		`{"requestId":"T1","response":{"totalCount":0,"dataSet":null}}`: false,
+		`{"requestId":"T1","response":{"instanceIds":[]}}`:              false,
+	} {
+		c, _ := serve(t, answer(200, nil, body))
+		_, err := c.DescribeInstancesStatus(t.Context(), StatusQuery{})
+		if ok != (err == nil) || !ok && failureOf(t, err).Class != ClassTransient {
+			t.Errorf("%s: %v", body, err)
+		}
+		if _, err := c.DescribeInstances(t.Context(), InstanceQuery{}); ok != (err == nil) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
 func TestErrorCarriesWhatTheAPISaid(t *testing.T) {
 	c, _ := serve(t, answer(403, nil, `{"requestId":"T77","code":"OPERATION_DENIED_INSTANCE_RECYCLED","message":"in\nthe bin"}`))
 	_, err := c.StartInstances(t.Context(), []string{"i-1"})
@@ -183,17 +203,19 @@ func TestRetryAfterOfASkewedServerCountsFromItsOwnClock(t *testing.T) {
 
 func TestSkewedClockIsNamed(t *testing.T) {
 	for name, tc := range map[string]struct {
-		ahead time.Duration // the server's clock
-		word  string
+		status int
+		ahead  time.Duration // the server's clock
+		word   string
 	}{
-		"behind": {10 * time.Minute, "behind the API's"},
-		"ahead":  {-10 * time.Minute, "ahead of the API's"},
-		"right":  {20 * time.Second, ""},
+		"behind":           {401, 10 * time.Minute, "behind the API's"},
+		"behind under 403": {403, 10 * time.Minute, "behind the API's"},
+		"ahead":            {401, -10 * time.Minute, "ahead of the API's"},
+		"right":            {401, 20 * time.Second, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Date", time.Now().Add(tc.ahead).UTC().Format(http.TimeFormat))
-				answer(401, nil, `{"code":"AUTHFAILURE_SIGNATURE_FAILURE"}`)(w, nil)
+				answer(tc.status, nil, `{"code":"AUTHFAILURE_SIGNATURE_FAILURE"}`)(w, nil)
 			})
 			_, err := c.StartInstances(t.Context(), []string{"i-1"})
 			if named := strings.Contains(err.Error(), "clock"); named != (tc.word != "") || !strings.Contains(err.Error(), tc.word) {
@@ -255,6 +277,10 @@ func TestPlainHTTPIsDialledToLoopbackOnly(t *testing.T) {
 	}
 	if err := dialLoopbackOnly("tcp", "[::1]:80", nil); err != nil {
 		t.Error(err)
+	}
+	c := clientOf(t, Config{Endpoint: "http://localhost:80"})
+	if _, err := c.transport.DialContext(t.Context(), "tcp", "192.0.2.1:80"); err == nil || !strings.Contains(err.Error(), "not a loopback address") {
+		t.Errorf("the client dials elsewhere: %v", err)
 	}
 }
 
@@ -370,7 +396,7 @@ func TestTrickleIsBoundedByTheTimeout(t *testing.T) {
 		if took := time.Since(start); took != 30*time.Second {
 			t.Errorf("took %s", took)
 		}
-		if e := failureOf(t, err); !e.MaybeApplied || !strings.Contains(err.Error(), "within 30s") {
+		if e := failureOf(t, err); !e.MaybeApplied || !strings.HasPrefix(err.Error(), "StartInstances: HTTP 200: ") || !strings.Contains(err.Error(), "no complete reply from 127.0.0.1 within 30s") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -508,6 +534,41 @@ func TestConnectionIsReused(t *testing.T) {
 	}
 	if conns.Load() != 1 {
 		t.Errorf("%d connections for 50 requests", conns.Load())
+	}
+}
+
+// As many as the budget lets be in flight are kept, so that no batch dials.
+func TestConnectionsOfRequestsAtOnceAreReused(t *testing.T) {
+	const atOnce = 8
+	var conns atomic.Int32
+	var arrived sync.WaitGroup // those of one round wait for each other
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived.Done()
+		arrived.Wait()
+		answer(200, nil, `{"requestId":"T1","response":{"instanceIds":[]}}`)(w, r)
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := clientOf(t, Config{Endpoint: server.URL, MaxConns: atOnce})
+	for range 5 {
+		arrived.Add(atOnce)
+		var round sync.WaitGroup
+		for range atOnce {
+			round.Go(func() {
+				if _, err := c.StartInstances(t.Context(), []string{"i-1"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		round.Wait()
+	}
+	if conns.Load() != atOnce {
+		t.Errorf("%d connections for 5 rounds of %d requests", conns.Load(), atOnce)
 	}
 }
 
