@@ -109,3 +109,51 @@ func TestCodeOfAChunkIsShownOnlyWhereItFitsTheReason(t *testing.T) {
 		}
 	}
 }
+
+// What bad ids cost, counted: k of them, spread over as many chunks, and states
+// that explain each.
+func TestBadIDsCostAtMostTwoMoreRequestsForEachChunkThatHoldsOne(t *testing.T) {
+	for _, rejects := range []bool{true, false} {
+		for _, k := range []int{0, 1, 7, 50, 200} {
+			t.Run(fmt.Sprintf("rejects=%v/k=%d", rejects, k), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					const n, size = 5000, 100
+					ids := fleet(n)
+					api := newFakeAPI(ids)
+					touched := map[int]bool{}
+					for b := range k {
+						i := (b*size + b*37) % n // a chunk further each time, at another place of it
+						touched[i/size] = true
+						switch b % 3 {
+						case 0:
+							delete(api.states, ids[i])
+						case 1:
+							api.states[ids[i]] = apiclient.StateRecycle
+						case 2:
+							api.states[ids[i]] = apiclient.StateRunning
+						}
+					}
+					if rejects {
+						api.onStart = api.rejectBad
+					}
+					begun := time.Now()
+					report := newBatcherAt(t, api, 1000).Run(t.Context(), startRun(ids))
+					if g := report.Groups[0]; g.Done != n-k {
+						t.Errorf("%d started, want %d", g.Done, n-k)
+					}
+					looks := 0 // before the first poll is due
+					for _, at := range api.lookArrivals {
+						if at.Sub(begun) < 5*time.Second {
+							looks++
+						}
+					}
+					more := len(api.starts) + looks - n/size
+					t.Logf("%d chunks, %d with a bad id: %d starts, %d looks", n/size, len(touched), len(api.starts), looks)
+					if more > 2*len(touched) {
+						t.Errorf("%d more requests than for a clean fleet, want at most %d", more, 2*len(touched))
+					}
+				})
+			})
+		}
+	}
+}
