@@ -569,3 +569,102 @@ func TestRefusedLookIsReportedWithItsCode(t *testing.T) {
 		}
 	})
 }
+
+// Starts alone failed for minutes, so each waits half a minute between two
+// tries. Once all of the API was down and is back, none sleeps that wait out.
+func TestRecoveryCutsLongBackoffsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(2100)
+		api := newFakeAPI(ids)
+		begun := time.Now()
+		down, back := begun.Add(5*time.Minute), begun.Add(5*time.Minute+10*time.Second)
+		var answered time.Time // the first success after the outage
+		after := func() bool {
+			if !time.Now().Before(back) && answered.IsZero() {
+				answered = time.Now()
+			}
+			return !answered.IsZero()
+		}
+		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+			if asked[0] == ids[0] { // this chunk hangs, so that it is looked at all the time
+				for _, id := range asked {
+					api.states[id], api.bootAt[id] = apiclient.StateBooting, begun.Add(time.Hour)
+				}
+				return nil, nil, true
+			}
+			return nil, refusal(apiclient.ClassTransient, 503, ""), !after()
+		}
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			after()
+			now := time.Now()
+			return apiclient.StatusPage{}, refusal(apiclient.ClassTransient, 503, ""), now.After(down) && now.Before(back)
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "100 boot_timeout, 2000 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+		last := slices.MaxFunc(api.startTimes, time.Time.Compare)
+		if late := last.Sub(answered); late > 5*time.Second {
+			t.Errorf("the last start left %s after the first success, want at most a poll interval", late)
+		}
+	})
+}
+
+// forceRecorder notes what each stop is told about the power.
+type forceRecorder struct {
+	*fakeAPI
+	forced []bool
+}
+
+func (f *forceRecorder) StopInstances(ctx context.Context, ids []string, force bool) (apiclient.PowerReply, error) {
+	f.forced = append(f.forced, force)
+	return f.fakeAPI.StopInstances(ctx, ids, force)
+}
+
+func TestStopForcesOnlyWhereItIsToldTo(t *testing.T) {
+	for _, force := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			api := &forceRecorder{fakeAPI: newFakeAPI(fleet(3))}
+			for id := range api.states {
+				api.states[id] = apiclient.StateRunning
+			}
+			r := startRun(fleet(3))
+			r.Action, r.Force = ActionStop, force
+			newTestBatcher(t, api).Run(t.Context(), r)
+			if len(api.forced) != 1 || api.forced[0] != force {
+				t.Errorf("forced %v, want one stop with %v", api.forced, force)
+			}
+		})
+	}
+}
+
+func TestInstanceThatIsStoppedAlreadyIsCalledSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(4))
+		api.states["i-000000"], api.states["i-000003"] = apiclient.StateRunning, apiclient.StateRecycle
+		delete(api.states, "i-000002")
+		stops := stopsLikeTheAPI{api}
+		r := startRun(fleet(4))
+		r.Action = ActionStop
+		if got := listing(newTestBatcher(t, stops).Run(t.Context(), r)); got != "1 already_stopped, 1 not_found, 1 recycled, 1 stopped" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+}
+
+// stopsLikeTheAPI takes a stop for what is RUNNING and lists the rest.
+type stopsLikeTheAPI struct{ *fakeAPI }
+
+func (s stopsLikeTheAPI) StopInstances(ctx context.Context, ids []string, force bool) (apiclient.PowerReply, error) {
+	var failed, good []string
+	for _, id := range ids {
+		if s.states[id] == apiclient.StateRunning {
+			good = append(good, id)
+			continue
+		}
+		failed = append(failed, id)
+	}
+	reply, err := s.fakeAPI.StopInstances(ctx, good, force)
+	reply.Failed = failed
+	return reply, err
+}
