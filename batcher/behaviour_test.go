@@ -603,6 +603,15 @@ func TestRecoveryCutsLongBackoffsShort(t *testing.T) {
 		if got := listing(report); got != "100 boot_timeout, 2000 started" {
 			t.Errorf("outcomes: %s", got)
 		}
+		early := 0
+		for _, at := range api.startTimes {
+			if at.Before(down) {
+				early++
+			}
+		}
+		if early > 1000 { // 20 chunks, each every 15 s or so in the end; the budget would let 3000 out
+			t.Errorf("%d starts within five minutes in which each failed", early)
+		}
 		last := slices.MaxFunc(api.startTimes, time.Time.Compare)
 		if late := last.Sub(answered); late > 5*time.Second {
 			t.Errorf("the last start left %s after the first success, want at most a poll interval", late)

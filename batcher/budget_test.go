@@ -268,3 +268,51 @@ func TestBackoffStaysWithinItsBounds(t *testing.T) {
 		}
 	}
 }
+
+// down makes the API count as down.
+func down(b *Budget) {
+	for range gateFailures {
+		leaves(b, PriorityStart).done(&apiclient.Error{Class: apiclient.ClassTransient})
+	}
+}
+
+// A look changes nothing, so it is what an API that may be back is tried with.
+func TestProbeIsALookWhereOneWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 20, 8, 8)
+		down(b)
+		start, look := b.ask(PriorityStart), b.ask(PriorityDiagnose)
+		select {
+		case <-look.granted:
+		case <-start.granted:
+			t.Error("a start went out as the probe")
+		}
+	})
+}
+
+// An API that says "too many" is there.
+func TestThrottledReplyEndsAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 20, 8, 8)
+		down(b)
+		if !b.Down() {
+			t.Fatal("not down after as many failures as it takes")
+		}
+		leaves(b, PriorityPoll).done(&apiclient.Error{Class: apiclient.ClassThrottled})
+		if b.Down() {
+			t.Error("still down")
+		}
+	})
+}
+
+func TestWaitForTheBudgetIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 1, 1, 8)
+		for range 4 {
+			leaves(b, PriorityStart).done(nil)
+		}
+		if waited := b.Waited().Round(time.Millisecond); waited != 3*time.Second {
+			t.Errorf("waited %s, want 3 s: the first had a token, the others one second each", waited)
+		}
+	})
+}

@@ -149,6 +149,9 @@ func TestBadIDsCostAtMostTwoMoreRequestsForEachChunkThatHoldsOne(t *testing.T) {
 					}
 					more := len(api.starts) + looks - n/size
 					t.Logf("%d chunks, %d with a bad id: %d starts, %d looks", n/size, len(touched), len(api.starts), looks)
+					if !rejects && looks > 1+len(touched)/4 {
+						t.Errorf("%d looks at %d ids: they do not share requests", looks, k)
+					}
 					if more > 2*len(touched) {
 						t.Errorf("%d more requests than for a clean fleet, want at most %d", more, 2*len(touched))
 					}

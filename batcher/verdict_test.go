@@ -1,0 +1,202 @@
+package batcher
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"zecpower/apiclient"
+)
+
+// journalOf counts what a run's journal is told.
+type journalOf struct{ attempted, settled map[string]int }
+
+func (j journalOf) Attempted(_, _ string, ids []string) error {
+	for _, id := range ids {
+		j.attempted[id]++
+	}
+	return nil
+}
+
+func (j journalOf) Settled(_, _ string, results []InstanceResult) error {
+	for _, r := range results {
+		j.settled[r.InstanceID]++
+	}
+	return nil
+}
+
+// What a later process needs to know is told once, however often it is seen.
+func TestStartOfUnknownFateIsJournaledOnceItIsSeenWorking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(3))
+		api.bootTime = time.Minute
+		api.onStart = func(_ int, ids []string) ([]string, error, bool) {
+			for _, id := range ids {
+				api.boot(id)
+			}
+			return nil, lostReply(), true
+		}
+		b := newTestBatcher(t, api)
+		j := journalOf{map[string]int{}, map[string]int{}}
+		b.cfg.Journal = j
+		b.Run(t.Context(), startRun(fleet(3)))
+		for _, id := range fleet(3) {
+			if j.attempted[id] != 1 || j.settled[id] != 1 {
+				t.Errorf("%s: the journal heard of %d starts and %d outcomes, want one of each", id, j.attempted[id], j.settled[id])
+			}
+		}
+	})
+}
+
+// What was refused with a bad neighbour bears neither its code nor its attempt.
+func TestRefusalOfANeighbourIsNotHeldAgainstTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(10)
+		api := newFakeAPI(ids)
+		delete(api.states, ids[4])
+		api.onStart = func(n int, asked []string) ([]string, error, bool) {
+			if n == 1 {
+				return nil, refusal(apiclient.ClassInstance, 403, "OPERATION_DENIED_INSTANCE_SOMEHOW"), true
+			}
+			return nil, nil, false
+		}
+		api.bootTime = time.Hour
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "9 boot_timeout, 1 not_found" {
+			t.Fatalf("outcomes: %s", got)
+		}
+		for _, f := range report.Groups[0].Failures() {
+			if f.InstanceID != ids[4] && (f.Code != "" || f.Attempts != 1) {
+				t.Errorf("%s: code %q, %d attempts", f.InstanceID, f.Code, f.Attempts)
+			}
+		}
+	})
+}
+
+func TestRefusalBeforeAnAcceptedStartIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		api.onStart = func(n int, ids []string) ([]string, error, bool) {
+			return nil, refusal(apiclient.ClassInstance, 403, "OPERATION_DENIED_INSTANCE_LOCKED"), n == 1
+		}
+		api.bootTime = time.Hour
+		f := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1))).Groups[0].Failures()[0]
+		if f.Reason != ReasonBootTimeout || f.Code != "" {
+			t.Errorf("%s with code %q", f.Reason, f.Code)
+		}
+	})
+}
+
+// Busy when it was refused, then one boot that fails: that is one attempt of two.
+func TestRefusalThatTheStateExplainsIsNoFailedStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		const id = "i-000000"
+		api.states[id] = apiclient.StateStopping
+		free := time.Now().Add(20 * time.Second)
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			now := time.Now()
+			switch {
+			case api.states[id] == apiclient.StateStopping && !now.Before(free):
+				api.states[id] = apiclient.StateStopped
+			case len(api.starts) == 2 && api.states[id] == apiclient.StateBooting && !now.Before(api.bootAt[id]):
+				api.states[id] = apiclient.StateStopped
+			}
+			return apiclient.StatusPage{}, nil, false
+		}
+		b := newTestBatcher(t, api)
+		b.cfg.Attempts = 2
+		api.startAll(t, b, "1 started", 3)
+	})
+}
+
+// It fell back once; then every reply is lost, and it falls back before
+// anybody looks. Whether those starts arrived nobody knows, so they count.
+func TestLostStartsOfAnInstanceThatFellBackUseItsAttemptsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		const id = "i-000000"
+		api.onStart = func(n int, _ []string) ([]string, error, bool) {
+			if n == 1 {
+				return nil, nil, false
+			}
+			return nil, lostReply(), true
+		}
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			if api.states[id] == apiclient.StateBooting && !time.Now().Before(api.bootAt[id]) {
+				api.states[id] = apiclient.StateStopped
+			}
+			return apiclient.StatusPage{}, nil, false
+		}
+		api.startAll(t, newTestBatcher(t, api), "1 boot_failed", 3)
+	})
+}
+
+// Left out, there again, left out again: each time anew it takes two looks to
+// believe that it is gone.
+func TestAbsenceIsForgottenOnceItIsSeenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		api.bootTime = time.Minute
+		api.onStatus = func(n int, _ []string) (apiclient.StatusPage, error, bool) {
+			return apiclient.StatusPage{}, nil, n == 1 || n == 3
+		}
+		api.startAll(t, newTestBatcher(t, api), "1 started", 1)
+	})
+}
+
+// Throttled once, seen busy since: at the deadline its state is to blame.
+func TestTroubleThatPassedIsNotBlamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		api.states["i-000000"] = apiclient.StateImaging
+		api.onStatus = func(n int, _ []string) (apiclient.StatusPage, error, bool) {
+			return apiclient.StatusPage{}, refusal(apiclient.ClassThrottled, 429, ""), n == 1
+		}
+		api.startAll(t, newTestBatcher(t, api), "1 wrong_state", 1)
+	})
+}
+
+// obedient ends a start when its context does, as the real client.
+type obedient struct{ *fakeAPI }
+
+func (o obedient) StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error) {
+	select {
+	case <-time.After(2 * time.Second):
+		return o.fakeAPI.StartInstances(ctx, ids)
+	case <-ctx.Done():
+		return apiclient.PowerReply{}, lostReply()
+	}
+}
+
+// batchesSeen keeps what an observer is told of batches.
+type batchesSeen struct {
+	Quiet
+	results []BatchResult
+}
+
+func (b *batchesSeen) BatchFinished(_ RunInfo, batch Batch) {
+	b.results = append(b.results, batch.Result)
+}
+
+// What the request in flight did is worth the wait: the journal and the
+// operator learn that these instances are on their way.
+func TestCancelWaitsForTheRequestInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBatcher(t, obedient{newFakeAPI(fleet(100))})
+		seen := &batchesSeen{}
+		j := journalOf{map[string]int{}, map[string]int{}}
+		b.cfg.Observer, b.cfg.Journal = seen, j
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		b.Run(ctx, startRun(fleet(100)))
+		if len(seen.results) != 1 || seen.results[0] != BatchAccepted || len(j.attempted) != 100 {
+			t.Errorf("batches %v, %d starts in the journal", seen.results, len(j.attempted))
+		}
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Error("the run ended before it was cancelled")
+		}
+	})
+}
