@@ -1,11 +1,13 @@
 package batcher
 
 import (
+	"math"
 	"time"
 )
 
 // The steps of a pace, found by trying some thousand settings against limits
-// that move; BenchmarkBudgetAgainstMovingLimit prints what these achieve.
+// that move, at random times and to random rates; what these achieve is printed
+// by BenchmarkBudgetAgainstMovingLimit.
 const (
 	// paceWindow is how often a pace climbs, and so the time scale of everything here.
 	paceWindow = 500 * time.Millisecond
@@ -13,18 +15,21 @@ const (
 	// present rate works, while there are requests that could tell.
 	pacePatience = 4
 	// paceHold and paceTopHold bound how many windows a pace stays at what works
-	// before it probes for more; paceTopHold is for a rate at the ceiling. Near it
+	// before it probes for more; paceTopHold is for a rate at the ceiling, and
+	// paceHoldBend how the rate's share of the ceiling counts below it. Near it
 	// little is lost by not probing, far below it a limit that has moved up is
 	// worth finding soon.
-	paceHold, paceTopHold = 4, 105
+	paceHold, paceTopHold, paceHoldBend = 4, 60, 0.75
 	// paceCut is taken off a rate that used to work and was throttled.
 	paceCut = 0.05
-	// paceFirst is the first step of a probe, as a share of the ceiling, and
-	// paceFirstWhenLost that where the limit is lost sight of, as a share of the
-	// rate that was throttled. Steps double.
-	paceFirst, paceFirstWhenLost = 0.025, 0.2
+	// paceFirst and paceFirstOfRate bound the first step of a probe, as a share of
+	// the ceiling and of the rate that works. paceFirstWhenLost is that where the
+	// limit is lost sight of, as a share of the rate that was throttled.
+	paceFirst, paceFirstOfRate, paceFirstWhenLost = 0.036, 0.047, 0.2
+	// paceGrowth is how much longer each step of a probe is than the one before.
+	paceGrowth = 1.9
 	// paceTopStep bounds a step, as a share of the rate and of the ceiling.
-	paceTopStep = 0.25
+	paceTopStep = 0.28
 	// paceFloor is the slowest pace, in requests a second: one every 10 s still notices recovery.
 	paceFloor = 0.1
 )
@@ -32,7 +37,7 @@ const (
 // pace estimates the rate that the account's hidden limit allows, from
 // throttled replies alone. It halves at a throttle, goes back to the last rate
 // that worked, stays there for a while, then probes for more in additive steps
-// that start small and double, because a limit that is not met again has moved.
+// that start small and grow, because a limit that is not met again has moved.
 // (Halving is TCP's; the quick return and the slow walk past it follow CUBIC,
 // RFC 9438, section 4.1.) Pure: time is handed in.
 type pace struct {
@@ -84,9 +89,9 @@ func (p *pace) throttled(now, resume time.Time, rate float64) {
 func (p *pace) foundLimit(rate float64) {
 	last := p.step
 	if rate < p.rate {
-		last /= 2 // throttled at the step before
+		last /= paceGrowth // throttled at the step before
 	}
-	p.hold = max(paceHold, int(paceTopHold*rate/p.ceiling))
+	p.hold = max(paceHold, int(paceTopHold*math.Pow(rate/p.ceiling, paceHoldBend)))
 	p.works = rate - last
 	p.doubted, p.lost = false, false
 }
@@ -124,11 +129,11 @@ func (p *pace) climb() {
 }
 
 func (p *pace) nextStep() float64 {
-	first := p.ceiling * paceFirst
+	first := min(p.ceiling*paceFirst, p.works*paceFirstOfRate)
 	if p.lost {
 		first = max(first, 2*p.works*paceFirstWhenLost)
 	}
-	return min(max(2*p.step, first), p.ceiling*paceTopStep, max(p.rate*paceTopStep, first))
+	return min(max(paceGrowth*p.step, first), p.ceiling*paceTopStep, max(p.rate*paceTopStep, first))
 }
 
 // limit moves the ceiling, as a reload does.

@@ -36,10 +36,10 @@ func TestPaceTellsTheStoryOfAnAccount(t *testing.T) {
 	for p.step == 0 {
 		step(paceWindow)
 	}
-	is("probing in small steps", p.rate, 21)
-	is("that double", step(paceWindow), 23)
-	p.throttled(now, now, 21) // the reply to the step before comes late
-	is("halved from the rate that was throttled", p.rate, 10.5)
+	is("probing in small steps", p.rate, 20.94)
+	is("that grow", step(paceWindow), 20.94+1.9*0.94)
+	p.throttled(now, now, 20.94) // the reply to the step before comes late
+	is("halved from the rate that was throttled", p.rate, 10.47)
 	is("and back", step(paceWindow), 20)
 	p.throttled(now, now, 20)
 	is("what worked is doubted", step(paceWindow), 19)
