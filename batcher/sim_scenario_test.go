@@ -256,7 +256,7 @@ func (s *scenario) mildFault(r *rand.Rand) zecsim.Fault {
 }
 
 func (s *scenario) drawInterruptions(r *rand.Rand) {
-	if chance(r, 0.15) {
+	if chance(r, 0.15) || s.hasLimit && chance(r, 0.2) {
 		s.tight, s.deadline = true, between(r, 0, 90*time.Second)
 	}
 	if chance(r, 0.1) {
