@@ -233,11 +233,17 @@ func (b *Budget) mayLeave(now time.Time) (at time.Time, ok bool) {
 		return time.Time{}, false // waiting fills the bucket no further: the holders must move
 	}
 	if missing := float64(b.held+1) - b.limiter.TokensAt(now); missing > 0 {
-		// Rounded up: woken a nanosecond early, the bucket would not be full yet.
-		wait := time.Duration(math.Ceil(missing / b.pace.rate * float64(time.Second)))
-		return now.Add(max(wait, time.Microsecond)), false
+		return now.Add(max(spread(missing, b.pace.rate), time.Microsecond)), false
 	}
 	return time.Time{}, true
+}
+
+// spread is how long so many requests take at a rate, rounded up: woken a
+// nanosecond early, a bucket would not be full yet. It ends at a year, so that
+// no rate, however low, overflows.
+func spread(requests, perSecond float64) time.Duration {
+	const year = 365 * 24 * time.Hour
+	return time.Duration(min(math.Ceil(requests/perSecond*float64(time.Second)), float64(year)))
 }
 
 func (b *Budget) anyWaiting() bool {

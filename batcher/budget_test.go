@@ -316,3 +316,24 @@ func TestWaitForTheBudgetIsCounted(t *testing.T) {
 		}
 	})
 }
+
+// The configuration takes any rate above 0: the time between two requests must
+// not run over and become none.
+func TestNoRateIsTooLowToBeKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, perSecond := range []float64{1e-6, 1e-12, 5e-324} {
+			b := newTestBudget(t, perSecond, 1, 8)
+			leaves(b, PriorityStart).done(nil)
+			second := b.ask(PriorityStart)
+			at, ok := b.mayLeave(time.Now())
+			if wait := time.Until(at); ok || wait < 24*time.Hour {
+				t.Errorf("at %g a second the next request may leave after %s", perSecond, wait)
+			}
+			b.cancel(second)
+		}
+		plan := PlanRun(startRun(fleet(1000)), 100, 1e-12, 1)
+		if plan.AtLeast < 24*time.Hour {
+			t.Errorf("the plan takes %s", plan.AtLeast)
+		}
+	})
+}

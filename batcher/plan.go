@@ -121,7 +121,7 @@ func PlanRun(r Run, size int, rate float64, burst int) Plan {
 		plan.Groups = append(plan.Groups, gp)
 	}
 	if late := plan.Requests - burst; late > 0 {
-		plan.AtLeast = time.Duration(float64(late) / rate * float64(time.Second))
+		plan.AtLeast = spread(float64(late), rate)
 	}
 	return plan
 }

@@ -162,6 +162,5 @@ func (x *run) enqueue(j *job) { x.queues[j.priority].add(j, time.Now()) }
 // as time passes, and with all of it no look would ever fall due.
 func (x *run) pollInterval() time.Duration {
 	looks := float64(len(x.watched.list)) / float64(x.cfg.Size)
-	round := time.Duration(looks / x.cfg.Budget.Rate() * float64(time.Second))
-	return max(x.cfg.PollInterval, round/2)
+	return max(x.cfg.PollInterval, spread(looks, x.cfg.Budget.Rate())/2)
 }
