@@ -66,6 +66,8 @@ func TestRunsShareOneBudget(t *testing.T) {
 
 // startOf is when the first start that begins with id left.
 func (f *fakeAPI) startOf(id string) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for k, asked := range f.starts {
 		if asked[0] == id {
 			return f.startTimes[k]
