@@ -346,7 +346,7 @@ func (l *Loop) writeLater(w write, err error) {
 }
 
 func (l *Loop) ledgerFailed(op string, err error) {
-	l.setLedgerErr(fmt.Errorf("%s: %w", op, err))
+	l.setLedgerErr(err) // it says of itself what was tried
 	l.cfg.Observer.LedgerFailed(op, err)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -314,6 +315,10 @@ func TestFleetIsStartedWithoutALedger(t *testing.T) {
 			if !strings.Contains(text, "LEDGER FAILS, runs go on and a restart would forget them: ") {
 				t.Errorf("status: %s%s", text, stderr)
 			}
+			if os.Remove(ballast(w.state())) == nil { // the disk has room again
+				d.await("the ledger can be written again", 1)
+				d.await("run finished", len(d.events("run finished"))+1)
+			}
 			d.stop()
 		})
 	}
@@ -332,18 +337,25 @@ func readOnly(t *testing.T, dir string) {
 	}
 }
 
-// full puts a folder on a disk without room.
+// full puts a folder on a disk that has room for half of an empty ledger.
 func full(t *testing.T, dir string) {
-	mountTmpfs(t, dir, "size=64k")
-	f, err := os.Create(filepath.Join(dir, "ballast"))
+	mountTmpfs(t, dir, "size=256k")
+	f, err := os.Create(ballast(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
+	size := int64(0)
 	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
+		n := 0
+		n, err = f.Write(make([]byte, 4096))
+		size += int64(n)
 	}
-	_ = f.Close() // the disk is full
+	if err := errors.Join(f.Truncate(size-8192), f.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
+
+func ballast(dir string) string { return filepath.Join(dir, "ballast") }
 
 func mountTmpfs(t *testing.T, dir, options string) {
 	t.Helper()

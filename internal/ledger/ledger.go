@@ -25,7 +25,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -210,8 +209,12 @@ func openWritable(cfg Config) (*bbolt.DB, error) {
 	if err := clearEmpty(cfg); err != nil {
 		return nil, err
 	}
+	fresh := isFresh(cfg.path())
 	db, err := openDB(cfg, false)
 	if err != nil {
+		if fresh && isDiskTrouble(err) {
+			_ = os.Remove(cfg.path()) // what a full disk took of it would count as damaged
+		}
 		return nil, err
 	}
 	if err := prepare(db); err != nil {
@@ -267,7 +270,7 @@ func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			letGo(file)
-			db, err = nil, damaged(cfg.path(), fmt.Errorf("%v", v))
+			db, err = nil, damaged(cfg.path(), fmt.Errorf("opening it fails with: %v", v))
 		}
 	}()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file cut short faults where it is mapped
@@ -344,47 +347,6 @@ func (e *damagedError) Unwrap() error { return e.err }
 func (e *damagedError) stays() bool {
 	now, err := os.Stat(e.path)
 	return err == nil && e.file != nil && os.SameFile(now, e.file) && now.Size() == e.file.Size() && now.ModTime().Equal(e.file.ModTime())
-}
-
-// clearEmpty makes a file of nothing, or of zeros, a new one: a power loss
-// right after the first start leaves that. Nothing was recorded in it.
-func clearEmpty(cfg Config) error {
-	f, err := os.OpenFile(cfg.path(), os.O_RDWR, 0)
-	if err != nil {
-		return nil //nolint:nilerr // missing is the usual first start; bbolt reports the rest better
-	}
-	defer func() { _ = f.Close() }()
-	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		return nil // somebody is at work in it
-	}
-	empty, err := onlyZeros(f)
-	if err != nil || !empty {
-		return err
-	}
-	cfg.Warn("the ledger was empty, as after a power loss: it is made anew", fmt.Errorf("%s: no records", cfg.path()))
-	if err := f.Truncate(0); err != nil {
-		return fmt.Errorf("ledger: clear the empty file: %w", err)
-	}
-	return nil
-}
-
-// onlyZeros reads until something is found, which is at once in a real ledger.
-func onlyZeros(f io.Reader) (bool, error) {
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := f.Read(buf)
-		for _, b := range buf[:n] {
-			if b != 0 {
-				return false, nil
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return true, nil
-		case err != nil:
-			return false, fmt.Errorf("ledger: look into the file: %w", err)
-		}
-	}
 }
 
 // isDiskTrouble tells a disk that may recover from a ledger that is wrong.

@@ -441,6 +441,41 @@ func TestEmptyFileIsMadeAnewLoudly(t *testing.T) {
 	}
 }
 
+// A disk that was full, or a power loss, may keep any part of what a new ledger begins with.
+func TestHalfMadeFileIsMadeAnewLoudly(t *testing.T) {
+	page := os.Getpagesize()
+	made := newFile(t)
+	for name, data := range map[string][]byte{
+		"all of it": made, "one page": made[:page], "two pages": made[:2*page], "three pages": made[:3*page],
+		"the second page": append(make([]byte, page), made[page:2*page]...),
+		"the metas alone": append(bytes.Clone(made[:2*page]), make([]byte, 2*page)...),
+		"a part of one":   made[:512],
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			must(t, os.WriteFile(filepath.Join(dir, FileName), data, 0o600))
+			var warned []string
+			l := open(t, dir, func(c *Config) { c.Warn = func(m string, _ error) { warned = append(warned, m) } })
+			decide(t, l, runAt(morning))
+			if len(warned) != 1 || !strings.Contains(warned[0], "made anew") {
+				t.Errorf("warned %q", warned)
+			}
+		})
+	}
+}
+
+// newFile is what bbolt makes of nothing.
+func newFile(t *testing.T) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "new.db")
+	db, err := bbolt.Open(path, 0o600, nil)
+	must(t, err)
+	must(t, db.Close())
+	data, err := os.ReadFile(path)
+	must(t, err)
+	return data
+}
+
 func TestDamagedFileIsLoudAndHealsOnceItIsMovedAway(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, FileName)

@@ -212,7 +212,11 @@ func (l *Ledger) view(op string, do func(*bbolt.Tx) error) (err error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.db == nil {
-		return fmt.Errorf("ledger: %s: %w", op, errors.Join(l.trouble, errNothing))
+		why := errNothing
+		if l.trouble != nil {
+			why = l.trouble
+		}
+		return fmt.Errorf("ledger: %s: %w", op, why)
 	}
 	defer func() {
 		if err != nil {

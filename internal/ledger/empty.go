@@ -1,0 +1,109 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+)
+
+// isFresh reports whether opening the file makes it.
+func isFresh(path string) bool {
+	info, err := os.Stat(path)
+	return errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0
+}
+
+// clearEmpty makes a file in which nothing was ever recorded a new one: a power
+// loss right after the first start, or a disk that was full then, leaves one of
+// no bytes, of zeros, or of some of the pages that a ledger begins with.
+func clearEmpty(cfg Config) error {
+	f, err := os.OpenFile(cfg.path(), os.O_RDWR, 0)
+	if err != nil {
+		return nil //nolint:nilerr // missing is the usual first start; bbolt reports the rest better
+	}
+	defer func() { _ = f.Close() }()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return nil // somebody is at work in it
+	}
+	empty, err := isEmpty(f)
+	if err != nil || !empty {
+		return err
+	}
+	cfg.Warn("the ledger was empty, as after a power loss: it is made anew", fmt.Errorf("%s: no records", cfg.path()))
+	if err := f.Truncate(0); err != nil {
+		return fmt.Errorf("ledger: clear the empty file: %w", err)
+	}
+	return nil
+}
+
+func isEmpty(f io.Reader) (bool, error) {
+	head := make([]byte, firstPages*os.Getpagesize()+1)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, fmt.Errorf("ledger: look into the file: %w", err)
+	}
+	head = head[:n]
+	if allZeros(head) {
+		return onlyZeros(f)
+	}
+	return neverCommitted(head), nil
+}
+
+// What bbolt writes when it makes a file: two meta pages, a list of free pages,
+// an empty root. A transaction rewrites one of the metas with a higher number.
+const (
+	firstPages = 4
+	metaPages  = 2
+	metaMagic  = 0xED0CDAED
+	magicAt    = 16 // in a meta page
+	txidAt     = 64
+)
+
+// neverCommitted reports whether the beginning of a file, one byte more than
+// firstPages where it has as much, is a ledger's that no transaction has
+// reached: each meta page is as it was made, or was not written at all.
+func neverCommitted(head []byte) bool {
+	size := os.Getpagesize()
+	if len(head) > firstPages*size {
+		return false
+	}
+	seen := false
+	for i := range metaPages {
+		page := head[min(i*size, len(head)):min((i+1)*size, len(head))]
+		if allZeros(page) {
+			continue
+		}
+		if len(page) < txidAt+8 || binary.NativeEndian.Uint32(page[magicAt:]) != metaMagic || binary.NativeEndian.Uint64(page[txidAt:]) != uint64(i) {
+			return false
+		}
+		seen = true
+	}
+	return seen
+}
+
+func allZeros(b []byte) bool {
+	for _, v := range b {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// onlyZeros reads until something else is found.
+func onlyZeros(f io.Reader) (bool, error) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := f.Read(buf)
+		switch {
+		case !allZeros(buf[:n]):
+			return false, nil
+		case errors.Is(err, io.EOF):
+			return true, nil
+		case err != nil:
+			return false, fmt.Errorf("ledger: look into the file: %w", err)
+		}
+	}
+}
