@@ -240,8 +240,11 @@ func (f movingFigures) hold(t *testing.T, used float64) {
 // many times too high.
 func TestBudgetFollowsLimitsThatMoveAtAnyTime(t *testing.T) {
 	for _, c := range []movingCase{
-		{latency: 50 * time.Millisecond, ceiling: 50}, {latency: 200 * time.Millisecond, ceiling: 50}, {latency: 500 * time.Millisecond, ceiling: 50},
-		{latency: 50 * time.Millisecond, ceiling: 100}, {latency: 200 * time.Millisecond, ceiling: 100},
+		{latency: 50 * time.Millisecond, ceiling: 50},
+		{latency: 200 * time.Millisecond, ceiling: 50},
+		{latency: 500 * time.Millisecond, ceiling: 50},
+		{latency: 50 * time.Millisecond, ceiling: 100},
+		{latency: 200 * time.Millisecond, ceiling: 100},
 	} {
 		t.Run(fmt.Sprintf("latency=%s/ceiling=%g", c.latency, c.ceiling), func(t *testing.T) {
 			const stories = 16

