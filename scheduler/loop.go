@@ -306,11 +306,12 @@ func (l *Loop) settle(r Reading) {
 // answers which of the runs the ledger already held.
 func (l *Loop) record(r Round) (held map[string]bool) {
 	l.wrote = true
-	if dropped := l.unrecorded.add(r); dropped > 0 {
-		l.ledgerFailed("remember decisions", fmt.Errorf("%d decisions were never recorded: the ledger has not taken any for too long", dropped))
-	}
+	l.unrecorded.add(r)
 	ids, err := l.cfg.Ledger.Decide(l.unrecorded)
 	if err != nil {
+		if dropped := l.unrecorded.trim(); dropped > 0 {
+			l.ledgerFailed("remember decisions", fmt.Errorf("%d decisions will never be recorded: the ledger has not taken any for too long", dropped))
+		}
 		l.ledgerFailed("record decisions", err)
 		return nil
 	}

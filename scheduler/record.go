@@ -1,6 +1,10 @@
 package scheduler
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Ledger remembers decisions and runs where a crash cannot lose them.
 //
@@ -71,20 +75,37 @@ func (r *Round) empty() bool {
 // by then the memory matters more than the record.
 const maxUnrecorded = 100_000
 
-// add appends other, which is newer, to r. It answers how much the bound
-// pushed out.
-func (r *Round) add(other Round) (dropped int) {
+// add appends other, which is newer, to r.
+func (r *Round) add(other Round) {
 	if !other.At.IsZero() {
 		r.At = other.At
 	}
-	var over [3]int
-	r.Decisions, over[0] = newest(append(r.Decisions, other.Decisions...))
-	r.Begins, over[1] = newest(append(r.Begins, other.Begins...))
-	r.Abandons, over[2] = newest(append(r.Abandons, other.Abandons...))
-	dropped = over[0] + over[1] + over[2]
+	r.Decisions = append(r.Decisions, other.Decisions...)
+	r.Begins = append(r.Begins, other.Begins...)
+	r.Abandons = append(r.Abandons, other.Abandons...)
 	r.Marks = latestMarks(append(r.Marks, other.Marks...), other.Forget)
 	r.Forget = forgotten(append(r.Forget, other.Forget...), r.Marks)
-	return dropped
+}
+
+// trim holds r to the bound and answers how much that pushed out. Runs go last:
+// what is forgotten of a time that did not run is a line of the history, what is
+// forgotten of a run is its resumption.
+func (r *Round) trim() (dropped int) {
+	var over [3]int
+	if len(r.Decisions) > maxUnrecorded {
+		slices.SortStableFunc(r.Decisions, func(a, b Decision) int { return cmp.Compare(rank(a), rank(b)) })
+	}
+	r.Decisions, over[0] = newest(r.Decisions)
+	r.Begins, over[1] = newest(r.Begins)
+	r.Abandons, over[2] = newest(r.Abandons)
+	return over[0] + over[1] + over[2]
+}
+
+func rank(d Decision) int {
+	if d.Claims() {
+		return 1
+	}
+	return 0
 }
 
 func newest[T any](all []T) (kept []T, dropped int) {

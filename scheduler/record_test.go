@@ -1,0 +1,54 @@
+package scheduler
+
+import (
+	"testing"
+	"time"
+)
+
+// Ten thousand schedules that were down for eleven days decide more at once than
+// a failing ledger would be remembered.
+func TestARoundOfAnySizeIsRecordedWhole(t *testing.T) {
+	story(t, "05 07:40", func(t *testing.T, w *world) {
+		loop, err := New(Config{Run: w.run(1), Ledger: &session{memoryLedger: w.ledger}, Observer: events{w}, Clock: w.clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var round Round
+		for i := range maxUnrecorded + 10 {
+			d := Decision{Schedule: "s", Nominal: at("05 07:45").Add(time.Duration(i) * time.Second), Verdict: VerdictMissed}
+			if i < 5 {
+				d.Verdict = VerdictCatchUp
+			}
+			round.Decisions = append(round.Decisions, d)
+		}
+		loop.record(round)
+		if runs, others := len(w.ledger.runs), len(w.ledger.other); runs != 5 || runs+others != len(round.Decisions) {
+			t.Errorf("recorded %d runs and %d others of %d decisions", runs, others, len(round.Decisions))
+		}
+		w.expect()
+	})
+}
+
+func TestWhatAFailingLedgerPushesOutIsNoRun(t *testing.T) {
+	start := at("05 07:45")
+	var r Round
+	for i := range maxUnrecorded + 10 {
+		d := Decision{Schedule: "s", Nominal: start.Add(time.Duration(i) * time.Second), Verdict: VerdictMissed}
+		if i == 0 {
+			d.Verdict = VerdictRun
+		}
+		r.add(Round{Decisions: []Decision{d}})
+	}
+	if dropped := r.trim(); dropped != 10 || len(r.Decisions) != maxUnrecorded {
+		t.Fatalf("%d dropped, %d kept", dropped, len(r.Decisions))
+	}
+	runs := 0
+	for _, d := range r.Decisions {
+		if d.Claims() {
+			runs++
+		}
+	}
+	if runs != 1 || !r.Decisions[0].Nominal.Equal(start.Add(11*time.Second)) {
+		t.Errorf("%d runs kept, first of the others %s: the oldest of those that did not run go first", runs, r.Decisions[0].Nominal)
+	}
+}
