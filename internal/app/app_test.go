@@ -127,6 +127,20 @@ func TestWatchFollowsOtherFiles(t *testing.T) {
 	}
 }
 
+func TestWatchNoticesAFileThatChangedWhileItWasRead(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	w := newWatch([]string{a})
+	w.remember()
+	if err := os.WriteFile(a, []byte("it was read before this"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.follow([]string{a, b})
+	if !w.changed() && !w.changed() {
+		t.Error("a file changed between being read and being followed, and nobody noticed")
+	}
+}
+
 func TestHistoryQuestionsSurviveTheControlSocket(t *testing.T) {
 	at := time.Date(2026, 11, 23, 7, 45, 0, 123, time.UTC)
 	for _, q := range []ledger.Query{

@@ -137,13 +137,19 @@ func newWatch(files []string) *watch {
 	return w
 }
 
-// follow watches other files from now on; those that are new count as read.
+// follow watches other files from now on. Those that are new count as read; one
+// that was watched before may have changed since it was read.
 func (w *watch) follow(files []string) {
 	if slices.Equal(files, w.files) {
 		return
 	}
-	w.files = slices.Clone(files)
-	w.remember()
+	read := stamps(files)
+	for i, name := range files {
+		if at := slices.Index(w.files, name); at >= 0 {
+			read[i] = w.read[at]
+		}
+	}
+	w.files, w.read, w.seen = slices.Clone(files), read, read
 }
 
 // remember notes that the files are about to be read.
