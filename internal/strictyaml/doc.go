@@ -330,15 +330,18 @@ func plain(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 func (d *Doc) Duration(dst *time.Duration, least, most time.Duration) Read {
 	return Value(d, dst, "a duration such as 30s or 10m", func(text string) (time.Duration, error) {
 		t, err := time.ParseDuration(text)
-		if err != nil {
+		if err != nil && !durationShape.MatchString(text) {
 			return 0, Faultf(durationHint(text), "%s is not a duration", Quote(text))
 		}
-		if t < least || t > most {
-			return 0, Faultf(fmt.Sprintf("use %s to %s", Short(least), Short(most)), "%s is out of range", text)
+		if err != nil || t < least || t > most {
+			return 0, Faultf(fmt.Sprintf("use %s to %s", Short(least), Short(most)), "%s is out of range", text[:min(len(text), 32)])
 		}
 		return t, nil
 	})
 }
+
+// durationShape knows a duration that is too long for its type, which is no misspelt one.
+var durationShape = regexp.MustCompile(`^[-+]?([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`)
 
 func durationHint(text string) string {
 	if _, err := strconv.ParseFloat(text, 64); err == nil {

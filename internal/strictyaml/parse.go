@@ -150,6 +150,8 @@ func syntaxHint(message string, line []byte) string {
 		return "a text that starts with @, % or ` needs quotes"
 	case strings.Contains(message, "end of stream"):
 		return "a quote or bracket is not closed"
+	case strings.Contains(message, "max depth"):
+		return "nothing here nests that deep: is this the right file?"
 	case strings.Contains(message, "',' or"), strings.Contains(message, "node content"):
 		return "close the bracket, and put commas between its items"
 	}

@@ -74,6 +74,26 @@ func TestNumbersHaveTheirBounds(t *testing.T) {
 	}
 }
 
+func TestDurationsHaveTheirBounds(t *testing.T) {
+	const outOfRange, misspelt = "f:1:4: n: %s is out of range (use 1s to 24h)", "f:1:4: n: \"%s\" is not a duration (a number and a unit, such as 500ms, 30s, 10m or 1h30m)"
+	for text, want := range map[string]string{
+		"1s": "", "24h": "", "1h30m": "", "1.5h": "",
+		"0s": outOfRange, "-5m": outOfRange, "25h": outOfRange,
+		"99999999h": outOfRange, "-99999999999999999999s": outOfRange, // longer than a time.Duration can be
+		"1 h": misspelt, "1w": misspelt, "h": misspelt, "1e400h": misspelt,
+	} {
+		if want != "" {
+			want = fmt.Sprintf(want, text)
+		}
+		d, n := &Doc{File: "f"}, time.Second
+		root := d.Parse([]byte("n: " + text + "\n"))
+		d.Mapping(root, root, Keys{"n": d.Duration(&n, time.Second, 24*time.Hour)})
+		if got := errText(d.Err()); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestWholeNumbersOfEveryWidth(t *testing.T) {
 	var seed uint64
 	var size int64
@@ -176,6 +196,11 @@ func TestDeepNestingIsAnErrorNotACrash(t *testing.T) {
 		if d.Err() == nil {
 			t.Error("accepted")
 		}
+	}
+	d := &Doc{File: "f"}
+	d.Parse([]byte("a: " + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000)))
+	if got := errText(d.Err()); !strings.Contains(got, "is this the right file?") {
+		t.Errorf("the remedy is of another mistake: %s", got)
 	}
 }
 
