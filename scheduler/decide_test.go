@@ -212,6 +212,13 @@ func TestJitterIsNotLateness(t *testing.T) {
 	if d := decide(at("05 07:45").Add(shift + time.Minute)); d.Reason != MissedCatchUpOff {
 		t.Errorf("a minute after its run time: %s %s", d.Verdict, d.Reason)
 	}
+	s.CatchUp = time.Minute
+	if d := decide(at("05 07:45").Add(shift + time.Minute)); d.Verdict != VerdictCatchUp {
+		t.Errorf("at the end of its catch-up window, which opens at its run time: %s %s", d.Verdict, d.Reason)
+	}
+	if d := decide(at("05 07:45").Add(shift + time.Minute + time.Second)); d.Reason != MissedDown {
+		t.Errorf("a second after its catch-up window: %s %s", d.Verdict, d.Reason)
+	}
 }
 
 func TestWhereDecisionsGoOn(t *testing.T) {
@@ -267,6 +274,12 @@ func TestWhatIsLeftOfARun(t *testing.T) {
 	waits.Waits = WaitTime
 	if got, _ := resume(waits, &s, at("05 07:46"), false); got != VerdictJittered {
 		t.Errorf("its run time is still to come: got %s", got)
+	}
+	queued := f
+	queued.Waits = WaitTurn
+	noCatchUp := mustSchedule(t, "s", "45 7 * * *", catchUp(0))
+	if got, _ := resume(queued, &noCatchUp, at("05 08:19"), true); got != VerdictRun {
+		t.Errorf("it waited for its turn, and its deadline allows: got %s", got)
 	}
 	pausedNow := s
 	pausedNow.Paused = true
