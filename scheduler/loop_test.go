@@ -108,6 +108,20 @@ func TestStoppedInMidRunIsResumed(t *testing.T) {
 	})
 }
 
+func TestStoppedWhenEverythingWasDoneIsNotResumed(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		w.cut = OutcomeOK
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:50")
+		w.stop()
+		w.start(s)
+		w.pass(15 * time.Minute)
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 07:50:00 finished s/2026-01-05T07:45:00Z ok after 5m0s")
+	})
+}
+
 func TestDownOverANominalTime(t *testing.T) {
 	story(t, "05 07:00", func(t *testing.T, w *world) {
 		s := mustSchedule(t, "s", "45 7 * * *")

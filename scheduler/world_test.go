@@ -257,6 +257,7 @@ type world struct {
 	clock   *settableClock
 	ledger  *memoryLedger
 	runFor  func(Firing) time.Duration
+	cut     Outcome // of a run whose context ends before it has had its time
 	process int
 	loop    *Loop
 	sess    *session
@@ -277,7 +278,7 @@ type world struct {
 func newWorld(t testing.TB, now string) *world {
 	return &world{
 		t: t, clock: newSettableClock(at(now)), ledger: newMemoryLedger(), covered: map[string][]stretch{}, next: map[string]time.Time{}, going: map[string]int{},
-		runFor: func(Firing) time.Duration { return time.Minute },
+		runFor: func(Firing) time.Duration { return time.Minute }, cut: OutcomePartial,
 	}
 }
 
@@ -308,7 +309,7 @@ func (w *world) run(process int) func(context.Context, Firing) Result {
 		}
 		select {
 		case <-ctx.Done():
-			return Result{Outcome: OutcomePartial, Err: ctx.Err()}
+			return Result{Outcome: w.cut, Err: ctx.Err()}
 		case <-time.After(d):
 			return Result{Outcome: OutcomeOK}
 		}
