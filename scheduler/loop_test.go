@@ -449,6 +449,38 @@ func TestReloadLeavesRunsAlone(t *testing.T) {
 	})
 }
 
+func TestRunThatWaitsBeginsWithTheGroupsOfItsTime(t *testing.T) {
+	renamed := func(s *Schedule) { s.Groups = []string{"frontend"} }
+	shifted, queues := jitter(40*time.Minute), overlap(OverlapQueue)
+	for _, restart := range []bool{false, true} {
+		story(t, "05 06:59", func(t *testing.T, w *world) {
+			w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+			w.start(mustSchedule(t, "shifted", "0 7 * * *", shifted), mustSchedule(t, "queues", "0,5 7 * * *", queues))
+			w.until("05 07:05:01")
+			next := []Schedule{mustSchedule(t, "shifted", "0 7 * * *", shifted, renamed), mustSchedule(t, "queues", "0,5 7 * * *", queues, renamed)}
+			if restart {
+				w.kill()
+				w.start(next...)
+			} else if err := w.loop.Reload(next); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(time.Hour)
+			for _, c := range w.calls {
+				want := "frontend"
+				if c.RunID == RunID("queues", at("05 07:00")) { // it had begun
+					want = "web"
+				}
+				if len(c.Groups) != 1 || c.Groups[0] != want {
+					t.Errorf("%s ran with groups %q, want %s", c.RunID, c.Groups, want)
+				}
+			}
+			if len(w.calls) < 3 {
+				t.Errorf("calls: %+v", w.calls)
+			}
+		})
+	}
+}
+
 func TestRemovedAndPausedSchedulesDropWhatWaits(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
 		a := mustSchedule(t, "a", "45 7 * * *", jitter(10*time.Minute))

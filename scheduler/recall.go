@@ -139,8 +139,12 @@ func (l *Loop) takeUp(round *Round, begun map[string]bool, f Firing, now time.Ti
 }
 
 // setOut is f as it begins now. Only a run that had no time to use yet, or has
-// used it up, gets new time.
+// used it up, gets new time. One that waited takes the groups that its schedule
+// has by now: those that it had may be gone.
 func (f Firing) setOut(v Verdict, s *Schedule, now time.Time) Firing {
+	if f.Waits != WaitNone && f.Action == s.Action {
+		f.Groups = s.Groups
+	}
 	f.CatchUp = f.CatchUp || v == VerdictCatchUp && f.Waits != WaitTurn
 	if v == VerdictCatchUp || f.Waits == WaitTurn {
 		f.RunAt, f.Deadline = now, s.deadline(now)

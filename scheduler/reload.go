@@ -13,7 +13,7 @@ var ErrStopped = errors.New("scheduler: the loop has ended")
 // decided by the old schedules, what comes later by the new ones: no schedule
 // fires for a time before it, or its edit, was loaded. Runs that wait for their
 // jittered time or in a queue keep their place unless their schedule is gone or
-// paused. Before Run it replaces Config.Schedules. It is safe for concurrent use.
+// paused, and begin with the groups that it has then. Before Run it replaces Config.Schedules. It is safe for concurrent use.
 func (l *Loop) Reload(schedules []Schedule) error {
 	if err := validate(schedules); err != nil {
 		return err

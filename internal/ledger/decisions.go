@@ -200,7 +200,7 @@ func (e *entry) continuedBy(key []byte, d scheduler.Decision) bool {
 
 func (l *Ledger) begin(tx *bbolt.Tx, f scheduler.Firing) error {
 	return changeRun(tx, f, func(_ []byte, e *entry) error {
-		e.RunAt, e.Deadline, e.CatchUp, e.Waits = f.RunAt.UTC(), utc(f.Deadline), f.CatchUp, f.Waits
+		e.Groups, e.RunAt, e.Deadline, e.CatchUp, e.Waits = f.Groups, f.RunAt.UTC(), utc(f.Deadline), f.CatchUp, f.Waits
 		if f.Resumed && e.ResumedBy != l.session { // else it is a repetition: a process resumes a run once
 			e.Resumes++
 			e.ResumedBy = l.session

@@ -147,6 +147,7 @@ func TestQueuedRunGetsItsTimesWhenItBegins(t *testing.T) {
 	}
 	f := d.Firing()
 	f.Waits, f.RunAt, f.Deadline, f.CatchUp = scheduler.WaitNone, morning.Add(time.Hour), morning.Add(2*time.Hour), true
+	f.Groups = []string{"renamed"}
 	_, err := l.Decide(scheduler.Round{Begins: []scheduler.Firing{f}})
 	must(t, err)
 	if got := load(t, l).Unfinished[0]; !reflect.DeepEqual(got, f) {
