@@ -100,7 +100,7 @@ func TestICSEnd(t *testing.T) {
 		rule string
 		want string // "" for never
 	}{
-		{"RRULE:FREQ=YEARLY", ""}, {"RRULE:FREQ=YEARLY;COUNT=3", "2028-12-25"}, {"RRULE:FREQ=YEARLY;UNTIL=20271231", "2027-12-25"}, {"SUMMARY:x", "2026-12-25"},
+		{"RRULE:FREQ=YEARLY", ""}, {"RRULE:FREQ=YEARLY;COUNT=3", "2028-12-25"}, {"RRULE:FREQ=YEARLY;UNTIL=20271231", "2027-12-25"}, {"RRULE:FREQ=YEARLY;UNTIL=99991231", "2100-12-25"}, {"SUMMARY:x", "2026-12-25"},
 	} {
 		calendar, err := icsCalendar(vevents("DTSTART:20261225", c.rule))
 		if err != nil {
