@@ -1,0 +1,40 @@
+package app
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zecpower/batcher"
+	"zecpower/internal/ledger"
+	"zecpower/scheduler"
+)
+
+// What the process before settled is final, a failure too, and its accepted
+// requests count.
+func TestAResumedRunIsGivenWhatItHadDone(t *testing.T) {
+	l, err := ledger.Open(ledger.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	nominal := time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
+	f := scheduler.Firing{RunID: scheduler.RunID("wake", nominal), Schedule: "wake", Nominal: nominal, Groups: []string{"web", "db"}}
+	gone := batcher.InstanceResult{InstanceID: "i-1", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonRecycled}
+	if err := l.Attempted(f.RunID, "web", []string{"i-2"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Settled(f.RunID, "web", []batcher.InstanceResult{gone}); err != nil {
+		t.Fatal(err)
+	}
+	groups := []batcher.Group{{Name: "web"}, {Name: "db"}}
+	(&Daemon{ledger: l, log: zap.NewNop()}).restore(f, groups)
+	web, db := groups[0], groups[1]
+	if len(web.Settled) != 1 || web.Settled[0].InstanceID != "i-1" || web.Settled[0].Reason != batcher.ReasonRecycled || web.Attempted["i-2"] != 1 {
+		t.Errorf("web: %+v", web)
+	}
+	if len(db.Settled)+len(db.Attempted) != 0 {
+		t.Errorf("db has what web did: %+v", db)
+	}
+}
