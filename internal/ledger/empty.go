@@ -38,6 +38,16 @@ func clearEmpty(cfg Config) error {
 	return nil
 }
 
+// isEmptyFile reports whether nothing was ever recorded in the file.
+func isEmptyFile(path string) (bool, error) {
+	f, err := os.Open(path) //nolint:gosec // our own state folder
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = f.Close() }()
+	return isEmpty(f)
+}
+
 func isEmpty(f io.Reader) (bool, error) {
 	head := make([]byte, firstPages*os.Getpagesize()+1)
 	n, err := io.ReadFull(f, head)

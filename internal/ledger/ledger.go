@@ -228,11 +228,11 @@ func openWritable(cfg Config) (*bbolt.DB, error) {
 }
 
 func openReadable(cfg Config) (*bbolt.DB, error) {
-	info, err := os.Stat(cfg.path())
+	empty, err := isEmptyFile(cfg.path())
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	if info.Size() == 0 {
+	if empty {
 		return nil, fmt.Errorf("ledger %s: empty: %w", cfg.path(), fs.ErrNotExist)
 	}
 	db, err := openDB(cfg, true)

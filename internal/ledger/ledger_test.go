@@ -455,6 +455,9 @@ func TestHalfMadeFileIsMadeAnewLoudly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			must(t, os.WriteFile(filepath.Join(dir, FileName), data, 0o600))
+			if _, err := OpenReadOnly(dir); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("a reader: %v", err)
+			}
 			var warned []string
 			l := open(t, dir, func(c *Config) { c.Warn = func(m string, _ error) { warned = append(warned, m) } })
 			decide(t, l, runAt(morning))
@@ -463,6 +466,39 @@ func TestHalfMadeFileIsMadeAnewLoudly(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestFullDiskAtTheFirstStartHeals(t *testing.T) {
+	dir := t.TempDir()
+	half := newFile(t)[:2*os.Getpagesize()]
+	synctest.Test(t, func(t *testing.T) {
+		full := true
+		var warned []string
+		l := open(t, dir, func(c *Config) {
+			c.Warn = func(m string, _ error) { warned = append(warned, m) }
+			c.openFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				f, err := os.OpenFile(name, flag, mode)
+				if full && err == nil {
+					_, err = f.Write(half)
+					err = errors.Join(err, f.Close(), &fs.PathError{Op: "write", Path: name, Err: syscall.ENOSPC})
+				}
+				return f, err
+			}
+		})
+		defer func() { must(t, l.Close()) }()
+		for range 3 {
+			time.Sleep(reopenEvery)
+			if _, err := l.Decide(scheduler.Round{At: morning}); !errors.Is(err, syscall.ENOSPC) {
+				t.Errorf("a write to a full disk: %v", err)
+			}
+		}
+		full = false
+		time.Sleep(reopenEvery)
+		decide(t, l, runAt(morning))
+		if l.Trouble() != nil || len(warned) != 2 {
+			t.Errorf("there is room again: trouble %v, warned %q", l.Trouble(), warned)
+		}
+	})
 }
 
 // newFile is what bbolt makes of nothing.
