@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,11 +11,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
@@ -576,6 +580,68 @@ func TestHandlerServesBothFormatsAndFilters(t *testing.T) {
 			t.Errorf("Accept %q: no failed instances", accept)
 		}
 	}
+}
+
+// gate is a collector that has nothing, and is done once it is open.
+type gate chan struct{}
+
+func (gate) Describe(chan<- *prometheus.Desc) {}
+
+func (g gate) Collect(chan<- prometheus.Metric) { <-g }
+
+func TestAClientThatLeavesInMidScrapeIsNoErrorInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, open := populated(), make(gate)
+		m.Registry().MustRegister(open)
+		core, logs := observer.New(zap.InfoLevel)
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		m.Handler(zap.New(core)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/metrics", nil))
+		close(open)
+		synctest.Wait()
+		if gathered(t, m, "promhttp_metric_handler_errors_total") == 0 {
+			t.Fatal("the client did not leave in mid-scrape")
+		}
+		if n := logs.Len(); n != 0 {
+			t.Errorf("%d lines, the first: %s", n, logs.All()[0].Message)
+		}
+	})
+}
+
+func TestAScrapeThatGoesWrongIsAnErrorInTheLog(t *testing.T) {
+	m := populated()
+	m.Registry().MustRegister(broken{})
+	core, logs := observer.New(zap.InfoLevel)
+	m.Handler(zap.New(core)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if logs.FilterLevelExact(zap.ErrorLevel).Len() != 1 || !strings.Contains(logs.All()[0].Message, "cannot be told") {
+		t.Errorf("%v", logs.All())
+	}
+}
+
+// broken is a collector that fails.
+type broken struct{}
+
+func (broken) Describe(chan<- *prometheus.Desc) {}
+
+func (broken) Collect(out chan<- prometheus.Metric) {
+	out <- prometheus.NewInvalidMetric(prometheus.NewDesc("broken", "", nil, nil), errors.New("cannot be told"))
+}
+
+// gathered sums a family's counters.
+func gathered(t *testing.T, m *Metrics, name string) (sum float64) {
+	t.Helper()
+	families, err := m.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, series := range f.GetMetric() {
+			if f.GetName() == name {
+				sum += series.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
 }
 
 // stuckWriter is a client that reads nothing until released.
