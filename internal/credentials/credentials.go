@@ -186,7 +186,7 @@ func (o Options) homeFile() answer {
 	case err != nil:
 		a.err = err
 	default:
-		a.found, a.err = parseJSON(data, o.Profile, o.profile())
+		a.found, a.err = parseJSON(withoutMark(data), o.Profile, o.profile())
 	}
 	return a
 }

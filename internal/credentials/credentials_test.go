@@ -262,6 +262,14 @@ func TestFileMustBePrivate(t *testing.T) {
 	}
 }
 
+func TestTheHomeFileMayBeginWithAByteOrderMark(t *testing.T) {
+	home := t.TempDir()
+	write(t, filepath.Join(home, ".zenlayer", "credentials.json"), "\ufeff"+zenoFile+"\r\n", 0o600)
+	if got, _, err := Find(Options{Home: home}); err != nil || got != pairOf("home-id", "home-s3cr3t") {
+		t.Errorf("got %v, error %v", got, err)
+	}
+}
+
 func TestBrokenFileIsAnErrorAtEachPlace(t *testing.T) {
 	// Every later source would work, so that going on would be seen.
 	places := map[string]func(w *world) string{

@@ -19,7 +19,7 @@ type profile struct {
 
 // parse reads a credentials file in either form: JSON, or KEYID:SECRET on one line.
 func parse(data []byte, asked, name string) (apiclient.Credentials, error) {
-	text := strings.TrimSpace(string(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))))
+	text := strings.TrimSpace(string(withoutMark(data)))
 	if text == "" {
 		return apiclient.Credentials{}, errors.New("the file is empty; write KEYID:SECRET into it")
 	}
@@ -41,6 +41,9 @@ func parse(data []byte, asked, name string) (apiclient.Credentials, error) {
 	}
 	return apiclient.Credentials{AccessKeyID: id, AccessKeySecret: apiclient.NewSecret(secret)}, nil
 }
+
+// withoutMark leaves out the byte order mark that some editors put in front.
+func withoutMark(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) }
 
 // parseJSON reads {"PROFILE": {"access_key_id": …}}, or one profile's object alone. asked is the profile of --profile,
 // empty where it was not given; name is the one to take.
