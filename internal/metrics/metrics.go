@@ -139,7 +139,7 @@ func (m *Metrics) registerDaemon(r *registrar) {
 	r.registry.MustRegister(
 		versioncollector.NewCollector(namespace),
 		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newProcess(time.Now()),
 	)
 }
 

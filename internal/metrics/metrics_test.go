@@ -220,6 +220,27 @@ func TestMetricsAreLintClean(t *testing.T) {
 	}
 }
 
+// An alert asks for it, and it must be there where /proc/stat is not, and stand
+// still while the clock is adjusted.
+func TestStartTimeIsTheProcessesOwnAndStandsStill(t *testing.T) {
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(newProcess(at))
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]float64{}
+	for _, f := range families {
+		names[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
+	}
+	if got := names["process_start_time_seconds"]; got != unix(at) {
+		t.Errorf("began at %g, want %g", got, unix(at))
+	}
+	if _, ok := names["process_resident_memory_bytes"]; !ok {
+		t.Errorf("the other metrics of the process are gone: %v", names)
+	}
+}
+
 func TestNamesDoNotDependOnWhatHasRun(t *testing.T) {
 	fresh, err := New().Names()
 	if err != nil {

@@ -150,7 +150,7 @@ func boundedCode(code string) string {
 func (m *Metrics) initAPI() {
 	statuses := []int{
 		http.StatusOK, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
-		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 	}
 	classes := []apiclient.Class{
 		apiclient.ClassThrottled, apiclient.ClassTransient, apiclient.ClassAmbiguous, apiclient.ClassInstance, apiclient.ClassRequest,
