@@ -261,7 +261,7 @@ func (r *icsReader) dates() (icsDates, error) {
 		}
 	}
 	var all icsDates
-	budget, rules := maxICSOccurrences, 0
+	zones, budget, rules := icsZones{}, maxICSOccurrences, 0
 	for _, e := range r.events {
 		if e.cancelled {
 			continue
@@ -276,7 +276,7 @@ func (r *icsReader) dates() (icsDates, error) {
 		if budget -= len(without); budget < 0 || rules > maxICSRules {
 			return icsDates{}, refuseLine(e.line, "too many recurring events, more than %d or with too many exceptions; keep only the ones that concern the fleet", maxICSRules)
 		}
-		spans, endless, err := e.dates(without, &budget)
+		spans, endless, err := e.dates(without, zones, &budget)
 		if err != nil {
 			return icsDates{}, err
 		}

@@ -45,6 +45,9 @@ func TestEventsCountOnTheDatesTheyTouch(t *testing.T) {
 		{"UTC for an event in a zone", []string{"DTSTART;TZID=Asia/Singapore:20261225T010000", "DTEND:20261224T180000Z"}, "2026-12-25"},
 		{"UTC without any zone", []string{"DTSTART:20261224T230000Z", "DURATION:PT30M"}, "2026-12-24"},
 		{"a zone that only the file knows", []string{"DTSTART;TZID=\"Singapore Standard Time\":20261225T230000", "DTEND;TZID=\"Singapore Standard Time\":20261226T003000"}, "2026-12-25 2026-12-26"},
+		{"an end in another zone", []string{"DTSTART;TZID=Asia/Singapore:20261225T100000", "DTEND;TZID=Europe/London:20261225T150000"}, "2026-12-25"},
+		{"an end in another zone that shows an earlier hour", []string{"DTSTART;TZID=Asia/Singapore:20261225T220000", "DTEND;TZID=Europe/London:20261225T180000"}, "2026-12-25 2026-12-26"},
+		{"an end in a zone beside one that only the file knows", []string{"DTSTART;TZID=\"Singapore Standard Time\":20261225T220000", "DTEND;TZID=Europe/London:20261225T230000"}, "2026-12-25"},
 		{"cancelled", []string{"DTSTART:20261225", "STATUS:CANCELLED"}, ""},
 		{"free time counts: public holidays are exported so", []string{"DTSTART:20261225", "TRANSP:TRANSPARENT"}, "2026-12-25"},
 		{"folded lines and lower case", []string{"dtstart;val", " ue=date:2026", "\t1225", "description:long", " er: text; DTSTART"}, "2026-12-25"},
@@ -57,6 +60,7 @@ func TestEventsCountOnTheDatesTheyTouch(t *testing.T) {
 		{"without exceptions", []string{"DTSTART:20261204", "RRULE:FREQ=WEEKLY;COUNT=4", "EXDATE;VALUE=DATE:20261211,20261218"}, "2026-12-04 2026-12-25"},
 		{"an exception by time", []string{"DTSTART:20261204T090000", "RRULE:FREQ=WEEKLY;COUNT=3", "EXDATE:20261211T090000", "EXDATE:20261218T100000"}, "2026-12-04 2026-12-18"},
 		{"an exception in UTC", []string{"DTSTART;TZID=Asia/Singapore:20261204T010000", "RRULE:FREQ=WEEKLY;COUNT=2", "EXDATE:20261203T170000Z"}, "2026-12-11"},
+		{"an exception in another zone", []string{"DTSTART;TZID=Asia/Singapore:20261204T010000", "RRULE:FREQ=WEEKLY;COUNT=2", "EXDATE;TZID=Europe/London:20261203T170000"}, "2026-12-11"},
 		{"an exception by time for whole days", []string{"DTSTART;VALUE=DATE:20261204", "RRULE:FREQ=WEEKLY;COUNT=2", "EXDATE:20261204T000000"}, "2026-12-11"},
 		{"further dates", []string{"DTSTART:20261204", "RDATE:20261207,20261209"}, "2026-12-04 2026-12-07 2026-12-09"},
 		{"further periods", []string{"DTSTART:20261204T090000", "RDATE;VALUE=PERIOD:20261207T220000/PT4H,20261210T090000/20261210T100000"}, "2026-12-04 2026-12-07 2026-12-08 2026-12-10"},
@@ -191,15 +195,17 @@ func TestHostileFilesTakeSeconds(t *testing.T) {
 	rules := strings.Repeat("BEGIN:VEVENT\nDTSTART:20261225\nRRULE:FREQ=DAILY;COUNT=1\nEND:VEVENT\n", maxICSRules+1)
 	masters := strings.Repeat("BEGIN:VEVENT\nUID:1\nDTSTART:20261225\nEND:VEVENT\n", 5_000)
 	overrides := strings.Repeat("BEGIN:VEVENT\nUID:1\nRECURRENCE-ID:20261225\nDTSTART:20261225\nEND:VEVENT\n", 5_000)
-	valid := map[string]bool{"rare rules": true, "a folded desert": true}
+	zones := strings.Repeat("BEGIN:VEVENT\nDTSTART;TZID=\"Singapore Standard Time\":20261225T090000\nEND:VEVENT\n", maxICSEvents)
+	valid := map[string]bool{"rare rules": true, "a folded desert": true, "many events in a zone of the file's own": true}
 	for name, body := range map[string]string{
-		"rare rules":        rare,
-		"many rules":        rules,
-		"many overrides":    masters + overrides,
-		"many parameters":   "X:1\nUID" + strings.Repeat(";A=B", 1<<19) + ":1\n",
-		"many values":       "X:1\nUID;A=\":\"" + strings.Repeat(",B", 1<<19) + ":1\n",
-		"a folded desert":   "X:1\n" + strings.Repeat(" x\n", 1<<20) + "DTSTART:1\n",
-		"an unclosed quote": "UID;A=\"" + strings.Repeat("x", 1<<22) + "\n",
+		"rare rules":     rare,
+		"many rules":     rules,
+		"many overrides": masters + overrides,
+		"many events in a zone of the file's own": zones,
+		"many parameters":                         "X:1\nUID" + strings.Repeat(";A=B", 1<<19) + ":1\n",
+		"many values":                             "X:1\nUID;A=\":\"" + strings.Repeat(",B", 1<<19) + ":1\n",
+		"a folded desert":                         "X:1\n" + strings.Repeat(" x\n", 1<<20) + "DTSTART:1\n",
+		"an unclosed quote":                       "UID;A=\"" + strings.Repeat("x", 1<<22) + "\n",
 	} {
 		if _, err := readICS([]byte("BEGIN:VCALENDAR\n" + body + "END:VCALENDAR\n")); (err == nil) != valid[name] {
 			t.Errorf("%s: %v", name, err)

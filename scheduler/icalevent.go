@@ -59,30 +59,30 @@ func (e *icsEvent) take(p icsProperty) error {
 
 // dates are the days on which the event takes place, and whether it recurs for
 // ever. without are occurrences that other events stand for.
-func (e *icsEvent) dates(without []icsProperty, budget *int) (spans []span, endless bool, err error) {
+func (e *icsEvent) dates(without []icsProperty, zones icsZones, budget *int) (spans []span, endless bool, err error) {
 	if e.start == nil {
 		return nil, false, refuseLine(e.line, "an event without DTSTART")
 	}
-	zone := e.clock()
-	start, err := parseICSTime(*e.start, e.start.value, zone)
+	clock := e.clock(zones)
+	start, err := clock.read(*e.start, e.start.value)
 	if err != nil {
 		return nil, false, err
 	}
-	length, err := e.length(start, zone)
+	length, err := e.length(start, clock)
 	if err != nil {
 		return nil, false, err
 	}
 	skip := icsSkip{}
-	if err := skip.add(e.except, start.allDay, zone); err != nil {
+	if err := skip.add(e.except, start.allDay, clock); err != nil {
 		return nil, false, err
 	}
-	if err := skip.add(without, start.allDay, zone); err != nil {
+	if err := skip.add(without, start.allDay, clock); err != nil {
 		return nil, false, err
 	}
 
 	occurrences := []time.Time{start.civil}
 	if e.rule != nil {
-		occurrences, endless, err = expandRule(*e.rule, start, zone, budget)
+		occurrences, endless, err = expandRule(*e.rule, start, clock, budget)
 		if err != nil {
 			return nil, false, err
 		}
@@ -92,30 +92,31 @@ func (e *icsEvent) dates(without []icsProperty, budget *int) (spans []span, endl
 			spans = append(spans, daysOf(at, length))
 		}
 	}
-	extra, err := e.extraDates(length, skip, zone)
+	extra, err := e.extraDates(length, skip, clock)
 	return append(spans, extra...), endless, err
 }
 
-// clock is the zone in which the event's times in UTC are read as dates.
-func (e *icsEvent) clock() *time.Location {
-	for _, name := range []string{e.start.param("TZID"), e.zoneName} {
-		if name == "" {
-			continue
-		}
-		if zone, err := LoadZone(name); err == nil {
-			return zone
-		}
+// clock is the one of the event's start: of its TZID, else of its calendar, else UTC.
+func (e *icsEvent) clock(zones icsZones) icsClock {
+	c := icsClock{zone: time.UTC, zones: zones}
+	own, calendars := zones.find(e.start.param("TZID")), zones.find(e.zoneName)
+	switch {
+	case own != nil:
+		c.zone = own
+	case calendars != nil:
+		c.zone = calendars
 	}
-	return time.UTC // names of private VTIMEZONEs: their local times need no zone
+	c.fixed = own != nil || strings.HasSuffix(e.start.value, "Z")
+	return c
 }
 
 // length is how long each occurrence lasts; 0 is a moment.
-func (e *icsEvent) length(start icsTime, zone *time.Location) (time.Duration, error) {
+func (e *icsEvent) length(start icsTime, clock icsClock) (time.Duration, error) {
 	switch {
 	case e.end != nil && e.duration != nil:
 		return 0, refuseLine(e.duration.line, "an event with both DTEND and DURATION; keep one")
 	case e.end != nil:
-		end, err := parseICSTime(*e.end, e.end.value, zone)
+		end, err := clock.read(*e.end, e.end.value)
 		if err != nil {
 			return 0, err
 		}
@@ -143,18 +144,18 @@ func daysOf(at time.Time, length time.Duration) span {
 }
 
 // extraDates are the RDATEs: times, or periods with a length of their own.
-func (e *icsEvent) extraDates(length time.Duration, skip icsSkip, zone *time.Location) ([]span, error) {
+func (e *icsEvent) extraDates(length time.Duration, skip icsSkip, clock icsClock) ([]span, error) {
 	var spans []span
 	for _, p := range e.extra {
 		for value := range strings.SplitSeq(p.value, ",") {
 			first, period, isPeriod := strings.Cut(value, "/")
-			at, err := parseICSTime(p, first, zone)
+			at, err := clock.read(p, first)
 			if err != nil {
 				return nil, err
 			}
 			lasts := length
 			if isPeriod {
-				if lasts, err = periodLength(p, at, period, zone); err != nil {
+				if lasts, err = periodLength(p, at, period, clock); err != nil {
 					return nil, err
 				}
 			}
@@ -166,11 +167,11 @@ func (e *icsEvent) extraDates(length time.Duration, skip icsSkip, zone *time.Loc
 	return spans, nil
 }
 
-func periodLength(p icsProperty, at icsTime, period string, zone *time.Location) (time.Duration, error) {
+func periodLength(p icsProperty, at icsTime, period string, clock icsClock) (time.Duration, error) {
 	if strings.ContainsAny(period, "Pp") {
 		return parseICSDuration(p, period)
 	}
-	end, err := parseICSTime(p, period, zone)
+	end, err := clock.read(p, period)
 	if err != nil {
 		return 0, err
 	}
@@ -193,10 +194,10 @@ type icsSkip struct {
 
 // add takes a date for any time on it, and for an all-day event a time for its
 // date: programs mix the two.
-func (s *icsSkip) add(properties []icsProperty, allDay bool, zone *time.Location) error {
+func (s *icsSkip) add(properties []icsProperty, allDay bool, clock icsClock) error {
 	for _, p := range properties {
 		for value := range strings.SplitSeq(p.value, ",") {
-			t, err := parseICSTime(p, value, zone)
+			t, err := clock.read(p, value)
 			if err != nil {
 				return err
 			}

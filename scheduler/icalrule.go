@@ -19,8 +19,8 @@ const (
 // expandRule gives the occurrences of a recurring event up to the horizon, as
 // readings of its clock, and whether the rule goes on for ever. budget is what
 // the file's rules may still yield.
-func expandRule(p icsProperty, start icsTime, zone *time.Location, budget *int) (occurrences []time.Time, endless bool, err error) {
-	option, err := parseRule(p, start, zone)
+func expandRule(p icsProperty, start icsTime, clock icsClock, budget *int) (occurrences []time.Time, endless bool, err error) {
+	option, err := parseRule(p, start, clock)
 	if err != nil {
 		return nil, false, err
 	}
@@ -48,7 +48,7 @@ func expandRule(p icsProperty, start icsTime, zone *time.Location, budget *int) 
 
 // parseRule reads an RRULE and refuses what is rarer than a calendar of days
 // needs, or would make the library run for minutes or panic.
-func parseRule(p icsProperty, start icsTime, zone *time.Location) (rrule.ROption, error) {
+func parseRule(p icsProperty, start icsTime, clock icsClock) (rrule.ROption, error) {
 	refuse := func(format string, args ...any) (rrule.ROption, error) {
 		return rrule.ROption{}, refuseLine(p.line, "RRULE %.80q: %s", p.value, fmt.Sprintf(format, args...))
 	}
@@ -78,7 +78,7 @@ func parseRule(p icsProperty, start icsTime, zone *time.Location) (rrule.ROption
 		return refuse("%s", problem)
 	}
 	option.Dtstart = start.civil
-	option.Until, err = ruleUntil(p, text, zone)
+	option.Until, err = ruleUntil(p, text, clock)
 	return option, err
 }
 
@@ -125,13 +125,13 @@ func checkRuleLists(o rrule.ROption) string {
 
 // ruleUntil is the last reading of the clock at which the rule may apply; zero
 // where it has no UNTIL. The library reads UNTIL without the event's zone.
-func ruleUntil(p icsProperty, text string, zone *time.Location) (time.Time, error) {
+func ruleUntil(p icsProperty, text string, clock icsClock) (time.Time, error) {
 	for part := range strings.SplitSeq(text, ";") {
 		value, ok := strings.CutPrefix(strings.TrimSpace(part), "UNTIL=")
 		if !ok {
 			continue
 		}
-		until, err := parseICSTime(p, value, zone)
+		until, err := clock.read(p, value)
 		if err != nil {
 			return time.Time{}, err
 		}

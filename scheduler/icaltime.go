@@ -16,10 +16,42 @@ type icsTime struct {
 // unknown year, and after the zero time, which the rule library takes for now.
 const firstICSYear = 1600
 
-// parseICSTime reads one DATE or DATE-TIME value of a property. Times in UTC
-// become what the clock in the given zone shows then; all others are that
-// already.
-func parseICSTime(p icsProperty, value string, zone *time.Location) (icsTime, error) {
+// icsZones are the zones that a file names, each looked up once; nil stands for
+// a name that only the file knows.
+type icsZones map[string]*time.Location
+
+func (z icsZones) find(name string) *time.Location {
+	zone, known := z[name]
+	if !known && name != "" {
+		zone, _ = FindZone(name)
+		z[name] = zone
+	}
+	return zone
+}
+
+// icsClock is the clock on whose dates an event counts.
+type icsClock struct {
+	zone  *time.Location
+	fixed bool // the event's own times are instants, so that those of other zones can be told by this clock
+	zones icsZones
+}
+
+// shows is what the clock shows at a reading of the clock that a property names
+// by its TZID. Without one, or beside a zone that only the file knows, all
+// readings are taken for its own.
+func (c icsClock) shows(p icsProperty, reading time.Time) time.Time {
+	zone := c.zones.find(p.param("TZID"))
+	if !c.fixed || zone == nil || zone == c.zone {
+		return reading
+	}
+	year, month, day := reading.Date()
+	hour, minute, second := reading.Clock()
+	return wallClock(time.Date(year, month, day, hour, minute, second, 0, zone).In(c.zone))
+}
+
+// read reads one DATE or DATE-TIME value of a property. Times in UTC or in
+// another zone become what the clock shows then; all others are that already.
+func (c icsClock) read(p icsProperty, value string) (icsTime, error) {
 	value = strings.TrimSpace(value)
 	wrong := func() (icsTime, error) {
 		return icsTime{}, refuseLine(p.line, "%s: %.40q is no date or time; write 20261225, 20261225T090000 or 20261225T090000Z", p.name, value)
@@ -37,8 +69,11 @@ func parseICSTime(p icsProperty, value string, zone *time.Location) (icsTime, er
 	if t.Year() < firstICSYear {
 		return icsTime{}, refuseLine(p.line, "%s: %s lies before %d; is the year right?", p.name, value, firstICSYear)
 	}
-	if utc {
-		t = wallClock(t.In(zone))
+	switch {
+	case utc:
+		t = wallClock(t.In(c.zone))
+	case !allDay:
+		t = c.shows(p, t)
 	}
 	return icsTime{civil: t, allDay: allDay}, nil
 }

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -21,6 +22,20 @@ var zoneNames string
 // refuses names whose meaning depends on the host, such as "Local", and zones
 // that count leap seconds.
 func LoadZone(name string) (*time.Location, error) {
+	zone, err := FindZone(name)
+	if errors.Is(err, errUnknownZone) {
+		if near := nearestZone(name); near != "" {
+			return nil, fmt.Errorf("time zone %q: not in the tz database; did you mean %s?", name, near)
+		}
+	}
+	return zone, err
+}
+
+var errUnknownZone = errors.New("not in the tz database; write region and city, as in Asia/Singapore")
+
+// FindZone is LoadZone without what an unknown name was meant to be: finding
+// that takes a millisecond, which is too long for a file full of them.
+func FindZone(name string) (*time.Location, error) {
 	switch top, _, _ := strings.Cut(name, "/"); {
 	case name == "":
 		return time.UTC, nil
@@ -30,13 +45,10 @@ func LoadZone(name string) (*time.Location, error) {
 		return nil, fmt.Errorf("time zone %q: not in every tz database; leave %q out", name, top+"/")
 	}
 	zone, err := time.LoadLocation(name)
-	if err == nil {
-		return zone, nil
+	if err != nil {
+		return nil, fmt.Errorf("time zone %q: %w", name, errUnknownZone)
 	}
-	if near := nearestZone(name); near != "" {
-		return nil, fmt.Errorf("time zone %q: not in the tz database; did you mean %s?", name, near)
-	}
-	return nil, fmt.Errorf("time zone %q: not in the tz database; write region and city, as in Asia/Singapore", name)
+	return zone, nil
 }
 
 // nearestZone is the zone whose name is most like the given one, or "".

@@ -48,6 +48,7 @@ type loader struct {
 	config *Config
 
 	zones      map[string]loadedZone
+	badZones   int // among zones
 	timetables map[timetableKey]parsedTimetable
 	calendars  map[string]*scheduler.Calendar // by name; nil where it is broken, so that it is known but not built on
 	inline     map[string]*scheduler.Calendar // by date text
@@ -148,11 +149,26 @@ func (l *loader) zone(dst **time.Location) strictyaml.Read {
 		}
 		z, ok := l.zones[name]
 		if !ok {
-			z.zone, z.err = scheduler.LoadZone(name)
+			z = l.loadZone(name)
 			l.zones[name] = z
 		}
 		return z.zone, z.err
 	})
+}
+
+// maxZoneHints bounds the wrong zones of a file whose nearest one is looked for.
+const maxZoneHints = 50
+
+func (l *loader) loadZone(name string) (z loadedZone) {
+	if l.badZones >= maxZoneHints {
+		z.zone, z.err = scheduler.FindZone(name)
+	} else {
+		z.zone, z.err = scheduler.LoadZone(name)
+	}
+	if z.err != nil {
+		l.badZones++
+	}
+	return z
 }
 
 type loadedZone struct {

@@ -82,6 +82,30 @@ func TestThousandsOfWrongNamesAreReportedWithinASecond(t *testing.T) {
 	})
 }
 
+func TestThousandsOfWrongZonesAreReportedWithinASecond(t *testing.T) {
+	const n = thousands / 4 // each is looked for in the whole database
+	var text strings.Builder
+	for i, part := range strings.SplitAfter(manySchedules(n), "timezone: ") {
+		text.WriteString(part)
+		if i < n {
+			fmt.Fprintf(&text, "Asia/Singapoor%d # ", i)
+		}
+	}
+	path := write(t, "schedules.yaml", text.String())
+	costs(t, func() {
+		var invalid *Invalid
+		if _, err := Load(path); !errors.As(err, &invalid) || len(invalid.Problems) != n {
+			t.Fatal("not every wrong zone is reported")
+		}
+		if first := invalid.Problems[0]; first.Hint != "did you mean Asia/Singapore?" {
+			t.Errorf("the first ones should be told the nearest zone: %s", first)
+		}
+		if last := invalid.Problems[n-1]; !strings.Contains(last.Hint, "region and city") {
+			t.Errorf("the last ones should be told what to write: %s", last)
+		}
+	})
+}
+
 func TestAMillionInstancesLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
