@@ -167,11 +167,12 @@ func (d *Doc) pairs(value *yaml.Node, each func(name string, key, value *yaml.No
 		d.wrongKind(value, aMapping)
 		return given, false
 	}
-	first := make(map[string]int, len(value.Content)/2)
+	first, ok := make(map[string]int, len(value.Content)/2), true
 	for i := 0; i+1 < len(value.Content); i += 2 {
 		k, v := value.Content[i], value.Content[i+1]
 		if k.Kind != yaml.ScalarNode || isReported(k) {
 			d.wrongKind(k, "a key in plain text")
+			ok = false // what it would have brought is not missing besides
 			continue
 		}
 		if line, repeated := first[k.Value]; repeated {
@@ -181,7 +182,7 @@ func (d *Doc) pairs(value *yaml.Node, each func(name string, key, value *yaml.No
 		first[k.Value], given[k.Value] = k.Line, v
 		each(k.Value, k, v)
 	}
-	return given, true
+	return given, ok
 }
 
 func unknownKey(name, near string, keys Keys) error {
