@@ -114,6 +114,31 @@ func TestWatchWaitsUntilAFileHasComeToRest(t *testing.T) {
 	looks(false, true)
 }
 
+// Image builders and immutable systems give each file the same time.
+func TestWatchSeesAFileSwappedForOneOfTheSameSizeAndTime(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "c.yaml")
+	for _, name := range []string{"a", "b"} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("a", link); err != nil {
+		t.Fatal(err)
+	}
+	w := newWatch([]string{link})
+	if err := errors.Join(os.Remove(link), os.Symlink("b", link)); err != nil {
+		t.Fatal(err)
+	}
+	if w.changed() || !w.changed() {
+		t.Error("the file was swapped, and nobody noticed")
+	}
+}
+
 func TestWatchFollowsOtherFiles(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")

@@ -3,9 +3,13 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
+	"syscall"
 	"time"
+
+	"go.uber.org/zap"
 
 	"zecpower/internal/config"
 	"zecpower/scheduler"
@@ -82,7 +86,7 @@ func (d *Daemon) reload(w *watch) {
 // replace is all or nothing.
 func (d *Daemon) replace(w *watch) error {
 	w.remember()
-	cfg, err := d.opts.Load()
+	cfg, err := d.load(w.retrying)
 	if err != nil {
 		return err
 	}
@@ -113,6 +117,20 @@ func (d *Daemon) replace(w *watch) error {
 	return nil
 }
 
+// load guards against a panic in a parser: a bad file must cost a reload, not
+// the daemon and the runs that it is making. again: where it panicked is told already.
+func (d *Daemon) load(again bool) (cfg *config.Config, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			if !again {
+				d.log.Error("reading the configuration panicked", zap.Any("panic", v), zap.Stack("stack"))
+			}
+			cfg, err = nil, fmt.Errorf("%s: cannot be read: %v", d.opts.Config.Path, v)
+		}
+	}()
+	return d.opts.Load()
+}
+
 // watch notices that a file is not what it was when it was last read. A file
 // that is still being written is left until it has been still for one look.
 type watch struct {
@@ -129,6 +147,9 @@ type stamp struct {
 	size  int64
 	mtime time.Time
 	mode  os.FileMode
+	// inode tells files apart that a tool swaps with one size and one time, as
+	// image builders and immutable systems do.
+	inode uint64
 }
 
 func newWatch(files []string) *watch {
@@ -170,8 +191,15 @@ func stamps(files []string) []stamp {
 	all := make([]stamp, len(files))
 	for i, name := range files {
 		if info, err := os.Stat(name); err == nil {
-			all[i] = stamp{info.Size(), info.ModTime(), info.Mode()}
+			all[i] = stamp{info.Size(), info.ModTime(), info.Mode(), inode(info)}
 		}
 	}
 	return all
+}
+
+func inode(info os.FileInfo) uint64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return s.Ino
+	}
+	return 0
 }

@@ -24,6 +24,7 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
 		log := zap.New(core)
 		var loads atomic.Int32
+		var panics atomic.Bool
 		var refusal atomic.Value
 		refusal.Store(errors.New("web.txt: there is no such file"))
 		hangup := make(chan os.Signal)
@@ -31,6 +32,9 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 			log: log, metrics: metrics.New(), events: logging.NewEvents(logging.EventsConfig{Logger: log}), notify: newNotifier(log),
 			opts: Options{Config: &config.Config{Path: "c.yaml"}, Hangup: hangup, Load: func() (*config.Config, error) {
 				loads.Add(1)
+				if panics.Load() {
+					panic("index out of range")
+				}
 				return nil, refusal.Load().(error)
 			}},
 		}
@@ -56,6 +60,9 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 		expect(6, 2)
 		hangup <- os.Interrupt // somebody asks, and is told
 		expect(7, 3)
+		panics.Store(true) // a parser's mistake costs the reload, not the daemon
+		hangup <- os.Interrupt
+		expect(8, 4)
 		cancel()
 		<-done
 	})
