@@ -322,16 +322,25 @@ func (s *Schedule) deadline(runAt time.Time) time.Time {
 // spec tells one timing from another: a schedule whose spec has changed is a
 // new one, whose past is none of its own. The calendars are not part of it:
 // next year's holidays added while the daemon was down must not cost the run
-// that it missed meanwhile.
+// that it missed meanwhile. A pause is: what it kept from running must not burst
+// out when it is lifted while the daemon is down.
 func (s *Schedule) spec() string {
-	return s.Timetable.String() + "\n" + s.Zone.String() + "\n" + s.Action
+	spec := s.Timetable.String() + "\n" + s.Zone.String() + "\n" + s.Action
+	if s.Paused {
+		spec += pausedMark
+	}
+	return spec
 }
+
+const pausedMark = "\npaused"
 
 // startFrom is where the decisions about a schedule go on when the loop first
 // meets it: after what m and decidedThrough say is decided. A schedule that is
-// new or edited has no past, and a mark in the future is a clock's mistake.
+// new or edited has no past, but one that was only paused meanwhile is told of
+// as paused; a mark in the future is a clock's mistake.
 func startFrom(m Mark, known bool, spec string, decidedThrough, now time.Time) time.Time {
-	if !known || m.Spec != spec || m.Through.After(now) {
+	edited := m.Spec != spec && m.Spec+pausedMark != spec
+	if !known || edited || m.Through.After(now) {
 		return now
 	}
 	if decidedThrough.After(now) {

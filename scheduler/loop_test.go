@@ -204,6 +204,36 @@ func TestIncludedDateAddedWhileDownDoesNotFireForWhatWasDecided(t *testing.T) {
 	})
 }
 
+func TestPauseLiftedWhileDownDoesNotFireForWhatItCovered(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		s, held := mustSchedule(t, "s", "45 7 * * *"), mustSchedule(t, "s", "45 7 * * *", paused)
+		w.start(held)
+		w.stop()
+		w.until("05 08:00")
+		w.start(s)
+		w.until("06 07:46")
+		w.expect("06 07:45:00 run s/2026-01-06T07:45:00Z", "06 07:46:00 finished s/2026-01-06T07:45:00Z ok after 1m0s")
+		w.stop()
+		w.until("07 08:00")
+		w.start(held) // paused while it was down: what it covers is told
+		w.expect("07 08:00:00 skipped s 07 07:45:00 paused")
+	})
+}
+
+func TestPauseLiftedWhileRunningDoesNotFireForWhatItCovered(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		w.start(mustSchedule(t, "s", "45 7 * * *", paused))
+		w.until("05 08:00")
+		if err := w.loop.Reload([]Schedule{mustSchedule(t, "s", "45 7 * * *")}); err != nil {
+			t.Fatal(err)
+		}
+		w.stop()
+		w.start(mustSchedule(t, "s", "45 7 * * *"))
+		w.until("05 08:10")
+		w.expect("05 07:45:00 skipped s 05 07:45:00 paused")
+	})
+}
+
 func TestTimeThatComesWhileTheDaemonStopsIsForTheNextStart(t *testing.T) {
 	story(t, "05 07:40", func(t *testing.T, w *world) {
 		release := make(chan struct{})
