@@ -13,8 +13,9 @@ const (
 	// maxSilence is the longest @every duration: anything longer would lie
 	// outside the search.
 	maxSilence = searchYears * 365 * 24 * time.Hour
-	// lastYear ends the search where RFC 3339 ends.
-	lastYear = 9999
+	// lastYear ends the search a year before RFC 3339 ends: a jittered run time
+	// is written in it, too.
+	lastYear = 9998
 	// maxGap is the longest gap whose fixed times are made up for: more is not
 	// daylight saving but a zone that moved over the date line.
 	maxGap = 3 * time.Hour
@@ -76,8 +77,15 @@ func (t *Timetable) Warnings() []string { return append([]string(nil), t.warning
 
 // Next is the first nominal time strictly after the given instant, in the
 // timetable's zone; the zero Time when there is none within 5 years or before
-// the year 10000.
+// the year 9999.
 func (t *Timetable) Next(after time.Time) time.Time {
+	if next := t.next(after); next.Year() <= lastYear {
+		return next
+	}
+	return time.Time{}
+}
+
+func (t *Timetable) next(after time.Time) time.Time {
 	if after.Year() > lastYear {
 		return time.Time{}
 	}

@@ -318,6 +318,9 @@ func TestNextEndsItsSearch(t *testing.T) {
 		t.Errorf("got %s", at)
 	}
 	daily := mustParse(t, "0 9 * * *", "Europe/Berlin")
+	if at := daily.Next(time.Date(9998, 12, 31, 12, 0, 0, 0, time.UTC)); !at.IsZero() {
+		t.Errorf("%s is beyond what can be written", at)
+	}
 	for _, after := range []time.Time{{}, time.Unix(-1<<62, 0), time.Unix(1<<40, 0), time.Unix(1<<62, 0), time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC)} {
 		if at := daily.Next(after); !at.IsZero() && !at.After(after) {
 			t.Errorf("after %s comes %s", after, at)
