@@ -174,7 +174,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if cmd.HasParent() {
+	if cmd.HasParent() && !cmd.HasSubCommands() {
 		return usageError("%q is too much: %s takes no argument; see '%[2]s --help'", args[0], cmd.CommandPath())
 	}
 	hint := ""

@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/prometheus/common/version"
 	"github.com/spf13/cobra"
@@ -52,8 +54,20 @@ func usageError(format string, args ...any) error {
 	return &exit{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// run executes one command line. An error that says nothing else is a wrong
-// command line: every command marks its own.
+// exitStatus is that of an error. One that says nothing else is a wrong command
+// line, since every command marks its own; but for an output that takes nothing
+// more, such as a full disk, the command line is not to blame.
+func exitStatus(err error) int {
+	if e, ok := errors.AsType[*exit](err); ok {
+		return e.status
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok && e.Op == "write" {
+		return exitFailed
+	}
+	return exitUsage
+}
+
+// run executes one command line.
 func run(args []string, stdout, stderr io.Writer) int {
 	version.Version = cmp.Or(version.Version, "dev") // the linker sets it in a release
 	h := &host{stdout: stdout, stderr: stderr, getenv: os.Getenv}
@@ -63,10 +77,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	status := exitUsage
-	if e, ok := errors.AsType[*exit](err); ok {
-		status = e.status
-	}
+	status := exitStatus(err)
 	if text := err.Error(); text != "" {
 		fmt.Fprintf(stderr, "zecpower: %s\n", text)
 	}
@@ -103,5 +114,28 @@ exactly which instances failed and why.`,
 		newValidateCommand(h), newNextCommand(h), newStatusCommand(h), newHistoryCommand(h),
 		newSimulateCommand(h), newDemoCommand(h), newVersionCommand(h),
 	)
+	refuseStrays(root)
 	return root
+}
+
+// refuseStrays has cobra's own commands refuse what they do not know: they
+// would show a help that was not asked for, and end with 0.
+func refuseStrays(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				about, strays, err := root.Find(args)
+				if about != root && len(strays) > 0 {
+					return usageError("there is no help on %q; see '%s --help'", strings.Join(args, " "), about.CommandPath())
+				}
+				return cmp.Or(err, noArgs(root, strays))
+			}
+		case "completion":
+			c.Args, c.RunE = noArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+			c.SuggestionsMinimumDistance = root.SuggestionsMinimumDistance
+		}
+	}
 }

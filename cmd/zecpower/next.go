@@ -20,6 +20,9 @@ import (
 // way to a due one, so that "@every 1s" in a holiday does not fill the screen for ever.
 const maxSkipped = 1000
 
+// maxCount bounds the runs that one question keeps in memory.
+const maxCount = 10_000
+
 type nextFlags struct {
 	config, schedule, from, output string
 	count                          int
@@ -52,6 +55,9 @@ func (h *host) next(f nextFlags) error {
 	}
 	if f.count < 1 {
 		return usageError("--count %d: at least 1", f.count)
+	}
+	if f.count > maxCount {
+		return usageError("--count %d: at most %d; --from goes on from there", f.count, maxCount)
 	}
 	cfg, err := h.loadConfig(f.config, exitUsage, "")
 	if err != nil {
