@@ -152,7 +152,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 		return &exit{exitUsage, err}
 	}
 	h.remember(report, logger)
-	if err := h.printReport(report, f); err != nil {
+	if err := h.printReport(report, f.output); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
 	if report.Result() != batcher.ResultOK {
@@ -188,11 +188,11 @@ func (h *host) remember(r batcher.Report, logger *zap.Logger) {
 	}
 }
 
-func (h *host) printReport(r batcher.Report, f powerFlags) error {
-	if f.output == outputJSON {
+func (h *host) printReport(r batcher.Report, output string) error {
+	if output == outputJSON {
 		return printJSON(h.stdout, r)
 	}
-	return h.printReportTable(r)
+	return printReportTable(h.stdout, r, h.colours())
 }
 
 // foreground fills the log settings of a run by hand: warnings beside a bar,

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -44,8 +42,7 @@ func remedy(action batcher.Action, reason batcher.Reason) string {
 }
 
 // printReportTable shows a report to a person: the sums, then what failed and why.
-func (h *host) printReportTable(r batcher.Report) error {
-	w := h.stdout
+func printReportTable(w io.Writer, r batcher.Report, colours palette) error {
 	done, already := "STARTED", "ALREADY RUNNING"
 	if r.Action == batcher.ActionStop {
 		done, already = "STOPPED", "ALREADY STOPPED"
@@ -60,10 +57,10 @@ func (h *host) printReportTable(r batcher.Report) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	if err := printFailures(w, r, newStyle(w, h.getenv)); err != nil {
+	if err := printFailures(w, r, colours); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s: %s\n", r.Result(), summary(r, total, failed))
+	_, err := fmt.Fprintf(w, "\n%s: %s\n", colours.result(r.Result()), summary(r, total, failed))
 	return err
 }
 
@@ -76,71 +73,89 @@ func summary(r batcher.Report, total, failed int) string {
 	return fmt.Sprintf("%d of %s seen %s, %d failed, in %s", total-failed, count(total, "instance"), want, failed, took)
 }
 
-// failure is one row of the table of what failed.
-type failure struct {
-	batcher.InstanceResult
-	group string
-}
-
-// failuresOf lists what failed, reason by reason, so that a few that need a
-// person are not lost among hundreds that a cancel left open.
-func failuresOf(r batcher.Report) []failure {
-	var rows []failure
-	for _, g := range r.Groups {
-		for _, f := range g.Failures() {
-			rows = append(rows, failure{f, g.Group})
-		}
-	}
-	order := batcher.Reasons()
-	slices.SortStableFunc(rows, func(a, b failure) int {
-		return cmp.Compare(slices.Index(order, a.Reason), slices.Index(order, b.Reason))
-	})
-	return rows
-}
-
-func printFailures(w io.Writer, r batcher.Report, s style) error {
+func printFailures(w io.Writer, r batcher.Report, colours palette) error {
 	for _, g := range r.Groups {
 		if g.Err != "" {
-			fmt.Fprintf(w, "\n%s group %s: %s\n", s.alarm("FAILED"), g.Group, g.Err)
+			fmt.Fprintf(w, "\n%s: %s\n", colours.bad("FAILED group "+g.Group), g.Err)
 		}
 	}
-	rows := failuresOf(r)
-	if len(rows) == 0 {
+	failures := failuresOf(r)
+	if len(failures) == 0 {
 		return nil
 	}
-	met := map[batcher.Reason]bool{}
-	for _, f := range rows {
-		met[f.Reason] = true
-	}
-	shown := rows
+	shown := failures
 	if isTerminal(w) {
-		shown = rows[:min(len(rows), maxFailureRows)]
+		shown = failures[:min(len(failures), maxFailureRows)]
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "\n%s\tGROUP\t%s\tSTATE\tCODE\tATTEMPTS\tREQUEST ID\n", s.heading("FAILED"), s.heading("REASON"))
-	for _, f := range shown {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", s.alarm(f.InstanceID), f.group, s.alarm(string(f.Reason)),
+	if err := printFailureRows(w, shown, colours); err != nil {
+		return err
+	}
+	if left := len(failures) - len(shown); left > 0 {
+		fmt.Fprintf(w, "… and %d more: --output json lists them all\n", left)
+	}
+	return printRemedies(w, r.Action, failures)
+}
+
+// groupFailure is a failed instance with its group.
+type groupFailure struct {
+	group string
+	batcher.InstanceResult
+}
+
+// failuresOf lists what failed; what was merely cancelled comes last, so that it
+// does not hide the rest.
+func failuresOf(r batcher.Report) []groupFailure {
+	var failures, cancelled []groupFailure
+	for _, g := range r.Groups {
+		for _, f := range g.Failures() {
+			if f.Reason == batcher.ReasonCancelled {
+				cancelled = append(cancelled, groupFailure{g.Group, f})
+			} else {
+				failures = append(failures, groupFailure{g.Group, f})
+			}
+		}
+	}
+	return append(failures, cancelled...)
+}
+
+func printFailureRows(w io.Writer, failures []groupFailure, colours palette) error {
+	var table strings.Builder // in plain text: tabwriter would count colours as width
+	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "FAILED\tGROUP\tREASON\tSTATE\tCODE\tATTEMPTS\tREQUEST ID")
+	for _, f := range failures {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", f.InstanceID, f.group, f.Reason,
 			dash(string(f.State)), dash(string(f.Code)), f.Attempts, dash(f.RequestID))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	if left := len(rows) - len(shown); left > 0 {
-		fmt.Fprintf(w, "… and %d more: --output json lists them all\n", left)
-	}
-	return printRemedies(w, r.Action, met)
-}
-
-func printRemedies(w io.Writer, action batcher.Action, met map[batcher.Reason]bool) error {
-	var b strings.Builder
-	b.WriteString("\nwhat to do:\n")
-	for _, reason := range batcher.Reasons() {
-		if met[reason] {
-			fmt.Fprintf(&b, "  %-15s  %s\n", reason, remedy(action, reason))
+	header, rows, _ := strings.Cut(table.String(), "\n")
+	reasonEnds := strings.Index(header, "STATE")
+	fmt.Fprintf(w, "\n%s\n", header)
+	for row := range strings.Lines(rows) {
+		runes := []rune(row)
+		_, err := fmt.Fprint(w, colours.bad(string(runes[:reasonEnds])), string(runes[reasonEnds:]))
+		if err != nil {
+			return err
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return nil
+}
+
+// printRemedies says of each reason that was met how often, and what to do.
+func printRemedies(w io.Writer, action batcher.Action, failures []groupFailure) error {
+	met := map[batcher.Reason]int{}
+	for _, f := range failures {
+		met[f.Reason]++
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(tw, "\nwhat to do:\n")
+	for _, reason := range batcher.Reasons() {
+		if n := met[reason]; n > 0 {
+			fmt.Fprintf(tw, "  %s (%d)\t%s\n", reason, n, remedy(action, reason))
+		}
+	}
+	return tw.Flush()
 }
 
 func dash(s string) string {

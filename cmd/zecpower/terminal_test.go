@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zecpower/batcher"
 	"zecpower/internal/zecsim"
 )
 
@@ -61,8 +60,12 @@ func onTerminal(t *testing.T, cmd *exec.Cmd, columns uint16) (raw string, status
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 
+// colour is an escape sequence that changes no character on the screen.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // screen is what a terminal shows in the end: a carriage return goes back, text overwrites.
 func screen(raw string) []string {
+	raw = colour.ReplaceAllString(raw, "")
 	var lines []string
 	line, at := []rune{}, 0
 	for _, r := range raw {
@@ -115,47 +118,31 @@ func TestABarIsShownOnATerminalAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestFailedIDsStandOutOnATerminalUnlessColoursAreUnwanted(t *testing.T) {
+func TestWhatFailedIsRedOnATerminalUnlessAskedNotTo(t *testing.T) {
 	t.Parallel()
-	marks := strings.NewReplacer(markAlarm, "", markHeading, "", markEnd, "")
-	for env, coloured := range map[string]bool{"TERM=xterm": true, "TERM=dumb": false, "NO_COLOR=1": false} {
-		t.Run(env, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, oddFleet())
-			w.env = append(w.env, "TERM=xterm", "NO_COLOR=", env)
-			w.configureOdd("@yearly")
-			raw, _ := onTerminal(t, w.command("start", "--config", "c.yaml", "left", "right"), 120)
-			if got := strings.Contains(raw, markAlarm+"i-000021"+markEnd); got != coloured {
-				t.Errorf("the id is marked: %t, want %t, in %q", got, coloured, raw)
-			}
-			if !coloured && strings.Contains(raw, "\x1b[1") {
-				t.Errorf("colours in %q", raw)
-			}
-			_, table, _ := strings.Cut(marks.Replace(raw), "\nFAILED ")
-			lines := strings.Split(table, "\r\n")
-			heading, row := "FAILED "+lines[0], lines[1]
-			if at := strings.Index(heading, "STATE"); at < 0 || len(row) <= at || row[at-1] != ' ' || row[at] == ' ' {
-				t.Errorf("the columns are not aligned:\n%s\n%s", heading, row)
-			}
-		})
-	}
-}
-
-func TestRealFailuresComeBeforeWhatACancelLeftOpen(t *testing.T) {
-	instance := func(id string, reason batcher.Reason) batcher.InstanceResult {
-		return batcher.InstanceResult{InstanceID: id, Outcome: batcher.OutcomeFailed, Reason: reason}
-	}
-	var got []string
-	for _, f := range failuresOf(batcher.Report{Groups: []batcher.GroupReport{
-		{Group: "a", Results: []batcher.InstanceResult{
-			instance("1", batcher.ReasonCancelled), {InstanceID: "2", Outcome: batcher.OutcomeStarted}, instance("3", batcher.ReasonBootFailed),
-		}},
-		{Group: "b", Results: []batcher.InstanceResult{instance("4", batcher.ReasonCancelled), instance("5", batcher.ReasonBootFailed), instance("6", batcher.ReasonNotFound)}},
-	}}) {
-		got = append(got, f.group+f.InstanceID)
-	}
-	if want := []string{"b6", "a3", "b5", "a1", "b4"}; !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
+	w := newWorld(t, oddFleet())
+	w.configureOdd("@yearly")
+	for name, c := range map[string]struct {
+		environment string
+		coloured    bool
+	}{
+		"a terminal":         {"TERM=xterm", true},
+		"NO_COLOR":           {"NO_COLOR=1", false},
+		"NO_COLOR, empty":    {"NO_COLOR=", true},
+		"one without colour": {"TERM=dumb", false},
+	} {
+		cmd := w.command("start", "--config", "c.yaml", "left", "right")
+		cmd.Env = append(cmd.Env, "TERM=xterm", "NO_COLOR=", c.environment)
+		raw, _ := onTerminal(t, cmd, 120)
+		if got := strings.Contains(raw, "\x1b[1;31mpartial\x1b[0m: "); got != c.coloured {
+			t.Errorf("%s: a red result: %v, want %v", name, got, c.coloured)
+		}
+		if got := regexp.MustCompile(`\x1b\[1;31mi-\d+ +\w+ +\w+ *\x1b\[0m`).FindAllString(raw, -1); (len(got) == 4) != c.coloured {
+			t.Errorf("%s: red failures %q, of 4", name, got)
+		}
+		if !c.coloured && strings.Contains(raw, "\x1b[1") {
+			t.Errorf("%s: colours in %q", name, raw)
+		}
 	}
 }
 

@@ -1,0 +1,35 @@
+package main
+
+import "zecpower/batcher"
+
+// palette colours what a person should not miss; false leaves all text plain.
+type palette bool
+
+// colours is the palette of the standard output: plain in a pipe, on a terminal
+// that cannot, and where $NO_COLOR says so (https://no-color.org).
+func (h *host) colours() palette {
+	return palette(isTerminal(h.stdout) && h.getenv("NO_COLOR") == "" && h.getenv("TERM") != "dumb")
+}
+
+// The escape sequences, as every terminal of today knows them.
+const (
+	boldRed   = "\x1b[1;31m"
+	boldGreen = "\x1b[1;32m"
+	plain     = "\x1b[0m"
+)
+
+func (p palette) bad(text string) string { return p.in(boldRed, text) }
+
+func (p palette) result(r batcher.Result) string {
+	if r == batcher.ResultOK {
+		return p.in(boldGreen, string(r))
+	}
+	return p.bad(string(r))
+}
+
+func (p palette) in(colour, text string) string {
+	if !p {
+		return text
+	}
+	return colour + text + plain
+}
