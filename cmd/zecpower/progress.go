@@ -22,9 +22,13 @@ type progress struct {
 	show  bool
 	wide  bool // the terminal has room for the description
 
-	mu  sync.Mutex // guards bar and the terminal: log lines and the bar share it
-	bar *progressbar.ProgressBar
+	mu    sync.Mutex // guards what follows and the terminal: log lines and the bar share it
+	bar   *progressbar.ProgressBar
+	drawn time.Time
 }
+
+// redrawEvery is the least time between two steps that are shown.
+const redrawEvery = 100 * time.Millisecond
 
 func newProgress(stderr io.Writer, words powerWords) *progress {
 	return &progress{w: stderr, words: words, show: isTerminal(stderr)}
@@ -40,14 +44,17 @@ func (p *progress) out() io.Writer {
 	return p
 }
 
-// Write lets a log line take the bar's place; the next step draws it again below.
+// Write lets a log line take the bar's place, and draws it again below.
 func (p *progress) Write(line []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar != nil {
-		_ = p.bar.Clear() // cosmetic
+	if p.bar == nil {
+		return p.w.Write(line)
 	}
-	return p.w.Write(line)
+	_ = p.bar.Clear() // cosmetic, as all that the bar does
+	n, err := p.w.Write(line)
+	_ = p.bar.RenderBlank()
+	return n, err
 }
 
 // A line that is longer than the terminal is wide wraps, and every redraw would
@@ -96,16 +103,18 @@ func (p *progress) RunStarted(run batcher.RunInfo) {
 	p.bar = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription(string(p.words.action)),
 		progressbar.OptionShowCount(), progressbar.OptionSetWidth(barWidth(columns, total)), progressbar.OptionSetPredictTime(false),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+		progressbar.OptionClearOnFinish())
+	_ = p.bar.RenderBlank()
 }
 
 // Progressed implements batcher.Observer.
 func (p *progress) Progressed(_ batcher.RunInfo, done batcher.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar == nil {
+	if p.bar == nil || time.Since(p.drawn) < redrawEvery {
 		return
 	}
+	p.drawn = time.Now()
 	if p.wide {
 		p.bar.Describe(fmt.Sprintf("%s: %d on the way, %d failed", p.words.action, done.Pending, done.Failed))
 	}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"zecpower/batcher"
+)
+
+func TestTheBarStaysBelowALogLine(t *testing.T) {
+	t.Parallel()
+	ours, theirs := newTerminal(t, 80)
+	bar := newProgress(theirs, startWords)
+	run := batcher.RunInfo{Groups: []batcher.GroupInfo{{Group: "web", Total: 8}}}
+	bar.RunStarted(run)
+	bar.Progressed(run, batcher.Progress{Total: 8, Settled: 2})
+	if _, err := io.WriteString(bar.out(), "a log line\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := theirs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	_, _ = io.Copy(&out, ours) // ends with EIO, since nobody holds the other end
+	shown := screen(out.String())
+	if len(shown) != 2 || shown[0] != "a log line" || !strings.Contains(shown[1], "(2/8)") {
+		t.Errorf("on the screen: %q, want the log line and then the bar", shown)
+	}
+}
