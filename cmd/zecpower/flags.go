@@ -93,8 +93,9 @@ func (f accessFlags) find(h *host) (apiclient.Credentials, string, error) {
 // logFlags say how to log.
 type logFlags struct{ level, format string }
 
-func (f *logFlags) add(flags *pflag.FlagSet, level string) {
-	flags.StringVar(&f.level, "log.level", level, "lowest level that is logged: debug, info, warn or error")
+// add takes the default level; where that is empty, otherwise says what counts.
+func (f *logFlags) add(flags *pflag.FlagSet, level, otherwise string) {
+	flags.StringVar(&f.level, "log.level", level, "lowest level that is logged: debug, info, warn or error"+otherwise)
 	flags.StringVar(&f.format, "log.format", "", "json or console (default console on a terminal, json otherwise)")
 }
 

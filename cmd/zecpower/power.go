@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/app"
 	"zecpower/internal/config"
+	"zecpower/internal/ledger"
 	"zecpower/internal/logging"
 )
 
@@ -74,7 +76,7 @@ configuration or credentials (nothing was sent).`,
 		flags.BoolVar(&f.force, "force", false, "cut the power instead of asking the guests to shut down")
 	}
 	f.access.add(flags)
-	f.log.add(flags, "")
+	f.log.add(flags, "", " (default warn beside a progress bar, info otherwise)")
 	return cmd
 }
 
@@ -182,6 +184,9 @@ func (h *host) remember(r batcher.Report, logger *zap.Logger) {
 	dir, err := h.stateDir("")
 	if err == nil {
 		err = app.RecordManual(dir, r)
+	}
+	if held, ok := errors.AsType[*ledger.HeldError](err); ok {
+		err = fmt.Errorf("a running daemon holds %s", held.Path) // its own text would have the daemon stopped
 	}
 	if err != nil {
 		logger.Info("this run will not be in zecpower history", zap.Error(err))

@@ -48,7 +48,7 @@ wrong usage or credentials, 1 for anything else.`,
 	flags.StringVar(&f.webAddress, "web.listen-address", web.DefaultAddress, "`ADDR` of /metrics and /-/healthy")
 	flags.StringVar(&f.webConfig, "web.config.file", "", "`FILE` with TLS and basic auth for the web address (exporter-toolkit's format)")
 	f.access.add(flags)
-	f.log.add(flags, "info")
+	f.log.add(flags, "info", "")
 	return cmd
 }
 

@@ -56,7 +56,7 @@ use, else the key "demo" with the secret "demo".`,
 	flags.StringVar(&f.cert, "tls-cert", "", "certificate `FILE` (PEM); with --tls-key serves TLS")
 	flags.StringVar(&f.key, "tls-key", "", "key `FILE` (PEM) of the certificate")
 	f.access.add(flags)
-	f.log.add(flags, "info")
+	f.log.add(flags, "info", "")
 	return cmd
 }
 
@@ -149,10 +149,23 @@ func (h *host) introduce(addr net.Addr, sim *zecsim.Simulator, o zecsim.Options,
 	} else {
 		fmt.Fprintln(h.stdout, "credentials: those that the other commands find here")
 	}
-	fmt.Fprintf(h.stdout, "use it with\n  api:\n    endpoint: %s://%s\n", scheme, addr)
+	fmt.Fprintf(h.stdout, "use it with\n  api:\n    endpoint: %s://%s\n", scheme, localAddress(addr))
+	if secure {
+		fmt.Fprintln(h.stdout, "and have its certificate trusted, unless it is: SSL_CERT_FILE=CERT zecpower start …")
+	}
 	if ap, err := netip.ParseAddrPort(addr.String()); err == nil && !ap.Addr().IsLoopback() {
 		logger.Warn("the simulator is open to the network; listen on a loopback address unless that is wanted", zap.Stringer("address", addr))
 	}
+}
+
+// localAddress is where a client on this host finds the listener: "all
+// addresses" is none to connect to, and plain HTTP goes to loopback only.
+func localAddress(addr net.Addr) string {
+	ap, err := netip.ParseAddrPort(addr.String())
+	if err != nil || !ap.Addr().IsUnspecified() {
+		return addr.String()
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), ap.Port()).String()
 }
 
 // logRequest tells of each request: what was asked, what came of it.

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"zecpower/batcher"
+	"zecpower/internal/ledger"
+	"zecpower/internal/logging"
+)
+
+func TestARunByHandDoesNotHaveTheDaemonStoppedForItsHistory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	daemon, err := ledger.Open(ledger.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close()
+	var log bytes.Buffer
+	logger, err := logging.New(logging.Config{Level: "info", Format: logging.FormatConsole, Output: &log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &host{getenv: func(name string) string { return map[string]string{"STATE_DIRECTORY": dir}[name] }}
+	now := time.Now()
+	h.remember(batcher.Report{Action: batcher.ActionStart, ScheduledAt: now, StartedAt: now, FinishedAt: now}, logger)
+	if text := log.String(); !strings.Contains(text, "will not be in zecpower history") ||
+		!strings.Contains(text, "a running daemon holds "+dir) || strings.Contains(text, "stop that one") {
+		t.Errorf("logged: %s", text)
+	}
+}
