@@ -209,6 +209,31 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 	}
 }
 
+// Every Prometheus reads the classic buckets; one that asks for native ones gets those.
+func TestHistogramsAreClassicAndNative(t *testing.T) {
+	m := populated()
+	m.Request("StartInstances", "200", time.Second)
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, f := range families {
+		if f.GetType().String() != "HISTOGRAM" || !strings.HasPrefix(f.GetName(), "zecpower_") {
+			continue
+		}
+		seen++
+		for _, s := range f.GetMetric() {
+			if h := s.GetHistogram(); h.Schema == nil || len(h.GetBucket()) == 0 {
+				t.Errorf("%s: native %v, %d classic buckets", f.GetName(), h.Schema != nil, len(h.GetBucket()))
+			}
+		}
+	}
+	if seen != 4 {
+		t.Errorf("%d histograms, want 4", seen)
+	}
+}
+
 func TestMetricsAreLintClean(t *testing.T) {
 	m := populated()
 	problems, err := testutil.GatherAndLint(m.registry)
