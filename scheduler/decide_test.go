@@ -221,6 +221,17 @@ func TestJitterIsNotLateness(t *testing.T) {
 	}
 }
 
+func TestCatchUpWindowOfAJitteredRunCountsFromItsRunTime(t *testing.T) {
+	s := mustSchedule(t, "s", "45 7 * * *", jitter(10*time.Minute), catchUp(30*time.Minute))
+	last := at("05 07:45").Add(s.JitterOffset() + s.CatchUp)
+	for now, want := range map[time.Time]Verdict{last: VerdictCatchUp, last.Add(time.Second): VerdictMissed} {
+		decisions := situation{schedule: &s, through: at("05 07:00"), now: now, cause: MissedDown, grace: stepThreshold}.decide()
+		if len(decisions) != 1 || decisions[0].Verdict != want {
+			t.Errorf("at %s: %v, want %s", now, decisions, want)
+		}
+	}
+}
+
 func TestWhereDecisionsGoOn(t *testing.T) {
 	s := mustSchedule(t, "s", "45 7 * * *")
 	now := at("05 12:00")

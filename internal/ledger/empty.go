@@ -9,33 +9,26 @@ import (
 	"syscall"
 )
 
-// isFresh reports whether opening the file makes it.
-func isFresh(path string) bool {
-	info, err := os.Stat(path)
-	return errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0
-}
-
 // clearEmpty makes a file in which nothing was ever recorded a new one: a power
 // loss right after the first start, or a disk that was full then, leaves one of
 // no bytes, of zeros, or of some of the pages that a ledger begins with.
-func clearEmpty(cfg Config) error {
+func clearEmpty(cfg Config) (wasEmpty bool, err error) {
 	f, err := os.OpenFile(cfg.path(), os.O_RDWR, 0)
 	if err != nil {
-		return nil //nolint:nilerr // missing is the usual first start; bbolt reports the rest better
+		return false, nil //nolint:nilerr // missing is the usual first start; bbolt reports the rest better
 	}
 	defer func() { _ = f.Close() }()
 	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		return nil // somebody is at work in it
+		return false, nil // somebody is at work in it
 	}
 	empty, err := isEmpty(f)
 	if err != nil || !empty {
-		return err
+		return false, err
 	}
-	cfg.Warn("the ledger was empty, as after a power loss: it is made anew", fmt.Errorf("%s: no records", cfg.path()))
 	if err := f.Truncate(0); err != nil {
-		return fmt.Errorf("ledger: clear the empty file: %w", err)
+		return false, fmt.Errorf("ledger: clear the empty file: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // isEmptyFile reports whether nothing was ever recorded in the file.

@@ -106,6 +106,7 @@ var ErrSlow = errors.New("ledger: the disk does not answer")
 type Ledger struct {
 	cfg      Config
 	readOnly bool
+	folder   *os.File // locked; nil where it cannot be
 
 	mu      sync.RWMutex // guards db and trouble
 	db      *bbolt.DB    // nil while there is nothing to read
@@ -140,8 +141,12 @@ func Open(cfg Config) (*Ledger, error) {
 		cfg: cfg, requests: make(chan *request, maxGroup), quit: make(chan struct{}), done: make(chan struct{}),
 		tails: map[string][]byte{}, session: rand.Text(),
 	}
+	if l.folder, err = lockFolder(cfg); err != nil {
+		return nil, err
+	}
 	if l.db, err = openWritable(cfg); err != nil {
 		if errors.As(err, new(*HeldError)) {
+			unlockFolder(l.folder)
 			return nil, err
 		}
 		l.trouble = err
@@ -190,6 +195,7 @@ func (l *Ledger) Close() error {
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
+		defer unlockFolder(l.folder)
 		if l.db == nil {
 			return
 		}
@@ -206,20 +212,20 @@ func openWritable(cfg Config) (*bbolt.DB, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("ledger: make the state folder: %w", err)
 	}
-	if err := clearEmpty(cfg); err != nil {
+	wasEmpty, err := clearEmpty(cfg)
+	if err != nil {
 		return nil, err
 	}
-	fresh := isFresh(cfg.path())
 	db, err := openDB(cfg, false)
 	if err != nil {
-		if fresh && isDiskTrouble(err) {
-			_ = os.Remove(cfg.path()) // what a full disk took of it would count as damaged
-		}
 		return nil, err
 	}
 	if err := prepare(db); err != nil {
 		_ = db.Close()
 		return nil, unusable(cfg.path(), err)
+	}
+	if wasEmpty {
+		cfg.Warn("the ledger was empty, as after a power loss: it is made anew", fmt.Errorf("%s: no records", cfg.path()))
 	}
 	if err := writeOwner(cfg.Dir); err != nil {
 		cfg.Warn("a second daemon could not be told who holds the ledger", err)

@@ -495,7 +495,7 @@ func TestFullDiskAtTheFirstStartHeals(t *testing.T) {
 		full = false
 		time.Sleep(reopenEvery)
 		decide(t, l, runAt(morning))
-		if l.Trouble() != nil || len(warned) != 2 {
+		if l.Trouble() != nil || len(warned) != 3 { // in trouble, made anew, out of trouble
 			t.Errorf("there is room again: trouble %v, warned %q", l.Trouble(), warned)
 		}
 	})
@@ -660,6 +660,39 @@ func TestReadOnlyFolderIsLoudAndHeals(t *testing.T) {
 			t.Errorf("unfinished: %+v", state.Unfinished)
 		}
 	})
+}
+
+// Neither can lock the file: it is damaged, or there is none and nowhere to put it.
+func TestSecondOwnerIsRefusedWhereTheLedgerCannotBeWritten(t *testing.T) {
+	readOnly := func(name string, _ int, _ os.FileMode) (*os.File, error) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EROFS}
+	}
+	for name, prepare := range map[string]func(dir string, c *Config){
+		"read-only": func(_ string, c *Config) { c.openFile = readOnly },
+		"damaged": func(dir string, _ *Config) {
+			must(t, os.WriteFile(filepath.Join(dir, FileName), []byte("-- SQLite format 3"), 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			cfg := Config{Dir: dir, LockWait: 100 * time.Millisecond}
+			prepare(dir, &cfg)
+			first, err := Open(cfg)
+			must(t, err)
+			if first.Trouble() == nil {
+				t.Fatal("no trouble")
+			}
+			var held *HeldError
+			if second, err := Open(cfg); !errors.As(err, &held) {
+				t.Errorf("the second one: %v", err)
+				must(t, second.Close())
+			}
+			must(t, first.Close())
+			third, err := Open(cfg)
+			must(t, err)
+			must(t, third.Close())
+		})
+	}
 }
 
 func TestStateFolderThatIsAFile(t *testing.T) {

@@ -54,6 +54,39 @@ func alive(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
+// lockFolder keeps a second daemon out where the file's own lock cannot: in a
+// folder that is read-only, on a full disk, beside a damaged file. It gives nil
+// where the folder cannot be locked, of which opening the file will tell more.
+func lockFolder(cfg Config) (*os.File, error) {
+	_ = os.MkdirAll(cfg.Dir, 0o700)
+	f, err := os.Open(cfg.Dir)
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // as said
+	}
+	for begin := time.Now(); ; time.Sleep(lockEvery) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return f, nil
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			_ = f.Close()
+			return nil, nil //nolint:nilnil // some network file systems lock no folders
+		case time.Since(begin) >= cfg.LockWait:
+			_ = f.Close()
+			return nil, heldError(cfg.Dir)
+		}
+	}
+}
+
+// lockEvery is how often a lock that is held is tried again, as bbolt does.
+const lockEvery = 50 * time.Millisecond
+
+func unlockFolder(f *os.File) {
+	if f != nil {
+		_ = f.Close()
+	}
+}
+
 // writeOwner signs the ledger. The file is replaced whole, so that nobody reads half of it.
 func writeOwner(dir string) error {
 	host, _ := os.Hostname()
