@@ -26,12 +26,13 @@ type HeldError struct {
 
 // Error implements error.
 func (e *HeldError) Error() string {
+	ask := fmt.Sprintf("see `fuser %s %s`", e.Path, filepath.Dir(e.Path))
 	switch {
 	case e.Owner.PID == 0:
-		return fmt.Sprintf("ledger %s: held by another process that left no name; see `fuser %s`", e.Path, e.Path)
+		return fmt.Sprintf("ledger %s: held by another process that left no name; %s", e.Path, ask)
 	case !e.Alive:
-		return fmt.Sprintf("ledger %s: held by another process; the last to sign was pid %d on %s, which does not run here: see `fuser %s`",
-			e.Path, e.Owner.PID, e.Owner.Host, e.Path)
+		return fmt.Sprintf("ledger %s: held by another process; the last to sign was pid %d on %s, which does not run here: %s",
+			e.Path, e.Owner.PID, e.Owner.Host, ask)
 	}
 	return fmt.Sprintf("ledger %s: held by the zecpower with pid %d on %s, since %s; stop that one, or use another --state-dir",
 		e.Path, e.Owner.PID, e.Owner.Host, e.Owner.Started.UTC().Format(time.RFC3339))
