@@ -83,7 +83,7 @@ func failedInHistory(entries []ledger.Entry) []string {
 func TestDaemonTellsEverywhereTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oddFleet())
-	d, nominal := w.punctual(w.configureOdd)
+	d, nominal := w.punctual(w.configureOdd, "--config", "c.yaml") // status shall tell the whole path
 	for path, want := range map[string]int{"/-/healthy": 200, "/-/ready": 200, "/": 200} {
 		if status, body := d.get(path); status != want {
 			t.Errorf("%s: %d %s, want %d", path, status, body, want)

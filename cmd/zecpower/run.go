@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -72,6 +73,9 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	}
 	if opts.Config, err = h.loadConfig(f.config, exitConfig, notStarted); err != nil {
 		return err
+	}
+	if absolute, err := filepath.Abs(f.config); err == nil {
+		opts.Config.Path = absolute // log and status are read from other folders
 	}
 	if opts.Credentials, opts.CredentialsSource, err = f.access.find(h); err != nil {
 		return err
