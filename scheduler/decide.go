@@ -95,6 +95,10 @@ func (d Decision) Firing() Firing {
 // "@every 1s" that was down for a month cannot hold the loop up.
 const maxListed = 5000
 
+// maxSeek bounds the search among times that are not due: more than the seconds
+// of a day, far less than would hold a round up.
+const maxSeek = 100_000
+
 // situation is all that a decision about one schedule depends on.
 type situation struct {
 	schedule *Schedule

@@ -204,6 +204,41 @@ func TestIncludedDateAddedWhileDownDoesNotFireForWhatWasDecided(t *testing.T) {
 	})
 }
 
+func TestScheduleAddedByAReloadIsCaughtUpAfterAKill(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		added, edited := mustSchedule(t, "added", "45 7 * * *"), mustSchedule(t, "edited", "50 7 * * *")
+		w.start(mustSchedule(t, "edited", "0 9 * * *"))
+		w.pass(time.Minute)
+		if err := w.loop.Reload([]Schedule{added, edited}); err != nil {
+			t.Fatal(err)
+		}
+		w.kill()
+		w.until("05 08:00")
+		w.start(added, edited)
+		slices.Sort(w.log) // both at once, in no order
+		w.expect("05 08:00:00 run added/2026-01-05T07:45:00Z", "05 08:00:00 run edited/2026-01-05T07:50:00Z")
+	})
+}
+
+func TestQueuedRunWaitsForEveryRunOfItsSchedule(t *testing.T) {
+	story(t, "05 06:59", func(t *testing.T, w *world) {
+		w.runFor = func(f Firing) time.Duration {
+			return map[int]time.Duration{0: 25 * time.Minute, 10: 28 * time.Minute, 20: time.Minute}[f.Nominal.Minute()]
+		}
+		w.start(mustSchedule(t, "allows", "0,10,20 7 * * *", overlap(OverlapAllow)))
+		w.until("05 07:15") // two are going
+		if err := w.loop.Reload([]Schedule{mustSchedule(t, "allows", "0,10,20 7 * * *", overlap(OverlapQueue))}); err != nil {
+			t.Fatal(err)
+		}
+		w.until("05 07:38")
+		w.expect(
+			"05 07:00:00 run allows/2026-01-05T07:00:00Z", "05 07:10:00 run allows/2026-01-05T07:10:00Z",
+			"05 07:25:00 finished allows/2026-01-05T07:00:00Z ok after 25m0s", "05 07:38:00 finished allows/2026-01-05T07:10:00Z ok after 28m0s",
+			"05 07:38:00 run allows/2026-01-05T07:20:00Z",
+		)
+	})
+}
+
 func TestPauseLiftedWhileDownDoesNotFireForWhatItCovered(t *testing.T) {
 	story(t, "05 07:00", func(t *testing.T, w *world) {
 		s, held := mustSchedule(t, "s", "45 7 * * *"), mustSchedule(t, "s", "45 7 * * *", paused)

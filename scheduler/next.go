@@ -52,6 +52,59 @@ func (s *Schedule) Occurrences(after, until time.Time) iter.Seq[Occurrence] {
 	}
 }
 
+// NextDue is the first nominal time strictly after the given instant that will
+// run; false where there is none within 5 years. Unlike a walk through
+// Occurrences it takes no longer for a calendar that excludes years.
+func (s *Schedule) NextDue(after time.Time) (Occurrence, bool) {
+	if s.Paused {
+		return Occurrence{}, false
+	}
+	limit := after.AddDate(searchYears, 0, 0)
+	for {
+		var last Occurrence
+		for o := range s.Occurrences(after, limit) {
+			if o.Status == StatusDue {
+				return o, true
+			}
+			last = o
+			if s.amidExcluded(DateOf(o.Nominal)) {
+				break
+			}
+		}
+		if last.Nominal.IsZero() || last.Status != StatusExcluded {
+			return Occurrence{}, false
+		}
+		open, ok := s.firstOpen(DateOf(last.Nominal))
+		if !ok {
+			return Occurrence{}, false
+		}
+		after = latest(last.Nominal, justBefore(open.In(s.Timetable.zone)))
+	}
+}
+
+// amidExcluded says whether d and the day before it are excluded. From there on
+// all is, up to the first open date: a clock that is set back over midnight shows
+// the day before again, and none earlier.
+func (s *Schedule) amidExcluded(d Date) bool {
+	return s.excludes(d) && s.excludes((d.number() - 1).date())
+}
+
+func (s *Schedule) excludes(d Date) bool {
+	status, _ := s.statusOn(d)
+	return status == StatusExcluded
+}
+
+// firstOpen is the first date from d on that no calendar excludes; false where
+// there is none within 5 years.
+func (s *Schedule) firstOpen(d Date) (Date, bool) {
+	for n := d.number(); n <= d.number()+searchYears*366; n++ {
+		if open := n.date(); !s.excludes(open) {
+			return open, true
+		}
+	}
+	return Date{}, false
+}
+
 // statusOn is what becomes of a nominal time on a date.
 func (s *Schedule) statusOn(d Date) (Status, string) {
 	if !s.includes(d) {

@@ -140,6 +140,64 @@ func TestOccurrencesOfRandomSchedulesMatchTheirDefinition(t *testing.T) {
 	}
 }
 
+// The zones are such as go back over midnight, so that a date comes twice.
+func TestNextDueIsTheFirstDueOccurrence(t *testing.T) {
+	r := seededRand(t)
+	for range 300 {
+		spec := randomSpec(r)
+		zone := mustZone(t, []string{"America/Nuuk", "America/Havana", "Africa/Cairo", "Pacific/Auckland", "UTC"}[r.IntN(5)])
+		table, err := ParseTimetable(spec.text, zone)
+		if err != nil {
+			continue
+		}
+		s := &Schedule{Name: "s", Timetable: table, Zone: zone, Exclude: []*Calendar{randomCalendar(t, r), randomCalendar(t, r)}}
+		if r.IntN(2) == 0 {
+			s.Include = []*Calendar{randomCalendar(t, r)}
+		}
+		// The days around the change of the clock are excluded but for some.
+		open := r.IntN(10)
+		for day := range 10 {
+			if day != open && r.IntN(4) > 0 {
+				s.Exclude = append(s.Exclude, mustCalendar(t, "change", time.Date(2026, 10, 20+day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)))
+			}
+		}
+		for range 5 {
+			from := time.Date(2026, 10, 18+r.IntN(12), r.IntN(24), r.IntN(60), 0, 0, time.UTC)
+			var want Occurrence
+			for o := range s.Occurrences(from, from.AddDate(searchYears, 0, 0)) {
+				if o.Status == StatusDue {
+					want = o
+					break
+				}
+			}
+			if got, ok := s.NextDue(from); ok != !want.Nominal.IsZero() || got != want {
+				t.Fatalf("%q in %s from %s: got %+v, want %+v", spec.text, zone, from, got, want)
+			}
+		}
+	}
+}
+
+func TestNextDueOverlooksExcludedYearsAtOnce(t *testing.T) {
+	s := scheduleOf(t, "s", "* * * * *", "Europe/Berlin")
+	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for dates, want := range map[string]string{"2025-12-01..2029-12-31": "2030-01-01T00:00:00+01:00", "2025-12-01..2099-12-31": ""} {
+		s.Exclude = []*Calendar{mustCalendar(t, "closed", dates)}
+		looked := testing.AllocsPerRun(1, func() { // each occurrence that is looked at would cost one
+			o, ok := s.NextDue(from)
+			if ok != (want != "") || ok && o.Nominal.Format(time.RFC3339) != want {
+				t.Errorf("%s: got %v, want %s", dates, o, want)
+			}
+		})
+		if looked > 100 {
+			t.Errorf("%s: %v allocations", dates, looked)
+		}
+	}
+	s.Paused = true
+	if o, ok := s.NextDue(from); ok {
+		t.Errorf("paused: got %v", o)
+	}
+}
+
 func randomCalendar(t testing.TB, r *rand.Rand) *Calendar {
 	t.Helper()
 	var dates []string
@@ -177,8 +235,11 @@ func TestTheWindowIsOpenAtItsStartAndClosedAtItsEnd(t *testing.T) {
 
 func TestJitterIsTheSameForEverAndSpreads(t *testing.T) {
 	s := &Schedule{Name: "weekday-morning", Jitter: 5 * time.Minute}
-	if got, want := s.JitterOffset(), 209*time.Second; got != want {
-		t.Errorf("the offset of %q moved to %s from %s: every installation's runs would move with it", s.Name, got, want)
+	edited := &Schedule{Name: s.Name, Jitter: s.Jitter, Action: "stop", Groups: []string{"web"}, Zone: time.UTC}
+	for _, s := range []*Schedule{s, edited} {
+		if got, want := s.JitterOffset(), 209*time.Second; got != want {
+			t.Errorf("the offset of %q moved to %s from %s: every installation's runs would move with it", s.Name, got, want)
+		}
 	}
 	buckets := make([]int, 10)
 	for i := range 10_000 {

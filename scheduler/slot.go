@@ -57,35 +57,18 @@ func (s *slot) seek() {
 	}
 }
 
-// maxSeek bounds the search for the next time that is neither excluded nor
-// paused: more than the seconds of a day, far less than would hold a round up.
-const maxSeek = 100_000
-
 // seekDue finds the next nominal time after through that will run. It is kept
 // until it passes: a schedule of every second on an excluded day would look
 // through the rest of the day each second otherwise.
 func (s *slot) seekDue(always bool) {
-	if s.schedule.Paused {
+	switch {
+	case s.schedule.Paused:
 		s.due = Occurrence{}
-		return
-	}
-	if !always && s.due.Nominal.After(s.through) {
-		return
-	}
-	if s.hasNext && s.next.Status == StatusDue {
+	case !always && s.due.Nominal.After(s.through):
+	case s.hasNext && s.next.Status == StatusDue:
 		s.due = s.next
-		return
-	}
-	s.due = Occurrence{}
-	seen := 0
-	for o := range s.schedule.Occurrences(s.through, time.Time{}) {
-		if o.Status == StatusDue {
-			s.due = o
-			return
-		}
-		if seen++; seen == maxSeek {
-			return
-		}
+	default:
+		s.due, _ = s.schedule.NextDue(s.through)
 	}
 }
 

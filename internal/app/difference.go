@@ -102,16 +102,8 @@ func nextField(key string, t time.Time) zap.Field {
 
 // nextRun is when a schedule begins its next run; zero where it has none.
 func nextRun(s *scheduler.Schedule, now time.Time) time.Time {
-	n := 0
-	for o := range s.Occurrences(now, time.Time{}) {
-		if o.Status == scheduler.StatusDue {
-			return o.Run
-		}
-		if n++; n == 1000 {
-			break
-		}
-	}
-	return time.Time{}
+	o, _ := s.NextDue(now)
+	return o.Run
 }
 
 // differs compares what does not move a run.
