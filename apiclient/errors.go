@@ -14,6 +14,8 @@ type Code string
 const (
 	// CodeInstanceNotFound: some instance of the request does not exist.
 	CodeInstanceNotFound Code = "INVALID_INSTANCE_NOT_FOUND"
+	// CodeResourceNotFound says the same in other words.
+	CodeResourceNotFound Code = "OPERATION_FAILED_RESOURCE_NOT_FOUND"
 	// CodeInstanceRecycled: some instance is in the recycle bin.
 	CodeInstanceRecycled Code = "OPERATION_DENIED_INSTANCE_RECYCLED"
 	// CodeInstanceNotStopped: some instance to start is not STOPPED.

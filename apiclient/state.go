@@ -22,4 +22,9 @@ const (
 	StateRecycle      State = "RECYCLE"
 	StateRecycling    State = "RECYCLING"
 	StateCreateFailed State = "CREATE_FAILED"
+	// StatePending, StateRecycled and StateReinstallFailed are names that the
+	// SDK and the CLI know and the reference does not.
+	StatePending         State = "PENDING"
+	StateRecycled        State = "RECYCLED"
+	StateReinstallFailed State = "REINSTALL_FAILED"
 )
