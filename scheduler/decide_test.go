@@ -5,12 +5,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zecpower/scheduler/calendar"
+	"zecpower/scheduler/cron"
 )
 
 // mustSchedule is an hourly-or-other schedule in UTC with an hour of catch-up.
 func mustSchedule(t testing.TB, name, spec string, change ...func(*Schedule)) Schedule {
 	t.Helper()
-	timetable, err := ParseTimetable(spec, time.UTC)
+	timetable, err := cron.Parse(spec, time.UTC)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +36,7 @@ func paused(s *Schedule)                      { s.Paused = true }
 func jitter(d time.Duration) func(*Schedule)  { return func(s *Schedule) { s.Jitter = d } }
 
 func excluding(t testing.TB, name string, dates ...string) func(*Schedule) {
-	c, err := NewCalendar(CalendarSource{Name: name, Dates: dates})
+	c, err := calendar.New(calendar.Source{Name: name, Dates: dates})
 	if err != nil {
 		t.Fatal(err)
 	}

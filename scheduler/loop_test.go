@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"zecpower/scheduler/calendar"
 )
 
 // story runs a test in a bubble, and stops the daemon that it leaves behind.
@@ -171,11 +173,11 @@ func TestIncludedDateAddedAfterItsTimeDoesNotFire(t *testing.T) {
 		w.start(weekdays)
 		w.pass(time.Hour)
 		makeUp := weekdays
-		c, err := NewCalendar(CalendarSource{Name: "make-up", Dates: []string{"2026-01-10"}})
+		c, err := calendar.New(calendar.Source{Name: "make-up", Dates: []string{"2026-01-10"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		makeUp.Include = []*Calendar{c}
+		makeUp.Include = []*calendar.Calendar{c}
 		if err := w.loop.Reload([]Schedule{makeUp}); err != nil {
 			t.Fatal(err)
 		}
@@ -193,11 +195,11 @@ func TestIncludedDateAddedWhileDownDoesNotFireForWhatWasDecided(t *testing.T) {
 		w.start(makeUp)
 		w.pass(time.Hour)
 		w.stop()
-		c, err := NewCalendar(CalendarSource{Name: "make-up", Dates: []string{"2026-01-10"}})
+		c, err := calendar.New(calendar.Source{Name: "make-up", Dates: []string{"2026-01-10"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		makeUp.Include = []*Calendar{c}
+		makeUp.Include = []*calendar.Calendar{c}
 		w.start(makeUp)
 		w.pass(time.Minute)
 		w.expect()

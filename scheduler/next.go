@@ -3,6 +3,9 @@ package scheduler
 import (
 	"iter"
 	"time"
+
+	"zecpower/scheduler/calendar"
+	"zecpower/scheduler/cron"
 )
 
 // Status says what is to become of one nominal time.
@@ -44,7 +47,7 @@ func (s *Schedule) Occurrences(after, until time.Time) iter.Seq[Occurrence] {
 				return
 			}
 			o := Occurrence{Schedule: s.Name, Nominal: at, Run: at.Add(jitter)}
-			o.Status, o.Calendar = s.statusOn(DateOf(at))
+			o.Status, o.Calendar = s.statusOn(calendar.DateOf(at))
 			if !yield(o) {
 				return
 			}
@@ -59,7 +62,7 @@ func (s *Schedule) NextDue(after time.Time) (Occurrence, bool) {
 	if s.Paused {
 		return Occurrence{}, false
 	}
-	limit := after.AddDate(searchYears, 0, 0)
+	limit := after.AddDate(cron.SearchYears, 0, 0)
 	for {
 		var last Occurrence
 		for o := range s.Occurrences(after, limit) {
@@ -67,46 +70,47 @@ func (s *Schedule) NextDue(after time.Time) (Occurrence, bool) {
 				return o, true
 			}
 			last = o
-			if s.amidExcluded(DateOf(o.Nominal)) {
+			if s.amidExcluded(calendar.DateOf(o.Nominal)) {
 				break
 			}
 		}
 		if last.Nominal.IsZero() || last.Status != StatusExcluded {
 			return Occurrence{}, false
 		}
-		open, ok := s.firstOpen(DateOf(last.Nominal))
+		open, ok := s.firstOpen(calendar.DateOf(last.Nominal))
 		if !ok {
 			return Occurrence{}, false
 		}
-		after = latest(last.Nominal, justBefore(open.In(s.Timetable.zone)))
+		after = latest(last.Nominal, open.In(s.Timetable.Zone()).Add(-1))
 	}
 }
 
 // amidExcluded says whether d and the day before it are excluded. From there on
 // all is, up to the first open date: a clock that is set back over midnight shows
 // the day before again, and none earlier.
-func (s *Schedule) amidExcluded(d Date) bool {
-	return s.excludes(d) && s.excludes((d.number() - 1).date())
+func (s *Schedule) amidExcluded(d calendar.Date) bool {
+	return s.excludes(d) && s.excludes(d.AddDays(-1))
 }
 
-func (s *Schedule) excludes(d Date) bool {
+func (s *Schedule) excludes(d calendar.Date) bool {
 	status, _ := s.statusOn(d)
 	return status == StatusExcluded
 }
 
 // firstOpen is the first date from d on that no calendar excludes; false where
 // there is none within 5 years.
-func (s *Schedule) firstOpen(d Date) (Date, bool) {
-	for n := d.number(); n <= d.number()+searchYears*366; n++ {
-		if open := n.date(); !s.excludes(open) {
-			return open, true
+func (s *Schedule) firstOpen(d calendar.Date) (calendar.Date, bool) {
+	for range cron.SearchYears*366 + 1 {
+		if !s.excludes(d) {
+			return d, true
 		}
+		d = d.AddDays(1)
 	}
-	return Date{}, false
+	return calendar.Date{}, false
 }
 
 // statusOn is what becomes of a nominal time on a date.
-func (s *Schedule) statusOn(d Date) (Status, string) {
+func (s *Schedule) statusOn(d calendar.Date) (Status, string) {
 	if !s.includes(d) {
 		for _, c := range s.Exclude {
 			if c.Contains(d) {
@@ -120,7 +124,7 @@ func (s *Schedule) statusOn(d Date) (Status, string) {
 	return StatusDue, ""
 }
 
-func (s *Schedule) includes(d Date) bool {
+func (s *Schedule) includes(d calendar.Date) bool {
 	for _, c := range s.Include {
 		if c.Contains(d) {
 			return true
@@ -133,15 +137,15 @@ func (s *Schedule) includes(d Date) bool {
 // times of day on the dates that Include adds.
 type nominals struct {
 	schedule *Schedule
-	daily    *Timetable // the same times of day on every date; nil without Include
-	own      time.Time  // the source's next time; zero when it has no more
+	daily    *cron.Timetable // the same times of day on every date; nil without Include
+	own      time.Time       // the source's next time; zero when it has no more
 	added    time.Time
 }
 
 func (s *Schedule) newNominals(after time.Time) nominals {
 	n := nominals{schedule: s, own: s.Timetable.Next(after)}
 	if len(s.Include) > 0 {
-		n.daily = s.Timetable.onEveryDate()
+		n.daily = s.Timetable.EveryDate()
 	}
 	n.added = n.nextAdded(after)
 	return n
@@ -171,48 +175,36 @@ func (n *nominals) nextAdded(after time.Time) time.Time {
 	if n.daily == nil {
 		return time.Time{}
 	}
-	zone := n.schedule.Timetable.zone
-	limit := after.AddDate(searchYears, 0, 0)
+	zone := n.schedule.Timetable.Zone()
+	limit := after.AddDate(cron.SearchYears, 0, 0)
 	for {
 		at := n.daily.Next(after)
 		if at.IsZero() || at.After(limit) {
 			return time.Time{}
 		}
-		today := DateOf(at)
+		today := calendar.DateOf(at)
 		if n.schedule.includes(today) {
 			return at
 		}
-		day, ok := n.schedule.nextIncluded(today.number())
+		day, ok := n.schedule.nextIncluded(today)
 		if !ok {
 			return time.Time{}
 		}
 		// Where the clock was set back over midnight, that date may have
 		// begun before now.
 		after = at
-		if begin := justBefore(day.date().In(zone)); begin.After(at) {
+		if begin := day.In(zone).Add(-1); begin.After(at) {
 			after = begin
 		}
 	}
 }
 
-// nextIncluded is the first included date that is not before n.
-func (s *Schedule) nextIncluded(n dayNumber) (first dayNumber, ok bool) {
+// nextIncluded is the first included date that is not before d.
+func (s *Schedule) nextIncluded(d calendar.Date) (first calendar.Date, ok bool) {
 	for _, c := range s.Include {
-		if day, some := c.next(n); some && (!ok || day < first) {
+		if day, some := c.Next(d); some && (!ok || day.Before(first)) {
 			first, ok = day, true
 		}
 	}
 	return first, ok
-}
-
-// onEveryDate is t without its day fields; nil for @every, which has none.
-func (t *Timetable) onEveryDate() *Timetable {
-	if t.every > 0 {
-		return nil
-	}
-	daily := *t
-	daily.civil.Dom = 1<<32 - 2 | starBit
-	daily.civil.Month = 1<<13 - 2 | starBit
-	daily.civil.Dow = 1<<7 - 1 | starBit
-	return &daily
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zecpower/scheduler/calendar"
+	"zecpower/scheduler/cron"
 )
 
 func scheduleOf(t testing.TB, name, spec, zone string) *Schedule {
@@ -44,29 +47,33 @@ func TestCalendarsDecideByTheLocalDate(t *testing.T) {
 		{"without calendars", "45 7 * * MON-FRI", func(*Schedule) {}, "Thu 12-24 07:45 due\nFri 12-25 07:45 due\nMon 12-28 07:45 due\nTue 12-29 07:45 due\nWed 12-30 07:45 due"},
 		{
 			"the first calendar that has the date is named", "45 7 * * MON-FRI",
-			func(s *Schedule) { s.Exclude = []*Calendar{holidays, freeze} },
+			func(s *Schedule) { s.Exclude = []*calendar.Calendar{holidays, freeze} },
 			"Thu 12-24 07:45 due\nFri 12-25 07:45 excluded holidays\nMon 12-28 07:45 excluded holidays\nTue 12-29 07:45 excluded holidays\nWed 12-30 07:45 excluded freeze",
 		},
 		{
 			"include adds a make-up day and lifts an exclusion", "45 7 * * MON-FRI",
-			func(s *Schedule) { s.Exclude, s.Include = []*Calendar{holidays, freeze}, []*Calendar{workday, anyway} },
+			func(s *Schedule) {
+				s.Exclude, s.Include = []*calendar.Calendar{holidays, freeze}, []*calendar.Calendar{workday, anyway}
+			},
 			"Thu 12-24 07:45 due\nFri 12-25 07:45 excluded holidays\nSat 12-26 07:45 due\nMon 12-28 07:45 excluded holidays\nTue 12-29 07:45 due\nWed 12-30 07:45 excluded freeze",
 		},
 		{
 			"paused, but excluded stays excluded", "45 7 * * MON-FRI",
 			func(s *Schedule) {
-				s.Exclude, s.Include, s.Paused = []*Calendar{holidays, freeze}, []*Calendar{workday}, true
+				s.Exclude, s.Include, s.Paused = []*calendar.Calendar{holidays, freeze}, []*calendar.Calendar{workday}, true
 			},
 			"Thu 12-24 07:45 paused\nFri 12-25 07:45 excluded holidays\nSat 12-26 07:45 paused\nMon 12-28 07:45 excluded holidays\nTue 12-29 07:45 excluded holidays\nWed 12-30 07:45 excluded freeze",
 		},
 		{
 			"include overrides month and day of month too", "0 8,20 1 6 *",
-			func(s *Schedule) { s.Include = []*Calendar{workday, anyway} },
+			func(s *Schedule) { s.Include = []*calendar.Calendar{workday, anyway} },
 			"Sat 12-26 08:00 due\nSat 12-26 20:00 due\nTue 12-29 08:00 due\nTue 12-29 20:00 due",
 		},
 		{
 			"@every has no day fields: include only lifts exclusion", "@every 36h",
-			func(s *Schedule) { s.Exclude, s.Include = []*Calendar{freeze}, []*Calendar{anyway, workday} },
+			func(s *Schedule) {
+				s.Exclude, s.Include = []*calendar.Calendar{freeze}, []*calendar.Calendar{anyway, workday}
+			},
 			"Thu 12-24 08:00 due\nFri 12-25 20:00 due\nSun 12-27 08:00 due\nMon 12-28 20:00 due\nWed 12-30 08:00 excluded freeze",
 		},
 	} {
@@ -87,7 +94,7 @@ func TestTheDateIsTheSchedulesOwn(t *testing.T) {
 		"UTC":                "Thu 12-24 22:30 due",
 	} {
 		s := scheduleOf(t, "s", "30 * * * *", zone)
-		s.Exclude = []*Calendar{holiday}
+		s.Exclude = []*calendar.Calendar{holiday}
 		if got := upcoming(t, s, "2026-12-24T22:00:00Z", "2026-12-24T22:59:00Z"); got != want {
 			t.Errorf("%s: got %s, want %s", zone, got, want)
 		}
@@ -96,7 +103,7 @@ func TestTheDateIsTheSchedulesOwn(t *testing.T) {
 
 func TestYearlyIncludeOfARareSchedule(t *testing.T) {
 	s := scheduleOf(t, "s", "0 9 29 2 *", "Europe/Berlin")
-	s.Include = []*Calendar{mustCalendar(t, "new-year", "*-01-01")}
+	s.Include = []*calendar.Calendar{mustCalendar(t, "new-year", "*-01-01")}
 	want := "Fri 01-01 09:00 due\nSat 01-01 09:00 due\nTue 02-29 09:00 due\nMon 01-01 09:00 due"
 	if got := upcoming(t, s, "2026-06-01T00:00:00Z", "2029-01-31T00:00:00Z"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -109,23 +116,23 @@ func TestOccurrencesOfRandomSchedulesMatchTheirDefinition(t *testing.T) {
 	for range 150 {
 		spec := randomSpec(r)
 		zone := zones[r.IntN(len(zones))]
-		table, err := ParseTimetable(spec.text, zone)
+		table, err := cron.Parse(spec, zone)
 		if err != nil {
 			continue
 		}
-		s := &Schedule{Name: "s", Timetable: table, Zone: zone, Exclude: []*Calendar{randomCalendar(t, r)}, Include: []*Calendar{randomCalendar(t, r), randomCalendar(t, r)}}
+		s := &Schedule{Name: "s", Timetable: table, Zone: zone, Exclude: []*calendar.Calendar{randomCalendar(t, r)}, Include: []*calendar.Calendar{randomCalendar(t, r), randomCalendar(t, r)}}
 		from := time.Date(2026, time.Month(1+r.IntN(12)), 1, 0, 0, 0, 0, time.UTC)
 		until := from.AddDate(0, 0, 20)
 		var want []string
-		daily := table.onEveryDate()
+		daily := table.EveryDate()
 		for at := daily.Next(from); !at.IsZero() && !at.After(until); at = daily.Next(at) {
-			own := table.Next(justBefore(at)).Equal(at)
-			included := s.includes(DateOf(at))
+			own := table.Next(at.Add(-1)).Equal(at)
+			included := s.includes(calendar.DateOf(at))
 			if !own && !included {
 				continue
 			}
 			status := StatusDue
-			if !included && s.Exclude[0].Contains(DateOf(at)) {
+			if !included && s.Exclude[0].Contains(calendar.DateOf(at)) {
 				status = StatusExcluded
 			}
 			want = append(want, fmt.Sprint(at.Unix(), status))
@@ -135,7 +142,7 @@ func TestOccurrencesOfRandomSchedulesMatchTheirDefinition(t *testing.T) {
 			got = append(got, fmt.Sprint(o.Nominal.Unix(), o.Status))
 		}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Fatalf("%q in %s from %s: got %d occurrences, want %d", spec.text, zone, from, len(got), len(want))
+			t.Fatalf("%q in %s from %s: got %d occurrences, want %d", spec, zone, from, len(got), len(want))
 		}
 	}
 }
@@ -146,13 +153,13 @@ func TestNextDueIsTheFirstDueOccurrence(t *testing.T) {
 	for range 300 {
 		spec := randomSpec(r)
 		zone := mustZone(t, []string{"America/Nuuk", "America/Havana", "Africa/Cairo", "Pacific/Auckland", "UTC"}[r.IntN(5)])
-		table, err := ParseTimetable(spec.text, zone)
+		table, err := cron.Parse(spec, zone)
 		if err != nil {
 			continue
 		}
-		s := &Schedule{Name: "s", Timetable: table, Zone: zone, Exclude: []*Calendar{randomCalendar(t, r), randomCalendar(t, r)}}
+		s := &Schedule{Name: "s", Timetable: table, Zone: zone, Exclude: []*calendar.Calendar{randomCalendar(t, r), randomCalendar(t, r)}}
 		if r.IntN(2) == 0 {
-			s.Include = []*Calendar{randomCalendar(t, r)}
+			s.Include = []*calendar.Calendar{randomCalendar(t, r)}
 		}
 		// The days around the change of the clock are excluded but for some.
 		open := r.IntN(10)
@@ -164,14 +171,14 @@ func TestNextDueIsTheFirstDueOccurrence(t *testing.T) {
 		for range 5 {
 			from := time.Date(2026, 10, 18+r.IntN(12), r.IntN(24), r.IntN(60), 0, 0, time.UTC)
 			var want Occurrence
-			for o := range s.Occurrences(from, from.AddDate(searchYears, 0, 0)) {
+			for o := range s.Occurrences(from, from.AddDate(cron.SearchYears, 0, 0)) {
 				if o.Status == StatusDue {
 					want = o
 					break
 				}
 			}
 			if got, ok := s.NextDue(from); ok != !want.Nominal.IsZero() || got != want {
-				t.Fatalf("%q in %s from %s: got %+v, want %+v", spec.text, zone, from, got, want)
+				t.Fatalf("%q in %s from %s: got %+v, want %+v", spec, zone, from, got, want)
 			}
 		}
 	}
@@ -181,7 +188,7 @@ func TestNextDueOverlooksExcludedYearsAtOnce(t *testing.T) {
 	s := scheduleOf(t, "s", "* * * * *", "Europe/Berlin")
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for dates, want := range map[string]string{"2025-12-01..2029-12-31": "2030-01-01T00:00:00+01:00", "2025-12-01..2099-12-31": ""} {
-		s.Exclude = []*Calendar{mustCalendar(t, "closed", dates)}
+		s.Exclude = []*calendar.Calendar{mustCalendar(t, "closed", dates)}
 		looked := testing.AllocsPerRun(1, func() { // each occurrence that is looked at would cost one
 			o, ok := s.NextDue(from)
 			if ok != (want != "") || ok && o.Nominal.Format(time.RFC3339) != want {
@@ -198,7 +205,7 @@ func TestNextDueOverlooksExcludedYearsAtOnce(t *testing.T) {
 	}
 }
 
-func randomCalendar(t testing.TB, r *rand.Rand) *Calendar {
+func randomCalendar(t testing.TB, r *rand.Rand) *calendar.Calendar {
 	t.Helper()
 	var dates []string
 	for range 1 + r.IntN(8) {
@@ -279,7 +286,7 @@ func TestValidateNamesEverythingThatIsWrong(t *testing.T) {
 	}
 	bad := *good
 	bad.Zone, bad.Action, bad.Groups = time.UTC, "", []string{"a", "a", ""}
-	bad.Exclude, bad.Include = []*Calendar{nil}, []*Calendar{nil}
+	bad.Exclude, bad.Include = []*calendar.Calendar{nil}, []*calendar.Calendar{nil}
 	bad.CatchUp, bad.Jitter, bad.Deadline, bad.Overlap = -1, -1, -1, "sometimes"
 	err := bad.Validate()
 	if err == nil {
@@ -305,11 +312,11 @@ func BenchmarkOccurrences(b *testing.B) {
 	for i := range 10_000 {
 		zone := zones[i%len(zones)]
 		spec := fmt.Sprintf("%d %d * * MON-FRI", i%60, i/60%24)
-		table, err := ParseTimetable(spec, zone)
+		table, err := cron.Parse(spec, zone)
 		if err != nil {
 			b.Fatal(err)
 		}
-		schedules = append(schedules, &Schedule{Name: fmt.Sprint(i), Timetable: table, Zone: zone, Exclude: []*Calendar{holidays}, Include: []*Calendar{workday}, Jitter: time.Minute})
+		schedules = append(schedules, &Schedule{Name: fmt.Sprint(i), Timetable: table, Zone: zone, Exclude: []*calendar.Calendar{holidays}, Include: []*calendar.Calendar{workday}, Jitter: time.Minute})
 	}
 	from := time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC)
 	for b.Loop() {

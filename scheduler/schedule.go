@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"zecpower/scheduler/calendar"
+	"zecpower/scheduler/cron"
 )
 
 // Overlap says what a schedule does with a run that comes due while its
@@ -30,14 +33,14 @@ func (o Overlap) Validate() error {
 // Schedule is one schedule after all checks. It is read-only once validated,
 // and then safe for concurrent use.
 type Schedule struct {
-	Name      string         // unique in a configuration; part of every run's key
-	Timetable *Timetable     // its nominal times
-	Zone      *time.Location // the zone that Timetable was parsed with; calendar dates are dates there
-	Action    string         // handed to the runner as it is
-	Groups    []string       // handed to the runner as they are, in order
+	Name      string          // unique in a configuration; part of every run's key
+	Timetable *cron.Timetable // its nominal times
+	Zone      *time.Location  // the zone that Timetable was parsed with; calendar dates are dates there
+	Action    string          // handed to the runner as it is
+	Groups    []string        // handed to the runner as they are, in order
 
-	Exclude []*Calendar // a nominal time on such a local date does not run …
-	Include []*Calendar // … unless the date is here; a date here also fires where the day fields do not match it
+	Exclude []*calendar.Calendar // a nominal time on such a local date does not run …
+	Include []*calendar.Calendar // … unless the date is here; a date here also fires where the day fields do not match it
 
 	CatchUp  time.Duration // how late a missed run may still start; 0: never
 	Overlap  Overlap       // zero value: skip
@@ -59,8 +62,8 @@ func (s *Schedule) Validate() error {
 		refuse("no timetable")
 	case s.Zone == nil:
 		refuse("no zone; use the one that the timetable was parsed with")
-	case s.Zone.String() != s.Timetable.zone.String():
-		refuse("zone %s differs from the timetable's zone %s", s.Zone, s.Timetable.zone)
+	case s.Zone.String() != s.Timetable.Zone().String():
+		refuse("zone %s differs from the timetable's zone %s", s.Zone, s.Timetable.Zone())
 	}
 	if s.Action == "" {
 		refuse("no action")

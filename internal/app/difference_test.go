@@ -10,15 +10,17 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"zecpower/scheduler"
+	"zecpower/scheduler/calendar"
+	"zecpower/scheduler/cron"
 )
 
 func schedule(t *testing.T, name, spec, zone string, change func(*scheduler.Schedule)) scheduler.Schedule {
 	t.Helper()
-	location, err := scheduler.LoadZone(zone)
+	location, err := cron.LoadZone(zone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	timetable, err := scheduler.ParseTimetable(spec, location)
+	timetable, err := cron.Parse(spec, location)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,7 @@ func schedule(t *testing.T, name, spec, zone string, change func(*scheduler.Sche
 func TestCompareTellsWhatAReloadDidToEachSchedule(t *testing.T) {
 	now := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 	at := func(hour int) time.Time { return time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC) }
-	holidays, err := scheduler.NewCalendar(scheduler.CalendarSource{Name: "holidays", Dates: []string{"2026-11-23"}})
+	holidays, err := calendar.New(calendar.Source{Name: "holidays", Dates: []string{"2026-11-23"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func TestCompareTellsWhatAReloadDidToEachSchedule(t *testing.T) {
 		"nothing":         {spec: "0 7 * * *"},
 		"another time":    {spec: "0 8 * * *", want: rescheduled{scheduleMoved, "a", at(7), at(8)}},
 		"another zone":    {spec: "0 7 * * *", zone: "Europe/Lisbon", want: rescheduled{scheduleMoved, "a", at(7), at(7)}},
-		"a holiday":       {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Exclude = []*scheduler.Calendar{holidays} }, want: rescheduled{scheduleMoved, "a", at(7), at(31)}},
+		"a holiday":       {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Exclude = []*calendar.Calendar{holidays} }, want: rescheduled{scheduleMoved, "a", at(7), at(31)}},
 		"paused":          {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Paused = true }, want: rescheduled{scheduleMoved, "a", at(7), time.Time{}}},
 		"another group":   {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Groups = []string{"db"} }, changed: true},
 		"another action":  {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Action = "stop" }, changed: true},

@@ -8,7 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"zecpower/internal/strictyaml"
-	"zecpower/scheduler"
+	"zecpower/scheduler/calendar"
 )
 
 // maxICS bounds an iCalendar file; a country's holidays of ten years take some 50 KB.
@@ -30,8 +30,8 @@ func (l *loader) calendarSection(_, value *yaml.Node) {
 }
 
 // readCalendar is nil where the calendar is refused; the problems have been reported then.
-func (l *loader) readCalendar(name string, key, value *yaml.Node) *scheduler.Calendar {
-	src := scheduler.CalendarSource{Name: name, ICS: make(map[string][]byte)}
+func (l *loader) readCalendar(name string, key, value *yaml.Node) *calendar.Calendar {
+	src := calendar.Source{Name: name, ICS: make(map[string][]byte)}
 	sound := true
 	given := l.Mapping(key, value, strictyaml.Keys{
 		"dates": l.List(func(item *yaml.Node) { sound = l.calendarDate(&src, item) && sound }),
@@ -44,7 +44,7 @@ func (l *loader) readCalendar(name string, key, value *yaml.Node) *scheduler.Cal
 	if !sound || len(src.Dates)+len(src.ICS) == 0 {
 		return nil
 	}
-	c, err := scheduler.NewCalendar(src)
+	c, err := calendar.New(src)
 	if err != nil {
 		at := key
 		if n := given["ics"]; n != nil {
@@ -66,7 +66,7 @@ func parts(err error) []error {
 	return []error{err}
 }
 
-func (l *loader) calendarDate(src *scheduler.CalendarSource, item *yaml.Node) bool {
+func (l *loader) calendarDate(src *calendar.Source, item *yaml.Node) bool {
 	text, ok := l.Item(item)
 	if !ok {
 		return false
@@ -77,7 +77,7 @@ func (l *loader) calendarDate(src *scheduler.CalendarSource, item *yaml.Node) bo
 
 // isDate checks a date at its own place, where NewCalendar only knows the calendar's.
 func (l *loader) isDate(item *yaml.Node, text string) bool {
-	_, err := scheduler.ParseDates(text)
+	_, err := calendar.ParseDates(text)
 	if err == nil {
 		return true
 	}
@@ -88,7 +88,7 @@ func (l *loader) isDate(item *yaml.Node, text string) bool {
 	return false
 }
 
-func (l *loader) calendarFile(src *scheduler.CalendarSource, item *yaml.Node) bool {
+func (l *loader) calendarFile(src *calendar.Source, item *yaml.Node) bool {
 	name, ok := l.Item(item)
 	if !ok {
 		return false

@@ -13,6 +13,7 @@ import (
 	"zecpower/internal/nearest"
 	"zecpower/internal/strictyaml"
 	"zecpower/scheduler"
+	"zecpower/scheduler/calendar"
 )
 
 type (
@@ -38,7 +39,7 @@ type Config struct {
 	Groups []*Group
 
 	// Calendars are in the order of the file; the dates that stand in a schedule itself are not among them.
-	Calendars []*scheduler.Calendar
+	Calendars []*calendar.Calendar
 
 	// Schedules are in the order of the file. At least one.
 	Schedules []scheduler.Schedule

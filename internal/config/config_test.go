@@ -13,6 +13,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/scheduler"
+	"zecpower/scheduler/calendar"
 )
 
 var update = flag.Bool("update", false, "write the .err files of testdata/invalid anew")
@@ -130,7 +131,7 @@ func TestEveryKeyReachesItsValue(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	if !morning.Exclude[1].Contains(scheduler.Date{Year: 2026, Month: 8, Day: 17}) {
+	if !morning.Exclude[1].Contains(calendar.Date{Year: 2026, Month: 8, Day: 17}) {
 		t.Error("the iCalendar file's date is missing")
 	}
 	wantFiles := []string{"testdata/valid/full.yaml", "testdata/valid/files/web.txt", "testdata/valid/files/office.ics"}
@@ -139,7 +140,7 @@ func TestEveryKeyReachesItsValue(t *testing.T) {
 	}
 }
 
-func calendarNames(calendars []*scheduler.Calendar) (names []string) {
+func calendarNames(calendars []*calendar.Calendar) (names []string) {
 	for _, c := range calendars {
 		names = append(names, c.Name())
 	}

@@ -11,7 +11,8 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"zecpower/internal/strictyaml"
-	"zecpower/scheduler"
+	"zecpower/scheduler/calendar"
+	"zecpower/scheduler/cron"
 )
 
 // maxFile is room for some millions of instance ids, and an end to a file that is something else.
@@ -23,8 +24,8 @@ func Load(path string) (*Config, error) {
 		Doc:        &strictyaml.Doc{File: path, Example: "schedules.example.yaml"},
 		config:     defaults(path),
 		zones:      make(map[string]loadedZone),
-		calendars:  make(map[string]*scheduler.Calendar),
-		inline:     make(map[string]*scheduler.Calendar),
+		calendars:  make(map[string]*calendar.Calendar),
+		inline:     make(map[string]*calendar.Calendar),
 		timetables: make(map[timetableKey]parsedTimetable),
 		idFiles:    make(map[string]idFile),
 		used:       make(map[string]bool),
@@ -50,9 +51,9 @@ type loader struct {
 	zones      map[string]loadedZone
 	badZones   int // among zones
 	timetables map[timetableKey]parsedTimetable
-	calendars  map[string]*scheduler.Calendar // by name; nil where it is broken, so that it is known but not built on
-	inline     map[string]*scheduler.Calendar // by date text
-	idFiles    map[string]idFile              // by path: groups may share one, whose mistakes are reported once
+	calendars  map[string]*calendar.Calendar // by name; nil where it is broken, so that it is known but not built on
+	inline     map[string]*calendar.Calendar // by date text
+	idFiles    map[string]idFile             // by path: groups may share one, whose mistakes are reported once
 	names      names
 	used       map[string]bool // "group ", "calendar " or "file " and the name, once it is referred to
 }
@@ -161,9 +162,9 @@ const maxZoneHints = 50
 
 func (l *loader) loadZone(name string) (z loadedZone) {
 	if l.badZones >= maxZoneHints {
-		z.zone, z.err = scheduler.FindZone(name)
+		z.zone, z.err = cron.FindZone(name)
 	} else {
-		z.zone, z.err = scheduler.LoadZone(name)
+		z.zone, z.err = cron.LoadZone(name)
 	}
 	if z.err != nil {
 		l.badZones++

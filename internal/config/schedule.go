@@ -10,6 +10,8 @@ import (
 
 	"zecpower/internal/strictyaml"
 	"zecpower/scheduler"
+	"zecpower/scheduler/calendar"
+	"zecpower/scheduler/cron"
 )
 
 // manualRuns is what stands in the place of a schedule's name in the ids of runs by hand.
@@ -67,19 +69,19 @@ type timetableKey struct {
 }
 
 type parsedTimetable struct {
-	timetable *scheduler.Timetable
+	timetable *cron.Timetable
 	err       error
 }
 
 // timetable parses a spec once for each zone: that it ever fires is looked up years ahead, and schedules share specs.
-func (l *loader) timetable(at *yaml.Node, spec string, zone *time.Location) *scheduler.Timetable {
+func (l *loader) timetable(at *yaml.Node, spec string, zone *time.Location) *cron.Timetable {
 	k := timetableKey{spec, zone}
 	p, ok := l.timetables[k]
 	if !ok {
-		p.timetable, p.err = scheduler.ParseTimetable(spec, zone)
+		p.timetable, p.err = cron.Parse(spec, zone)
 		l.timetables[k] = p
 	}
-	var refused *scheduler.SpecError
+	var refused *cron.SpecError
 	switch {
 	case errors.As(p.err, &refused):
 		l.Refuse(at, strictyaml.Faultf(refused.Hint, "%s: %s", strictyaml.Quote(spec), refused.Problem))
@@ -116,13 +118,13 @@ func (l *loader) unknownName(noun, name string, known []string) error {
 	return strictyaml.Faultf("define it under "+noun+"s:", "there is no %s %s", noun, strictyaml.Quote(name))
 }
 
-func (l *loader) calendarOrDate(dst *[]*scheduler.Calendar) func(*yaml.Node) {
+func (l *loader) calendarOrDate(dst *[]*calendar.Calendar) func(*yaml.Node) {
 	return func(item *yaml.Node) {
 		text, ok := l.Item(item)
 		if !ok {
 			return
 		}
-		var c *scheduler.Calendar
+		var c *calendar.Calendar
 		if dateShape.MatchString(text) {
 			c = l.dates(item, text)
 		} else {
@@ -138,14 +140,14 @@ func (l *loader) calendarOrDate(dst *[]*scheduler.Calendar) func(*yaml.Node) {
 var dateShape = regexp.MustCompile(`^[0-9*][^a-zA-Z]*$`)
 
 // dates is the calendar of dates that stand in a schedule itself; its name is the text.
-func (l *loader) dates(item *yaml.Node, text string) *scheduler.Calendar {
+func (l *loader) dates(item *yaml.Node, text string) *calendar.Calendar {
 	if c, ok := l.inline[text]; ok {
 		return c
 	}
 	if !l.isDate(item, text) {
 		return nil
 	}
-	c, err := scheduler.NewCalendar(scheduler.CalendarSource{Name: text, Dates: []string{text}})
+	c, err := calendar.New(calendar.Source{Name: text, Dates: []string{text}})
 	if err != nil {
 		l.Refuse(item, err)
 		return nil
@@ -154,7 +156,7 @@ func (l *loader) dates(item *yaml.Node, text string) *scheduler.Calendar {
 	return c
 }
 
-func (l *loader) calendar(item *yaml.Node, name string) *scheduler.Calendar {
+func (l *loader) calendar(item *yaml.Node, name string) *calendar.Calendar {
 	c, ok := l.calendars[name]
 	if !ok {
 		l.Refuse(item, l.unknownName("calendar", name, l.names.calendars))

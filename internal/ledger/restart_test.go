@@ -11,6 +11,7 @@ import (
 
 	"zecpower/batcher"
 	"zecpower/scheduler"
+	"zecpower/scheduler/cron"
 )
 
 // daemon is a scheduler loop on a real ledger, whose writes can be cut off as a
@@ -71,9 +72,9 @@ func TestKilledAgainAndAgain(t *testing.T) {
 }
 
 func live(t *testing.T, dir string, f *fleet, d time.Duration) {
-	zone, err := scheduler.LoadZone("UTC")
+	zone, err := cron.LoadZone("UTC")
 	must(t, err)
-	timetable, err := scheduler.ParseTimetable("*/30 * * * *", zone)
+	timetable, err := cron.Parse("*/30 * * * *", zone)
 	must(t, err)
 	l := open(t, dir)
 	daemon := &daemon{Ledger: l}

@@ -1,4 +1,4 @@
-package scheduler
+package cron
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
+	robfig "github.com/robfig/cron/v3"
 )
 
 // SpecError is the refusal of a cron spec.
@@ -307,17 +307,17 @@ func hasStar(text string) bool { return strings.ContainsAny(text, "*?") }
 
 // parseRobfig reads five checked fields. The recover stands for a parser that
 // is known to panic on some input: a bad spec must never end the daemon.
-func parseRobfig(fields string) (spec cron.SpecSchedule, err error) {
+func parseRobfig(fields string) (spec robfig.SpecSchedule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("unreadable: %v", p)
 		}
 	}()
-	schedule, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse(fields)
+	schedule, err := robfig.NewParser(robfig.Minute | robfig.Hour | robfig.Dom | robfig.Month | robfig.Dow).Parse(fields)
 	if err != nil {
 		return spec, err
 	}
-	parsed, ok := schedule.(*cron.SpecSchedule)
+	parsed, ok := schedule.(*robfig.SpecSchedule)
 	if !ok {
 		return spec, fmt.Errorf("unreadable: parsed as %T", schedule)
 	}

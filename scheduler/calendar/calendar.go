@@ -1,4 +1,4 @@
-package scheduler
+package calendar
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// CalendarSource is what a calendar is built from.
-type CalendarSource struct {
+// Source is what a calendar is built from.
+type Source struct {
 	Name  string            // as schedules name it; for a date written in a schedule, the date itself
 	Dates []string          // as ParseDates reads them
 	ICS   map[string][]byte // content of iCalendar files, by file name
@@ -26,10 +26,10 @@ type Calendar struct {
 // span is a run of days, both ends in it.
 type span struct{ from, to dayNumber }
 
-// NewCalendar builds a calendar from all dates and files of src. The error
+// New builds a calendar from all dates and files of src. The error
 // joins what is wrong with each of them and names the date text or the file and
 // its line.
-func NewCalendar(src CalendarSource) (*Calendar, error) {
+func New(src Source) (*Calendar, error) {
 	c := &Calendar{name: src.Name}
 	var problems []error
 	for _, text := range src.Dates {
@@ -132,6 +132,13 @@ func (c *Calendar) next(n dayNumber) (dayNumber, bool) {
 		}
 	}
 	return found, ok
+}
+
+// Next is the first date of the calendar that is not before d; false where
+// there is none.
+func (c *Calendar) Next(d Date) (Date, bool) {
+	n, ok := c.next(d.number())
+	return n.date(), ok
 }
 
 // End is the last date that the calendar's data speaks of, the zero Date for a

@@ -1,4 +1,4 @@
-package scheduler
+package cron
 
 import (
 	"flag"
@@ -14,7 +14,7 @@ import (
 // The full sweep goes through every minute of 2026-2028 in every zone (some
 // minutes of two cores):
 //
-//	go test ./scheduler/ -run TestNextAgreesWithTheClockInEveryZone -dst.full -timeout 2h
+//	go test ./scheduler/cron/ -run TestNextAgreesWithTheClockInEveryZone -dst.full -timeout 2h
 //
 // A failure prints the seed; -dst.seed repeats it.
 var (
@@ -171,7 +171,7 @@ func (s oracleSpec) fires(readings []reading) []time.Time {
 // up the virtual clock.
 func agree(t *testing.T, zone *time.Location, spec oracleSpec, minutes []reading) {
 	t.Helper()
-	table, err := ParseTimetable(spec.text, zone)
+	table, err := Parse(spec.text, zone)
 	if err != nil {
 		if strings.Contains(err.Error(), "never fires") && len(spec.fires(minutes)) == 0 {
 			return

@@ -1,9 +1,11 @@
-package scheduler
+package calendar
 
 import (
 	"fmt"
 	"strings"
 	"time"
+
+	"zecpower/scheduler/cron"
 )
 
 // Date is a day of the calendar, in no zone. The zero value is no date.
@@ -29,19 +31,14 @@ func (d Date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, int
 // midnight. Where the zone skips midnight, or the whole date, it is the
 // transition that does so.
 func (d Date) In(zone *time.Location) time.Time {
-	midnight := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
-	seg := segmentAt(zone, midnight.Add(-offsetSpread/2))
-	for {
-		at := seg.instant(midnight)
-		if at.Before(seg.start) {
-			at = seg.start
-		}
-		if seg.end.IsZero() || at.Before(seg.end) {
-			return at.In(zone)
-		}
-		seg = segmentAt(zone, seg.end)
-	}
+	return cron.FirstShown(zone, time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC))
 }
+
+// Before reports whether d comes before other.
+func (d Date) Before(other Date) bool { return d.number() < other.number() }
+
+// AddDays is the date n days after d, or before it where n is negative.
+func (d Date) AddDays(n int) Date { return (d.number() + dayNumber(n)).date() }
 
 // dayNumber counts days from 1970-01-01. It is how calendars store dates.
 type dayNumber int32

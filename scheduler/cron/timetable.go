@@ -1,18 +1,18 @@
-package scheduler
+package cron
 
 import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
+	robfig "github.com/robfig/cron/v3"
 )
 
 const (
-	// searchYears is how far ahead a timetable is searched for its next time.
-	searchYears = 5
+	// SearchYears is how many years ahead a timetable is searched for its next time.
+	SearchYears = 5
 	// maxSilence is the longest @every duration: anything longer would lie
 	// outside the search.
-	maxSilence = searchYears * 365 * 24 * time.Hour
+	maxSilence = SearchYears * 365 * 24 * time.Hour
 	// lastYear ends the search a year before RFC 3339 ends: a jittered run time
 	// is written in it, too.
 	lastYear = 9998
@@ -30,11 +30,11 @@ type Timetable struct {
 	wildcard bool          // a star in minute or hour: follows the wall clock
 	// civil matches wall-clock readings written as UTC times: a zone without
 	// transitions is the only kind in which robfig's Next is right.
-	civil    cron.SpecSchedule
+	civil    robfig.SpecSchedule
 	warnings []string
 }
 
-// ParseTimetable reads a cron spec of five fields (minute, hour, day of month,
+// Parse reads a cron spec of five fields (minute, hour, day of month,
 // month, weekday; names allowed; weekday 7 is Sunday), a descriptor such as
 // @daily, or "@every D". zone comes from LoadZone; nil is UTC. Every error is a
 // *SpecError that says what to write instead.
@@ -47,7 +47,7 @@ type Timetable struct {
 //     fires whenever the clock shows a matching time. Readings that a gap leaves
 //     out do not fire and are not made up for; readings shown twice fire twice.
 //     So "0 * * * *" keeps to once every real hour on both days.
-func ParseTimetable(spec string, zone *time.Location) (*Timetable, error) {
+func Parse(spec string, zone *time.Location) (*Timetable, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
@@ -75,6 +75,22 @@ func (t *Timetable) String() string { return t.text }
 // seems to. The slice is the caller's.
 func (t *Timetable) Warnings() []string { return append([]string(nil), t.warnings...) }
 
+// Zone is the zone that the timetable was parsed with.
+func (t *Timetable) Zone() *time.Location { return t.zone }
+
+// EveryDate is t without its day fields: the same times of day on every date.
+// It is nil for @every, which has no day fields.
+func (t *Timetable) EveryDate() *Timetable {
+	if t.every > 0 {
+		return nil
+	}
+	daily := *t
+	daily.civil.Dom = 1<<32 - 2 | starBit
+	daily.civil.Month = 1<<13 - 2 | starBit
+	daily.civil.Dow = 1<<7 - 1 | starBit
+	return &daily
+}
+
 // Next is the first nominal time strictly after the given instant, in the
 // timetable's zone; the zero Time when there is none within 5 years or before
 // the year 9999.
@@ -92,7 +108,7 @@ func (t *Timetable) next(after time.Time) time.Time {
 	if t.every > 0 {
 		return nextMultiple(t.every, after).In(t.zone)
 	}
-	limit := after.AddDate(searchYears, 0, 0)
+	limit := after.AddDate(SearchYears, 0, 0)
 	seg := segmentAt(t.zone, after)
 	for {
 		next, following := t.nextIn(seg, after)
@@ -136,7 +152,7 @@ func (t *Timetable) nextIn(seg segment, after time.Time) (next, following time.T
 		return seg.instant(match), time.Time{}
 	}
 	if match.IsZero() {
-		match = floor.AddDate(searchYears+1, 0, 0)
+		match = floor.AddDate(SearchYears+1, 0, 0)
 	}
 	return time.Time{}, seg.skip(from, match)
 }

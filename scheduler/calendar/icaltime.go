@@ -1,9 +1,11 @@
-package scheduler
+package calendar
 
 import (
 	"strconv"
 	"strings"
 	"time"
+
+	"zecpower/scheduler/cron"
 )
 
 // icsTime is what a clock shows, written as a UTC time whatever the zone.
@@ -23,7 +25,7 @@ type icsZones map[string]*time.Location
 func (z icsZones) find(name string) *time.Location {
 	zone, known := z[name]
 	if !known && name != "" {
-		zone, _ = FindZone(name)
+		zone, _ = cron.FindZone(name)
 		z[name] = zone
 	}
 	return zone

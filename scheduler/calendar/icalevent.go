@@ -1,4 +1,4 @@
-package scheduler
+package calendar
 
 import (
 	"strings"
@@ -138,7 +138,7 @@ func (e *icsEvent) length(start icsTime, clock icsClock) (time.Duration, error) 
 func daysOf(at time.Time, length time.Duration) span {
 	last := at
 	if length > 0 {
-		last = justBefore(at.Add(length))
+		last = at.Add(length - time.Nanosecond)
 	}
 	return span{DateOf(at).number(), DateOf(last).number()}
 }

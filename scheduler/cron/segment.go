@@ -1,4 +1,4 @@
-package scheduler
+package cron
 
 import "time"
 
@@ -53,6 +53,23 @@ func (s segment) skip(from, match time.Time) time.Time {
 		return near
 	}
 	return s.end
+}
+
+// FirstShown is the first instant at which a clock in the zone shows midnight of
+// civil's date, civil being that midnight written as a UTC time. Where the zone
+// skips midnight, or the whole date, it is the transition that does so.
+func FirstShown(zone *time.Location, civil time.Time) time.Time {
+	seg := segmentAt(zone, civil.Add(-offsetSpread/2))
+	for {
+		at := seg.instant(civil)
+		if at.Before(seg.start) {
+			at = seg.start
+		}
+		if seg.end.IsZero() || at.Before(seg.end) {
+			return at.In(zone)
+		}
+		seg = segmentAt(zone, seg.end)
+	}
 }
 
 func justBefore(t time.Time) time.Time { return t.Add(-time.Nanosecond) }

@@ -1,4 +1,4 @@
-package scheduler
+package calendar
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func vevents(lines ...string) []byte {
 }
 
 func icsCalendar(data []byte) (*Calendar, error) {
-	return NewCalendar(CalendarSource{Name: "c", ICS: map[string][]byte{"holidays.ics": data}})
+	return New(Source{Name: "c", ICS: map[string][]byte{"holidays.ics": data}})
 }
 
 func TestEventsCountOnTheDatesTheyTouch(t *testing.T) {

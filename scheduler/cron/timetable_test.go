@@ -1,4 +1,4 @@
-package scheduler
+package cron
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ func mustZone(t testing.TB, name string) *time.Location {
 
 func mustParse(t testing.TB, spec, zone string) *Timetable {
 	t.Helper()
-	table, err := ParseTimetable(spec, mustZone(t, zone))
+	table, err := Parse(spec, mustZone(t, zone))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestRefusedSpecsSayWhatToWrite(t *testing.T) {
 		{"0 9 * * *\x00", "no number", "SUN"},
 		{strings.Repeat("1,", 600) + "1 * * * *", "longer than", "ranges"},
 	} {
-		_, err := ParseTimetable(c.spec, time.UTC)
+		_, err := Parse(c.spec, time.UTC)
 		var refusal *SpecError
 		if !errors.As(err, &refusal) {
 			t.Errorf("%q: got %v, want a SpecError", c.spec, err)
@@ -250,7 +250,7 @@ func TestRefusedSpecsSayWhatToWrite(t *testing.T) {
 }
 
 func TestZoneOfTheHostIsRefused(t *testing.T) {
-	if _, err := ParseTimetable("0 9 * * *", time.Local); err == nil || !strings.Contains(err.Error(), "depends on the host") {
+	if _, err := Parse("0 9 * * *", time.Local); err == nil || !strings.Contains(err.Error(), "depends on the host") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -261,7 +261,7 @@ func TestAcceptedSpecs(t *testing.T) {
 		"  0\t9 * * *  ", "0 0 31 * *", "@daily", "@Daily", "@midnight", "@yearly", "@annually", "@monthly", "@weekly", "@hourly",
 		"@every 1s", "@every 1h30m", "@EVERY 90s", "@every\t5m", "0 0 30 2 1", "5/15 * * * *",
 	} {
-		if _, err := ParseTimetable(spec, nil); err != nil {
+		if _, err := Parse(spec, nil); err != nil {
 			t.Error(err)
 		}
 	}
@@ -335,7 +335,7 @@ func FuzzParseTimetable(f *testing.F) {
 	}
 	zones := allZones(f)
 	f.Fuzz(func(t *testing.T, spec string, zone uint16, unix int64) {
-		table, err := ParseTimetable(spec, zones[int(zone)%len(zones)])
+		table, err := Parse(spec, zones[int(zone)%len(zones)])
 		if err != nil {
 			var refusal *SpecError
 			if !errors.As(err, &refusal) || refusal.Problem == "" || refusal.Hint == "" || table != nil {
