@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // API is what a run needs of the ZEC API. *apiclient.Client satisfies it.
@@ -83,7 +84,7 @@ type Group struct {
 	Err error
 	// Settled and Attempted continue a run that was interrupted: the outcomes
 	// that were final, and for the other ids how often a start was accepted.
-	Settled   []InstanceResult
+	Settled   []power.InstanceResult
 	Attempted map[string]int
 }
 
@@ -91,7 +92,7 @@ type Group struct {
 type Run struct {
 	RunID    string
 	Schedule string // empty for a run by hand
-	Action   Action
+	Action   power.Action
 	// ScheduledAt is the nominal time; zero means now.
 	ScheduledAt time.Time
 	// Deadline ends the run; what is not there by then fails. Zero means never.
@@ -107,13 +108,13 @@ type Run struct {
 // noJournal is the Journal of a run that nobody will resume.
 type noJournal struct{}
 
-func (noJournal) Attempted(string, string, []string) error       { return nil }
-func (noJournal) Settled(string, string, []InstanceResult) error { return nil }
+func (noJournal) Attempted(string, string, []string) error             { return nil }
+func (noJournal) Settled(string, string, []power.InstanceResult) error { return nil }
 
 // Run brings every instance of r's groups to the wanted state and reports. It
 // returns when each id has its outcome: all there, deadline over, ctx ended, or
 // credentials refused; in the last three cases as soon as the requests in
 // flight have ended. Ids that ctx's end cut off fail as ReasonCancelled.
-func (b *Batcher) Run(ctx context.Context, r Run) Report {
+func (b *Batcher) Run(ctx context.Context, r Run) power.Report {
 	return newRun(b.cfg, r).execute(ctx)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // refusal is a failed request of a class.
@@ -24,7 +25,7 @@ func lostReply() *apiclient.Error {
 }
 
 // listing counts a report's outcomes and reasons.
-func listing(r Report) string {
+func listing(r power.Report) string {
 	counts := map[string]int{}
 	var keys []string
 	for _, g := range r.Groups {
@@ -195,7 +196,7 @@ func TestUnexplainedRefusalIsIsolatedDownToTheOneID(t *testing.T) {
 			t.Fatalf("outcomes: %s", got)
 		}
 		f := report.Groups[0].Failures()[0]
-		if f.InstanceID != ids[63] || f.Code != "OPERATION_DENIED_INSTANCE_LOCKED" || f.State != apiclient.StateStopped || f.RequestID != "T9" {
+		if f.InstanceID != ids[63] || f.Code != "OPERATION_DENIED_INSTANCE_LOCKED" || f.State != string(apiclient.StateStopped) || f.RequestID != "T9" {
 			t.Errorf("%+v", f)
 		}
 		if len(api.starts) > 20 {
@@ -373,7 +374,7 @@ func TestBootTimeoutComesOnlyUponALook(t *testing.T) {
 		api.bootTime = time.Hour
 		begun := time.Now()
 		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(2)))
-		if f := report.Groups[0].Failures(); len(f) != 2 || f[0].Reason != ReasonBootTimeout || f[0].State != apiclient.StateBooting {
+		if f := report.Groups[0].Failures(); len(f) != 2 || f[0].Reason != power.ReasonBootTimeout || f[0].State != string(apiclient.StateBooting) {
 			t.Errorf("%+v", f)
 		}
 		if took := time.Since(begun); took < 10*time.Minute || took > 10*time.Minute+10*time.Second {
@@ -438,7 +439,7 @@ func TestResumedRunSendsNothingThatIsThereAndKeepsItsCounts(t *testing.T) {
 		api.boot(ids[2])
 		r := startRun(ids)
 		r.Resumed = true
-		r.Groups[0].Settled = []InstanceResult{{InstanceID: ids[0], Outcome: OutcomeFailed, Reason: ReasonRecycled}}
+		r.Groups[0].Settled = []power.InstanceResult{{InstanceID: ids[0], Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled}}
 		r.Groups[0].Attempted = map[string]int{ids[1]: 1, ids[2]: 1, ids[3]: 3}
 		report := newTestBatcher(t, api).Run(t.Context(), r)
 		if got := listing(report); got != "1 boot_failed, 1 recycled, 4 started" {
@@ -489,7 +490,7 @@ func TestIDInTwoGroupsIsWorkedOnOnceAndReportedTwice(t *testing.T) {
 			}
 		}
 		a, b, c := report.Groups[0], report.Groups[1], report.Groups[2]
-		if a.Total != 20 || a.Duplicates != 1 || a.Done != 20 || b.Total != 20 || b.Done != 20 || c.Err != "gone" || c.Result() != ResultFailed || report.Result() != ResultPartial {
+		if a.Total != 20 || a.Duplicates != 1 || a.Done != 20 || b.Total != 20 || b.Done != 20 || c.Err != "gone" || c.Result() != power.ResultFailed || report.Result() != power.ResultPartial {
 			t.Errorf("%+v", report)
 		}
 		for id, n := range sent {
@@ -501,13 +502,13 @@ func TestIDInTwoGroupsIsWorkedOnOnceAndReportedTwice(t *testing.T) {
 }
 
 func TestEmptyGroupDoesNotMendAFailedRun(t *testing.T) {
-	failed, empty := GroupReport{Total: 2, Failed: 2}, GroupReport{}
-	for want, groups := range map[Result][]GroupReport{
-		ResultFailed:  {empty, failed},
-		ResultOK:      {empty},
-		ResultPartial: {empty, failed, {Total: 1, Done: 1}},
+	failed, empty := power.GroupReport{Total: 2, Failed: 2}, power.GroupReport{}
+	for want, groups := range map[power.Result][]power.GroupReport{
+		power.ResultFailed:  {empty, failed},
+		power.ResultOK:      {empty},
+		power.ResultPartial: {empty, failed, {Total: 1, Done: 1}},
 	} {
-		if got := (Report{Groups: groups}).Result(); got != want {
+		if got := (power.Report{Groups: groups}).Result(); got != want {
 			t.Errorf("%+v: %s, want %s", groups, got, want)
 		}
 	}
@@ -519,7 +520,7 @@ func TestStopsAreVerifiedToo(t *testing.T) {
 		api.states["i-000000"], api.states["i-000001"] = apiclient.StateRunning, apiclient.StateRunning
 		delete(api.states, "i-000002")
 		r := startRun(fleet(3))
-		r.Action = ActionStop
+		r.Action = power.ActionStop
 		if got := listing(newTestBatcher(t, api).Run(t.Context(), r)); got != "3 stopped" {
 			t.Errorf("outcomes: %s", got)
 		}
@@ -629,7 +630,7 @@ func TestStopForcesOnlyWhereItIsToldTo(t *testing.T) {
 				api.states[id] = apiclient.StateRunning
 			}
 			r := startRun(fleet(3))
-			r.Action, r.Force = ActionStop, force
+			r.Action, r.Force = power.ActionStop, force
 			newTestBatcher(t, api).Run(t.Context(), r)
 			if len(api.forced) != 1 || api.forced[0] != force {
 				t.Errorf("forced %v, want one stop with %v", api.forced, force)
@@ -645,7 +646,7 @@ func TestInstanceThatIsStoppedAlreadyIsCalledSo(t *testing.T) {
 		delete(api.states, "i-000002")
 		stops := stopsLikeTheAPI{api}
 		r := startRun(fleet(4))
-		r.Action = ActionStop
+		r.Action = power.ActionStop
 		if got := listing(newTestBatcher(t, stops).Run(t.Context(), r)); got != "1 already_stopped, 1 not_found, 1 recycled, 1 stopped" {
 			t.Errorf("outcomes: %s", got)
 		}

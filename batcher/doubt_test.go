@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // A server may apply a request long after it arrived: what counts for a lagging
@@ -69,7 +70,7 @@ func TestBootDurationOfALostStartBeginsWithThatStart(t *testing.T) {
 				}
 				report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1)))
 				r := report.Groups[0].Results[0]
-				if want := r.ReachedAt.Sub(second) + api.latency; r.Outcome != OutcomeStarted || r.BootDuration != want {
+				if want := r.ReachedAt.Sub(second) + api.latency; r.Outcome != power.OutcomeStarted || r.BootDuration != want {
 					t.Errorf("%s in %s, want %s", r.Outcome, r.BootDuration, want)
 				}
 			})
@@ -116,7 +117,7 @@ func (j slowJournal) Attempted(string, string, []string) error {
 	return nil
 }
 
-func (j slowJournal) Settled(string, string, []InstanceResult) error {
+func (j slowJournal) Settled(string, string, []power.InstanceResult) error {
 	time.Sleep(j.takes)
 	return nil
 }

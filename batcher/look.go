@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // handleLook takes the answer to a DescribeInstancesStatus in.
@@ -34,12 +35,12 @@ func (x *run) lookApart(j *job, e *apiclient.Error) {
 	}
 	it := &x.roster.items[j.items[0]]
 	it.code, it.requestID = e.Code, e.RequestID
-	reason := ReasonRejected
+	reason := power.ReasonRejected
 	switch e.Code {
 	case apiclient.CodeInstanceNotFound:
-		reason = ReasonNotFound
+		reason = power.ReasonNotFound
 	case apiclient.CodeInstanceRecycled:
-		reason = ReasonRecycled
+		reason = power.ReasonRecycled
 	}
 	x.failAll(j.items, reason)
 }

@@ -4,13 +4,14 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // RunInfo names one run to whoever watches it.
 type RunInfo struct {
 	RunID       string
 	Schedule    string // empty for a run by hand
-	Action      Action
+	Action      power.Action
 	ScheduledAt time.Time // nominal time
 	Deadline    time.Time
 	Resumed     bool
@@ -67,10 +68,10 @@ type Observer interface {
 	// CredentialsRejected comes once a run at most.
 	CredentialsRejected(RunInfo, error)
 	// Settled: these instances have their final outcome. Each id comes once a run.
-	Settled(run RunInfo, group string, results []InstanceResult)
+	Settled(run RunInfo, group string, results []power.InstanceResult)
 	// Progressed follows every reply.
 	Progressed(RunInfo, Progress)
-	RunFinished(RunInfo, Report)
+	RunFinished(RunInfo, power.Report)
 }
 
 // Journal keeps a run's progress where a crash cannot lose it. An error is for
@@ -80,7 +81,7 @@ type Journal interface {
 	// Attempted: the API accepted the action for these ids.
 	Attempted(runID, group string, ids []string) error
 	// Settled: these ids are final and need nothing more.
-	Settled(runID, group string, results []InstanceResult) error
+	Settled(runID, group string, results []power.InstanceResult) error
 }
 
 // Observers fans out to several observers, in order.
@@ -115,7 +116,7 @@ func (os Observers) CredentialsRejected(run RunInfo, err error) {
 }
 
 // Settled implements Observer.
-func (os Observers) Settled(run RunInfo, group string, results []InstanceResult) {
+func (os Observers) Settled(run RunInfo, group string, results []power.InstanceResult) {
 	for _, o := range os {
 		o.Settled(run, group, results)
 	}
@@ -129,7 +130,7 @@ func (os Observers) Progressed(run RunInfo, p Progress) {
 }
 
 // RunFinished implements Observer.
-func (os Observers) RunFinished(run RunInfo, r Report) {
+func (os Observers) RunFinished(run RunInfo, r power.Report) {
 	for _, o := range os {
 		o.RunFinished(run, r)
 	}
@@ -151,10 +152,10 @@ func (Quiet) Retried(RunInfo, string, apiclient.Class, error) {}
 func (Quiet) CredentialsRejected(RunInfo, error) {}
 
 // Settled implements Observer.
-func (Quiet) Settled(RunInfo, string, []InstanceResult) {}
+func (Quiet) Settled(RunInfo, string, []power.InstanceResult) {}
 
 // Progressed implements Observer.
 func (Quiet) Progressed(RunInfo, Progress) {}
 
 // RunFinished implements Observer.
-func (Quiet) RunFinished(RunInfo, Report) {}
+func (Quiet) RunFinished(RunInfo, power.Report) {}

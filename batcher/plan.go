@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // roster is every instance of a run once, whichever of its groups name it.
@@ -84,7 +85,7 @@ func cut(ids []int, size int) [][]int {
 // Plan is what a run would send first, were everything in the state that the
 // action needs.
 type Plan struct {
-	Action Action
+	Action power.Action
 	Groups []GroupPlan
 	// Requests is the count of them; AtLeast is how long the budget spreads them.
 	Requests int
@@ -99,9 +100,9 @@ type GroupPlan struct {
 	Err        error
 }
 
-// APIAction is the API's name for a.
-func (a Action) APIAction() string {
-	if a == ActionStop {
+// APIAction is the API's name for an action.
+func APIAction(a power.Action) string {
+	if a == power.ActionStop {
 		return apiclient.ActionStopInstances
 	}
 	return apiclient.ActionStartInstances

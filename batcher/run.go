@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // lagPolls is how many poll intervals a state may trail an accepted start.
@@ -36,7 +37,7 @@ type run struct {
 	// failing: the last answer of all showed an API that does not work.
 	failing bool
 
-	settled      map[int][]InstanceResult // by group, since the last flush
+	settled      map[int][]power.InstanceResult // by group, since the last flush
 	started      time.Time
 	firstRequest time.Time
 }
@@ -72,7 +73,7 @@ func newRun(cfg Config, r Run) *run {
 		},
 		rng:     newRand(cfg.Seed),
 		answers: make(chan answer),
-		settled: map[int][]InstanceResult{},
+		settled: map[int][]power.InstanceResult{},
 		started: time.Now(),
 	}
 	if x.run.ScheduledAt.IsZero() {
@@ -94,7 +95,7 @@ func (x *run) describe() RunInfo {
 	return info
 }
 
-func (x *run) execute(ctx context.Context) Report {
+func (x *run) execute(ctx context.Context) power.Report {
 	x.cfg.Observer.RunStarted(x.info)
 	x.begin()
 	deadline := x.deadlineTimer()
@@ -144,7 +145,7 @@ func (x *run) restore() {
 			if i, ok := index[r.InstanceID]; ok && !x.roster.items[i].settled {
 				x.roster.items[i].adopt(r)
 				x.open--
-				if r.Outcome == OutcomeFailed {
+				if r.Outcome == power.OutcomeFailed {
 					x.failed++
 				}
 			}
@@ -336,7 +337,7 @@ func (a *answer) call(ctx context.Context, api API, r Run, ids []string) {
 	switch {
 	case a.job.priority != PriorityStart:
 		a.status, a.err = api.DescribeInstancesStatus(ctx, apiclient.StatusQuery{InstanceIDs: ids, PageSize: apiclient.MaxInstanceIDs})
-	case r.Action == ActionStop:
+	case r.Action == power.ActionStop:
 		a.power, a.err = api.StopInstances(ctx, ids, r.Force)
 	default:
 		a.power, a.err = api.StartInstances(ctx, ids)

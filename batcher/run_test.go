@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 func fleet(n int) []string {
@@ -41,7 +42,7 @@ func newBatcherAt(tb testing.TB, api API, perSecond float64) *Batcher {
 }
 
 func startRun(ids []string) Run {
-	return Run{RunID: "test", Action: ActionStart, Deadline: time.Now().Add(30 * time.Minute), Groups: []Group{{Name: "web", IDs: ids}}}
+	return Run{RunID: "test", Action: power.ActionStart, Deadline: time.Now().Add(30 * time.Minute), Groups: []Group{{Name: "web", IDs: ids}}}
 }
 
 func TestCleanFleetCostsOneStartAHundred(t *testing.T) {
@@ -76,7 +77,7 @@ func TestRefusedChunkGoesAgainWithoutItsBadIDs(t *testing.T) {
 		if g.Done != 98 || g.Failed != 2 {
 			t.Fatalf("done %d, failed %d: %+v", g.Done, g.Failed, g.Failures())
 		}
-		if f := g.Failures(); f[0].Reason != ReasonNotFound || f[0].Code != apiclient.CodeInstanceNotFound || f[1].Reason != ReasonRecycled || f[1].Code != "" {
+		if f := g.Failures(); f[0].Reason != power.ReasonNotFound || f[0].Code != string(apiclient.CodeInstanceNotFound) || f[1].Reason != power.ReasonRecycled || f[1].Code != "" {
 			t.Errorf("failures are %+v", f)
 		}
 		if len(api.starts) != 2 {
@@ -88,20 +89,20 @@ func TestRefusedChunkGoesAgainWithoutItsBadIDs(t *testing.T) {
 func TestCodeOfAChunkIsShownOnlyWhereItFitsTheReason(t *testing.T) {
 	for _, tc := range []struct {
 		code   apiclient.Code
-		reason Reason
+		reason power.Reason
 		shown  bool
 	}{
-		{apiclient.CodeInstanceNotFound, ReasonNotFound, true},
-		{apiclient.CodeInstanceNotFound, ReasonRecycled, false},
-		{apiclient.CodeInstanceRecycled, ReasonRecycled, true},
-		{apiclient.CodeInstanceRecycled, ReasonNotFound, false},
-		{apiclient.CodeInstanceNotStopped, ReasonNotFound, false},
-		{apiclient.CodeInstanceNotStopped, ReasonRecycled, false},
-		{apiclient.CodeInstanceNotStopped, ReasonWrongState, true},
-		{apiclient.CodeInstanceNotRunning, ReasonRejected, true},
-		{apiclient.CodeInstanceNotStopped, ReasonCancelled, false},
-		{apiclient.CodeSignatureFailure, ReasonAuth, true},
-		{"SOMETHING_ELSE", ReasonNotFound, true},
+		{apiclient.CodeInstanceNotFound, power.ReasonNotFound, true},
+		{apiclient.CodeInstanceNotFound, power.ReasonRecycled, false},
+		{apiclient.CodeInstanceRecycled, power.ReasonRecycled, true},
+		{apiclient.CodeInstanceRecycled, power.ReasonNotFound, false},
+		{apiclient.CodeInstanceNotStopped, power.ReasonNotFound, false},
+		{apiclient.CodeInstanceNotStopped, power.ReasonRecycled, false},
+		{apiclient.CodeInstanceNotStopped, power.ReasonWrongState, true},
+		{apiclient.CodeInstanceNotRunning, power.ReasonRejected, true},
+		{apiclient.CodeInstanceNotStopped, power.ReasonCancelled, false},
+		{apiclient.CodeSignatureFailure, power.ReasonAuth, true},
+		{"SOMETHING_ELSE", power.ReasonNotFound, true},
 	} {
 		it := item{code: tc.code, reason: tc.reason}
 		if got := it.explains() != ""; got != tc.shown {

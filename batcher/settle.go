@@ -5,6 +5,9 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 var errIncomplete = errors.New("the reply lists fewer instances than it counts")
@@ -14,7 +17,7 @@ func (x *run) settle(i int) {
 	it := &x.roster.items[i]
 	it.settled = true
 	x.open--
-	if it.outcome == OutcomeFailed {
+	if it.outcome == power.OutcomeFailed {
 		x.failed++
 	}
 	result := it.result()
@@ -60,10 +63,10 @@ func (x *run) settleRest() {
 		}
 		switch x.ended {
 		case endAuth:
-			it.fail(ReasonAuth)
+			it.fail(power.ReasonAuth)
 			it.code, it.requestID = x.denied.Code, x.denied.RequestID
 		case endCancelled:
-			it.fail(ReasonCancelled)
+			it.fail(power.ReasonCancelled)
 		default:
 			it.fail(it.unfinished(x.run.Action, x.failing))
 		}
@@ -82,8 +85,8 @@ func (x *run) unsettled(items []int) []int {
 	return open
 }
 
-func (x *run) report() Report {
-	r := Report{
+func (x *run) report() power.Report {
+	r := power.Report{
 		RunID: x.run.RunID, Schedule: x.run.Schedule, Action: x.run.Action,
 		ScheduledAt: x.run.ScheduledAt, StartedAt: x.started, FinishedAt: time.Now(), FirstRequestAt: x.firstRequest,
 	}
@@ -93,12 +96,12 @@ func (x *run) report() Report {
 	return r
 }
 
-func (x *run) groupReport(g rosterGroup) GroupReport {
-	report := GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: make([]InstanceResult, 0, len(g.members))}
+func (x *run) groupReport(g rosterGroup) power.GroupReport {
+	report := power.GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: make([]power.InstanceResult, 0, len(g.members))}
 	if g.err != nil {
 		report.Err = g.err.Error()
 	}
-	done := Outcomes(x.run.Action)
+	done := power.Outcomes(x.run.Action)
 	for _, i := range g.members {
 		result := x.roster.items[i].result()
 		switch result.Outcome {
@@ -115,9 +118,9 @@ func (x *run) groupReport(g rosterGroup) GroupReport {
 }
 
 // adopt takes a final outcome over from an earlier process.
-func (it *item) adopt(r InstanceResult) {
+func (it *item) adopt(r power.InstanceResult) {
 	it.settled = true
-	it.outcome, it.reason, it.code, it.state = r.Outcome, r.Reason, r.Code, r.State
+	it.outcome, it.reason, it.code, it.state = r.Outcome, r.Reason, apiclient.Code(r.Code), apiclient.State(r.State)
 	it.requestID, it.attempts, it.reachedAt = r.RequestID, r.Attempts, r.ReachedAt
 	if r.BootDuration > 0 {
 		it.taken, it.acceptedAt = true, r.ReachedAt.Add(-r.BootDuration)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // Several runs of one account, a hiccup and a throttle in the middle: together
@@ -32,7 +33,7 @@ func TestRunsShareOneBudget(t *testing.T) {
 		}
 		counted := &inFlightCounter{API: api}
 		budget := newTestBudget(t, perSecond, burst, inFlight)
-		run := func(ids []string) Report {
+		run := func(ids []string) power.Report {
 			b := newTestBatcher(t, counted)
 			b.cfg.Budget = budget
 			return b.Run(context.Background(), startRun(ids))

@@ -9,6 +9,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/internal/zecsim"
 )
 
@@ -50,17 +51,17 @@ func (c *checker) shape() {
 			c.complain("group %s: %d ids; total %d, results %d, sum %d+%d+%d", r.Group, len(want), r.Total, len(r.Results), r.Done, r.Already, r.Failed)
 			continue
 		}
-		counts := map[batcher.Outcome]int{}
+		counts := map[power.Outcome]int{}
 		for k, result := range r.Results {
 			if result.InstanceID != want[k] {
 				c.complain("group %s: id %d is %s, want %s", r.Group, k, result.InstanceID, want[k])
 			}
-			if !slices.Contains(batcher.Outcomes(c.w.s.action), result.Outcome) || (result.Outcome == batcher.OutcomeFailed) != slices.Contains(batcher.Reasons(), result.Reason) {
+			if !slices.Contains(power.Outcomes(c.w.s.action), result.Outcome) || (result.Outcome == power.OutcomeFailed) != slices.Contains(power.Reasons(), result.Reason) {
 				c.complain("%s: outcome %q, reason %q", result.InstanceID, result.Outcome, result.Reason)
 			}
 			counts[result.Outcome]++
 		}
-		outcomes := batcher.Outcomes(c.w.s.action)
+		outcomes := power.Outcomes(c.w.s.action)
 		if counts[outcomes[0]] != r.Done || counts[outcomes[1]] != r.Already || counts[outcomes[2]] != r.Failed {
 			c.complain("group %s: counts %d, %d, %d; outcomes %v", r.Group, r.Done, r.Already, r.Failed, counts)
 		}
@@ -85,7 +86,7 @@ func distinct(g batcher.Group) []string {
 // observers: what metrics and journal were told adds up to the report.
 func (c *checker) observers() {
 	for _, r := range c.w.report.Groups {
-		told := map[string]batcher.InstanceResult{}
+		told := map[string]power.InstanceResult{}
 		for _, result := range c.w.settled[r.Group] {
 			if _, twice := told[result.InstanceID]; twice {
 				c.complain("%s: settled twice", result.InstanceID)
@@ -104,12 +105,12 @@ func (c *checker) observers() {
 	if len(c.w.s.kills) == 0 && c.w.batches != c.w.starts {
 		c.complain("%d batches observed, %d sent", c.w.batches, c.w.starts)
 	}
-	if c.w.rejected > len(c.w.boots) || (c.w.rejected > 0) != c.has(batcher.ReasonAuth) { // once a process
-		c.complain("%d times told of rejected credentials; auth in the report: %v", c.w.rejected, c.has(batcher.ReasonAuth))
+	if c.w.rejected > len(c.w.boots) || (c.w.rejected > 0) != c.has(power.ReasonAuth) { // once a process
+		c.complain("%d times told of rejected credentials; auth in the report: %v", c.w.rejected, c.has(power.ReasonAuth))
 	}
 }
 
-func (c *checker) has(reason batcher.Reason) bool {
+func (c *checker) has(reason power.Reason) bool {
 	for _, g := range c.w.report.Groups {
 		for _, r := range g.Results {
 			if r.Reason == reason {
@@ -197,7 +198,7 @@ func (c *checker) instances() {
 	}
 }
 
-func (c *checker) instance(r batcher.InstanceResult, truth zecsim.InstanceTruth) string {
+func (c *checker) instance(r power.InstanceResult, truth zecsim.InstanceTruth) string {
 	accepted := truth.AcceptedStarts + truth.AcceptedStops
 	if most := c.w.s.attempts + c.w.unseen[r.InstanceID]; accepted > most {
 		return fmt.Sprintf("accepted %d times, at most %d allowed", accepted, most)
@@ -205,15 +206,15 @@ func (c *checker) instance(r batcher.InstanceResult, truth zecsim.InstanceTruth)
 	if accepted > 0 && truth.NeedlessStarts > 0 && !c.w.s.begunByOthers(r.InstanceID) {
 		return fmt.Sprintf("sent %d times while on its way", truth.NeedlessStarts)
 	}
-	if r.Outcome == batcher.OutcomeFailed {
+	if r.Outcome == power.OutcomeFailed {
 		return c.failure(r, truth)
 	}
 	return c.success(r, truth)
 }
 
-func (c *checker) success(r batcher.InstanceResult, truth zecsim.InstanceTruth) string {
+func (c *checker) success(r power.InstanceResult, truth zecsim.InstanceTruth) string {
 	switch r.Outcome {
-	case batcher.OutcomeStarted, batcher.OutcomeAlreadyRunning:
+	case power.OutcomeStarted, power.OutcomeAlreadyRunning:
 		if truth.FirstRunning.IsZero() || truth.FirstRunning.After(r.ReachedAt) {
 			return "was never RUNNING when it was reported so"
 		}
@@ -226,10 +227,10 @@ func (c *checker) success(r batcher.InstanceResult, truth zecsim.InstanceTruth) 
 	if len(c.w.s.kills) == 0 && r.Attempts < truth.AcceptedStarts+truth.AcceptedStops {
 		return "counts fewer attempts than were accepted"
 	}
-	if said := r.Outcome == batcher.OutcomeStarted || r.Outcome == batcher.OutcomeStopped; said && !mine && c.w.lost[r.InstanceID] == 0 && len(c.w.s.kills) == 0 {
+	if said := r.Outcome == power.OutcomeStarted || r.Outcome == power.OutcomeStopped; said && !mine && c.w.lost[r.InstanceID] == 0 && len(c.w.s.kills) == 0 {
 		return "was not started by this run, and is said to have been"
 	}
-	if said := r.Outcome == batcher.OutcomeStarted || r.Outcome == batcher.OutcomeStopped; mine && !said && len(c.w.s.kills) == 0 {
+	if said := r.Outcome == power.OutcomeStarted || r.Outcome == power.OutcomeStopped; mine && !said && len(c.w.s.kills) == 0 {
 		return "was started by this run, and called already there"
 	}
 	return ""
@@ -237,31 +238,31 @@ func (c *checker) success(r batcher.InstanceResult, truth zecsim.InstanceTruth) 
 
 // failure: the reason fits the truth, and nothing that could start is failed
 // without an excuse.
-func (c *checker) failure(r batcher.InstanceResult, truth zecsim.InstanceTruth) string {
+func (c *checker) failure(r power.InstanceResult, truth zecsim.InstanceTruth) string {
 	gone := slices.Contains([]apiclient.State{apiclient.StateRecycle, apiclient.StateRecycling, apiclient.StateReleasing, apiclient.StateCreateFailed}, truth.State)
 	cut := c.w.s.tight || !c.w.report.FinishedAt.Before(c.w.began.Add(c.w.s.deadline))
 	switch r.Reason {
-	case batcher.ReasonNotFound:
+	case power.ReasonNotFound:
 		if truth.State != zecsim.StateMissing {
 			return "exists"
 		}
-	case batcher.ReasonRecycled:
+	case power.ReasonRecycled:
 		if !gone {
 			return "is not recycled"
 		}
-	case batcher.ReasonAuth:
+	case power.ReasonAuth:
 		if !c.w.s.credBreak {
 			return "credentials were good"
 		}
 		return ""
-	case batcher.ReasonCancelled:
+	case power.ReasonCancelled:
 		if c.w.s.cancelAt == 0 {
 			return "nobody cancelled"
 		}
 		return ""
-	case batcher.ReasonInvalidRequest:
+	case power.ReasonInvalidRequest:
 		return "no request was invalid"
-	case batcher.ReasonBootFailed:
+	case power.ReasonBootFailed:
 		if c.mistaken(r.InstanceID) {
 			return ""
 		}
@@ -271,29 +272,29 @@ func (c *checker) failure(r batcher.InstanceResult, truth zecsim.InstanceTruth) 
 		if truth.AcceptedStarts+truth.AcceptedStops+c.w.lost[r.InstanceID] < c.w.s.attempts && !cut {
 			return "boot_failed with attempts left"
 		}
-	case batcher.ReasonThrottled:
+	case power.ReasonThrottled:
 		if !cut || c.w.s.sim.Limit == nil && !c.w.s.tight {
 			return "throttled, but there was time"
 		}
-	case batcher.ReasonAPIError:
+	case power.ReasonAPIError:
 		if !cut {
 			return "given up before the deadline"
 		}
 		if len(c.w.s.sim.Faults) == 0 {
 			return "the API never failed"
 		}
-	case batcher.ReasonWrongState:
+	case power.ReasonWrongState:
 		if !cut {
 			return "given up before the deadline"
 		}
-		if slices.Contains([]apiclient.State{"", apiclient.StateStopped, apiclient.StateRunning}, r.State) {
+		if slices.Contains([]string{"", string(apiclient.StateStopped), string(apiclient.StateRunning)}, r.State) {
 			return "is in no wrong state"
 		}
-	case batcher.ReasonRejected:
+	case power.ReasonRejected:
 		if !cut && !c.w.s.spec(r.InstanceID).Refuses {
 			return "nobody refused it"
 		}
-	case batcher.ReasonBootTimeout:
+	case power.ReasonBootTimeout:
 		if truth.AcceptedStarts+truth.AcceptedStops == 0 && !c.w.s.begunByOthers(r.InstanceID) {
 			return "never began to boot"
 		}
@@ -311,8 +312,8 @@ func (c *checker) mistaken(id string) bool {
 }
 
 // excuse: why an instance that could have started is not RUNNING.
-func (c *checker) excuse(r batcher.InstanceResult, truth zecsim.InstanceTruth) string {
-	if c.w.s.action != batcher.ActionStart || !truth.Startable || c.w.s.tight {
+func (c *checker) excuse(r power.InstanceResult, truth zecsim.InstanceTruth) string {
+	if c.w.s.action != power.ActionStart || !truth.Startable || c.w.s.tight {
 		return ""
 	}
 	id := r.InstanceID
@@ -320,7 +321,7 @@ func (c *checker) excuse(r batcher.InstanceResult, truth zecsim.InstanceTruth) s
 	case truth.StartsNeeded > c.w.s.attempts:
 	case truth.StartsNeeded > 1 && truth.AcceptedStarts+c.w.lost[id] >= c.w.s.attempts:
 		// It fell back, and starts of unknown fate used the rest up.
-	case truth.StartableFrom.After(c.w.began) && r.Reason == batcher.ReasonRejected:
+	case truth.StartableFrom.After(c.w.began) && r.Reason == power.ReasonRejected:
 		// It refused for a while, longer than its attempts lasted.
 	case !truth.StartableUntil.IsZero():
 		// It went away during the run.

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"zecpower/batcher"
 	"zecpower/internal/metrics"
+	"zecpower/internal/power"
 )
 
 // metrics: what a scrape of the last process says is what the report says.
@@ -31,7 +31,7 @@ func (c *checker) expectedSeries() (instances, failed, omitted map[string]float6
 	action := string(c.w.s.action)
 	for _, g := range c.w.report.Groups {
 		for k, n := range []int{g.Done, g.Already, g.Failed} {
-			instances[seriesKey(action, g.Group, string(batcher.Outcomes(c.w.s.action)[k]))] = float64(n)
+			instances[seriesKey(action, g.Group, string(power.Outcomes(c.w.s.action)[k]))] = float64(n)
 		}
 		named := g.Failures()
 		named = named[:min(len(named), metrics.MaxFailedInfo)]

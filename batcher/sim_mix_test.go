@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/internal/zecsim"
 )
 
@@ -52,14 +52,14 @@ func wanted() []string {
 	for _, kind := range zecsim.FaultKinds() {
 		want = append(want, "fault "+string(kind))
 	}
-	for _, action := range []batcher.Action{batcher.ActionStart, batcher.ActionStop} {
+	for _, action := range []power.Action{power.ActionStart, power.ActionStop} {
 		want = append(want, "action "+string(action))
-		for _, o := range batcher.Outcomes(action) {
+		for _, o := range power.Outcomes(action) {
 			want = append(want, "outcome "+string(o))
 		}
 	}
-	for _, reason := range batcher.Reasons() {
-		if reason != batcher.ReasonInvalidRequest { // no request is: see checker.failure
+	for _, reason := range power.Reasons() {
+		if reason != power.ReasonInvalidRequest { // no request is: see checker.failure
 			want = append(want, "reason "+string(reason))
 		}
 	}

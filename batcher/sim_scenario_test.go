@@ -8,6 +8,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/internal/zecsim"
 )
 
@@ -17,7 +18,7 @@ type scenario struct {
 	sim      zecsim.Options
 	specs    []zecsim.InstanceSpec // by position, as in sim.Fleet
 	groups   []batcher.Group
-	action   batcher.Action
+	action   power.Action
 	force    bool
 	deadline time.Duration
 	// tight deadlines may cut startable instances off; others may not.
@@ -47,7 +48,7 @@ func draw[T any](r *rand.Rand, choices ...T) T { return choices[r.IntN(len(choic
 
 func newScenario(seed uint64) *scenario {
 	r := rand.New(rand.NewPCG(seed, 0x5eed))
-	s := &scenario{seed: seed, action: batcher.ActionStart, deadline: time.Hour}
+	s := &scenario{seed: seed, action: power.ActionStart, deadline: time.Hour}
 	s.drawPolicy(r)
 	s.drawFleet(r)
 	s.drawGroups(r)
@@ -78,7 +79,7 @@ func (s *scenario) drawPolicy(r *rand.Rand) {
 		s.sim.StatusLag = between(r, 0, s.poll*9/10)
 	}
 	if chance(r, 0.1) {
-		s.action, s.force = batcher.ActionStop, chance(r, 0.5)
+		s.action, s.force = power.ActionStop, chance(r, 0.5)
 	}
 	s.sim.KeepRequests = true
 }
@@ -93,7 +94,7 @@ func (s *scenario) drawFleet(r *rand.Rand) {
 	for i := range s.specs {
 		if chance(r, odd) {
 			s.specs[i] = s.oddInstance(r)
-		} else if s.action == batcher.ActionStop {
+		} else if s.action == power.ActionStop {
 			s.specs[i].State = apiclient.StateRunning
 		}
 	}
@@ -136,7 +137,7 @@ func (s *scenario) oddInstance(r *rand.Rand) zecsim.InstanceSpec {
 // first look nobody can know that, so it may be sent in vain.
 func (s *scenario) begunByOthers(id string) bool {
 	state := s.spec(id).State
-	if s.action == batcher.ActionStop {
+	if s.action == power.ActionStop {
 		return state == apiclient.StateStopping
 	}
 	return state == apiclient.StateStarting || state == apiclient.StateBooting
@@ -160,7 +161,7 @@ func (s *scenario) clean() bool {
 	for _, g := range s.groups {
 		for _, id := range distinct(g) {
 			if state := s.spec(id).State; s.spec(id).Boot != zecsim.BootWorks || s.spec(id).BootFailures > 0 || s.spec(id).Refuses ||
-				state != "" && state != apiclient.StateRunning || (state == "") != (s.action == batcher.ActionStart) || s.spec(id).StateFor > 0 {
+				state != "" && state != apiclient.StateRunning || (state == "") != (s.action == power.ActionStart) || s.spec(id).StateFor > 0 {
 				return false
 			}
 		}

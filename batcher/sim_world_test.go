@@ -14,6 +14,7 @@ import (
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/metrics"
+	"zecpower/internal/power"
 	"zecpower/internal/zecsim"
 )
 
@@ -23,7 +24,7 @@ type world struct {
 	s      *scenario
 	sim    *zecsim.Simulator
 	began  time.Time
-	report batcher.Report
+	report power.Report
 	boots  []time.Time // when each process began
 	// metrics are those of the last process.
 	metrics *metrics.Metrics
@@ -43,16 +44,16 @@ type world struct {
 	unjournaled  map[string]int // accepted, and not in the journal yet
 
 	batches  int
-	settled  map[string][]batcher.InstanceResult // by group, as the observer was told
-	rejected int                                 // CredentialsRejected calls
-	afterEnd int                                 // power requests or looks after the report
+	settled  map[string][]power.InstanceResult // by group, as the observer was told
+	rejected int                               // CredentialsRejected calls
+	afterEnd int                               // power requests or looks after the report
 	ended    bool
 }
 
 // memoryJournal survives the processes of a world.
 type memoryJournal struct {
 	attempted map[string]map[string]int
-	settled   map[string][]batcher.InstanceResult
+	settled   map[string][]power.InstanceResult
 }
 
 // process is one life of the daemon. Once dead it can neither send nor write.
@@ -72,9 +73,9 @@ func simulate(t *testing.T, s *scenario) *world {
 	}
 	w := &world{
 		s: s, sim: sim, began: time.Now(),
-		journal: memoryJournal{attempted: map[string]map[string]int{}, settled: map[string][]batcher.InstanceResult{}},
+		journal: memoryJournal{attempted: map[string]map[string]int{}, settled: map[string][]power.InstanceResult{}},
 		lost:    map[string]int{}, unseen: map[string]int{}, pending: map[string]bool{}, unjournaled: map[string]int{},
-		settled: map[string][]batcher.InstanceResult{},
+		settled: map[string][]power.InstanceResult{},
 	}
 	dial, shut := sim.Pipe()
 	defer shut()
@@ -99,7 +100,7 @@ func simulate(t *testing.T, s *scenario) *world {
 }
 
 // live is one process from start to end; killAfter 0 lets it finish.
-func (w *world) live(t *testing.T, dial func(context.Context) (net.Conn, error), killAfter time.Duration) (batcher.Report, bool) {
+func (w *world) live(t *testing.T, dial func(context.Context) (net.Conn, error), killAfter time.Duration) (power.Report, bool) {
 	p := &process{w: w}
 	w.metrics = metrics.New()
 	client, err := apiclient.New(apiclient.Config{
@@ -366,7 +367,7 @@ func (p *process) Attempted(_, group string, ids []string) error {
 }
 
 // The journal and the observer both want Settled, so each has a type of its own.
-func (p *process) Settled(_ batcher.RunInfo, group string, results []batcher.InstanceResult) {
+func (p *process) Settled(_ batcher.RunInfo, group string, results []power.InstanceResult) {
 	if p.isDead() {
 		return
 	}
@@ -377,7 +378,7 @@ func (p *process) Settled(_ batcher.RunInfo, group string, results []batcher.Ins
 
 type processJournal struct{ *process }
 
-func (p processJournal) Settled(_, group string, results []batcher.InstanceResult) error {
+func (p processJournal) Settled(_, group string, results []power.InstanceResult) error {
 	time.Sleep(p.w.s.journalTakes)
 	if p.isDead() {
 		return nil
@@ -408,4 +409,4 @@ func (p *process) CredentialsRejected(batcher.RunInfo, error) {
 }
 
 func (p *process) Progressed(batcher.RunInfo, batcher.Progress) {}
-func (p *process) RunFinished(batcher.RunInfo, batcher.Report)  {}
+func (p *process) RunFinished(batcher.RunInfo, power.Report)    {}

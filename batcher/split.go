@@ -1,6 +1,9 @@
 package batcher
 
-import "zecpower/apiclient"
+import (
+	"zecpower/apiclient"
+	"zecpower/internal/power"
+)
 
 // split follows a chunk that was refused for itself rather than for an instance
 // in it. Its halves tell whether the request is at fault, which no further
@@ -59,10 +62,10 @@ func (x *run) failInvalid(items []int, e *apiclient.Error) {
 	for _, i := range items {
 		x.roster.items[i].code, x.roster.items[i].requestID = e.Code, e.RequestID
 	}
-	x.failAll(items, ReasonInvalidRequest)
+	x.failAll(items, power.ReasonInvalidRequest)
 }
 
-func (x *run) failAll(items []int, reason Reason) {
+func (x *run) failAll(items []int, reason power.Reason) {
 	for _, i := range items {
 		if it := &x.roster.items[i]; !it.settled {
 			it.fail(reason)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // item is what a run knows of one instance. Its run's goroutine owns it.
@@ -44,8 +45,8 @@ type item struct {
 	code       apiclient.Code  // of the last refusal
 	requestID  string          // of the last request that did something to it
 
-	outcome   Outcome
-	reason    Reason
+	outcome   power.Outcome
+	reason    power.Reason
 	reachedAt time.Time
 }
 
@@ -61,26 +62,26 @@ const (
 )
 
 // standingOf reads a state. Names that are not known count as busy.
-func standingOf(a Action, s apiclient.State) standing {
+func standingOf(a power.Action, s apiclient.State) standing {
 	switch s {
 	case apiclient.StateRecycle, apiclient.StateRecycling, apiclient.StateReleasing, apiclient.StateCreateFailed:
 		return standingGone
 	case apiclient.StateRunning:
-		if a == ActionStart {
+		if a == power.ActionStart {
 			return standingThere
 		}
 		return standingReady
 	case apiclient.StateStopped:
-		if a == ActionStart {
+		if a == power.ActionStart {
 			return standingReady
 		}
 		return standingThere
 	case apiclient.StateStarting, apiclient.StateBooting:
-		if a == ActionStart {
+		if a == power.ActionStart {
 			return standingOnWay
 		}
 	case apiclient.StateStopping:
-		if a == ActionStop {
+		if a == power.ActionStop {
 			return standingOnWay
 		}
 	}
@@ -99,7 +100,7 @@ const (
 
 // rules are the parts of Config that decide about one instance.
 type rules struct {
-	action      Action
+	action      power.Action
 	attempts    int
 	bootTimeout time.Duration
 	// lag is how long a state may trail an accepted start: until then STOPPED
@@ -130,7 +131,7 @@ func (ru rules) see(it *item, state apiclient.State, present bool, asked, now ti
 	case standingReady:
 		return ru.ready(it, asked)
 	case standingGone:
-		return it.fail(ReasonRecycled)
+		return it.fail(power.ReasonRecycled)
 	}
 	return nextWatch
 }
@@ -143,7 +144,7 @@ func (it *item) absent() next {
 		it.missing = true
 		return nextWatch
 	}
-	return it.fail(ReasonNotFound)
+	return it.fail(power.ReasonNotFound)
 }
 
 // accept notes a start that the API took.
@@ -153,7 +154,7 @@ func (it *item) accept(now time.Time) {
 }
 
 // refuse notes a start that the API refused to this very instance.
-func (it *item) refuse(action Action) {
+func (it *item) refuse(action power.Action) {
 	it.listed = true
 	it.vouched = it.vouched || (it.state != "" && standingOf(action, it.state) == standingReady)
 }
@@ -170,13 +171,13 @@ func (it *item) acquit() {
 	it.code = ""
 }
 
-func (it *item) fail(reason Reason) next {
-	it.outcome, it.reason = OutcomeFailed, reason
+func (it *item) fail(reason power.Reason) next {
+	it.outcome, it.reason = power.OutcomeFailed, reason
 	return nextSettle
 }
 
 func (ru rules) there(it *item, now time.Time) next {
-	done := Outcomes(ru.action)
+	done := power.Outcomes(ru.action)
 	it.outcome, it.reachedAt = done[1], now
 	if it.taken {
 		it.outcome = done[0]
@@ -197,7 +198,7 @@ func (ru rules) onWay(it *item, now time.Time) next {
 	}
 	it.booting, it.onWay = true, true
 	if now.Sub(it.acceptedAt) >= ru.bootTimeout {
-		return it.fail(ReasonBootTimeout)
+		return it.fail(power.ReasonBootTimeout)
 	}
 	return nextWatch
 }
@@ -242,44 +243,44 @@ func (ru rules) again(it *item) next {
 	case used < ru.attempts:
 		return nextSend
 	case it.fallen > 0:
-		return it.fail(ReasonBootFailed)
+		return it.fail(power.ReasonBootFailed)
 	case !it.vouched:
 		return nextSend
 	}
-	return it.fail(ReasonRejected)
+	return it.fail(power.ReasonRejected)
 }
 
 // unfinished is the reason of an instance that has no outcome when its run
 // ends. failing says that the API was then failing altogether.
-func (it *item) unfinished(action Action, failing bool) Reason {
+func (it *item) unfinished(action power.Action, failing bool) power.Reason {
 	switch {
 	case it.trouble == apiclient.ClassThrottled:
-		return ReasonThrottled
+		return power.ReasonThrottled
 	case it.trouble != "":
-		return ReasonAPIError
+		return power.ReasonAPIError
 	case it.booting:
-		return ReasonBootTimeout
+		return power.ReasonBootTimeout
 	case it.state != "" && standingOf(action, it.state) == standingBusy:
-		return ReasonWrongState
+		return power.ReasonWrongState
 	case it.fallen > 0:
-		return ReasonBootFailed
+		return power.ReasonBootFailed
 	case it.rejected > 0 || it.listed:
-		return ReasonRejected
+		return power.ReasonRejected
 	case failing || it.losses > 0:
-		return ReasonAPIError
+		return power.ReasonAPIError
 	}
-	return ReasonThrottled
+	return power.ReasonThrottled
 }
 
 // result words the item for the report.
-func (it *item) result() InstanceResult {
-	r := InstanceResult{
+func (it *item) result() power.InstanceResult {
+	r := power.InstanceResult{
 		InstanceID: it.id, Outcome: it.outcome, Reason: it.reason,
-		State: it.state, RequestID: it.requestID, Attempts: it.attempts, ReachedAt: it.reachedAt,
+		State: string(it.state), RequestID: it.requestID, Attempts: it.attempts, ReachedAt: it.reachedAt,
 	}
-	if it.outcome == OutcomeFailed {
-		r.Code = it.explains()
-		if it.reason == ReasonNotFound {
+	if it.outcome == power.OutcomeFailed {
+		r.Code = string(it.explains())
+		if it.reason == power.ReasonNotFound {
 			r.State = ""
 		}
 		return r
@@ -296,11 +297,11 @@ func (it *item) explains() apiclient.Code {
 	fits := true
 	switch it.code {
 	case apiclient.CodeInstanceNotFound:
-		fits = it.reason == ReasonNotFound
+		fits = it.reason == power.ReasonNotFound
 	case apiclient.CodeInstanceRecycled:
-		fits = it.reason == ReasonRecycled
+		fits = it.reason == power.ReasonRecycled
 	case apiclient.CodeInstanceNotStopped, apiclient.CodeInstanceNotRunning:
-		fits = it.reason == ReasonWrongState || it.reason == ReasonRejected
+		fits = it.reason == power.ReasonWrongState || it.reason == power.ReasonRejected
 	}
 	if !fits {
 		return ""

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // journalOf counts what a run's journal is told.
@@ -20,7 +21,7 @@ func (j journalOf) Attempted(_, _ string, ids []string) error {
 	return nil
 }
 
-func (j journalOf) Settled(_, _ string, results []InstanceResult) error {
+func (j journalOf) Settled(_, _ string, results []power.InstanceResult) error {
 	for _, r := range results {
 		j.settled[r.InstanceID]++
 	}
@@ -83,7 +84,7 @@ func TestRefusalBeforeAnAcceptedStartIsForgotten(t *testing.T) {
 		}
 		api.bootTime = time.Hour
 		f := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1))).Groups[0].Failures()[0]
-		if f.Reason != ReasonBootTimeout || f.Code != "" {
+		if f.Reason != power.ReasonBootTimeout || f.Code != "" {
 			t.Errorf("%s with code %q", f.Reason, f.Code)
 		}
 	})

@@ -5,26 +5,27 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"zecpower/internal/power"
 )
 
 type quiet struct{}
 
 func (quiet) RunStarted(Firing)                         {}
-func (quiet) RunFinished(Firing, Result, time.Duration) {}
+func (quiet) RunFinished(Firing, RunEnd, time.Duration) {}
 func (quiet) RunSuspended(Firing)                       {}
 func (quiet) RunMissed(Missed)                          {}
 func (quiet) RunSkipped(Skipped)                        {}
 func (quiet) ClockStepped(time.Duration)                {}
 func (quiet) NextRun(string, time.Time)                 {}
 func (quiet) LastRun(string, LastRun)                   {}
-func (quiet) Decided(RoundStats)                        {}
 func (quiet) LedgerFailed(string, error)                {}
 
 type forgetful struct{}
 
 func (forgetful) Load(time.Time) (State, error)          { return State{}, nil }
 func (forgetful) Decide(Round) ([]string, error)         { return nil, nil }
-func (forgetful) Finish(Firing, Result, time.Time) error { return nil }
+func (forgetful) Finish(Firing, RunEnd, time.Time) error { return nil }
 
 // handClock is moved by hand, wall and monotonic part together.
 type handClock struct{ reading Reading }
@@ -45,7 +46,7 @@ func benchLoop(b *testing.B, spec string) (*Loop, *handClock) {
 	clock := &handClock{Reading{Wall: at("05 00:00")}}
 	loop, err := New(Config{
 		Schedules: schedules, Ledger: forgetful{}, Observer: quiet{}, Clock: clock,
-		Run: func(context.Context, Firing) Result { return Result{Outcome: OutcomeOK} },
+		Run: func(context.Context, Firing) RunEnd { return RunEnd{Result: power.ResultOK} },
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"slices"
 	"time"
+
+	"zecpower/internal/power"
 )
 
 // Verdict is what was decided about a nominal time.
@@ -59,7 +61,7 @@ func MissedReasons() []MissedReason {
 // UTC day that share their fate without running.
 type Decision struct {
 	Schedule string
-	Action   string
+	Action   power.Action
 	Groups   []string
 	Verdict  Verdict
 	Nominal  time.Time // the first of the stretch
@@ -329,7 +331,7 @@ func (s *Schedule) deadline(runAt time.Time) time.Time {
 // that it missed meanwhile. A pause is: what it kept from running must not burst
 // out when it is lifted while the daemon is down.
 func (s *Schedule) spec() string {
-	spec := s.Timetable.String() + "\n" + s.Zone.String() + "\n" + s.Action
+	spec := s.Timetable.String() + "\n" + s.Zone.String() + "\n" + string(s.Action)
 	if s.Paused {
 		spec += pausedMark
 	}

@@ -15,7 +15,7 @@ type Config struct {
 	// Run makes one run and returns when it is over. It is called from its own
 	// goroutine, never twice for one RunID in a process, and obeys ctx and the
 	// firing's deadline itself; ctx ends a minute after the deadline at the latest.
-	Run      func(ctx context.Context, f Firing) Result
+	Run      func(ctx context.Context, f Firing) RunEnd
 	Ledger   Ledger
 	Observer Observer
 	// Clock is the machine's own where nil.
@@ -209,12 +209,11 @@ func (l *Loop) round() {
 	if l.starting {
 		l.tellAll()
 	}
-	decided := l.reconcile(s)
+	l.reconcile(s)
 	l.applyReload(now)
 	l.settle(reading)
 	l.starting = false
 	l.before = reading
-	l.cfg.Observer.Decided(RoundStats{Took: l.cfg.Clock.Read().Monotonic - reading.Monotonic, Decisions: decided})
 	l.cfg.Alive()
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"zecpower/internal/power"
 	"zecpower/scheduler/calendar"
 )
 
@@ -113,7 +114,7 @@ func TestStoppedInMidRunIsResumed(t *testing.T) {
 func TestStoppedWhenEverythingWasDoneIsNotResumed(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
 		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
-		w.cut = OutcomeOK
+		w.cut = power.ResultOK
 		s := mustSchedule(t, "s", "45 7 * * *")
 		w.start(s)
 		w.until("05 07:50")
@@ -579,7 +580,7 @@ func TestPanicInARunIsReportedAndWedgesNothing(t *testing.T) {
 }
 
 func TestPanicCarriesItsStack(t *testing.T) {
-	l := &Loop{cfg: Config{Run: func(context.Context, Firing) Result { panic("boom") }}}
+	l := &Loop{cfg: Config{Run: func(context.Context, Firing) RunEnd { panic("boom") }}}
 	r := l.call(t.Context(), Firing{}, time.Time{})
 	var p *PanicError
 	if !errors.As(r.Err, &p) || !strings.Contains(string(p.Stack), "loop_test.go") || !strings.Contains(r.Err.Error(), "boom") {
@@ -621,7 +622,7 @@ func TestFailingLedgerStillPowersOn(t *testing.T) {
 				t.Errorf("fault %d: still failing: %v", f, w.loop.Snapshot().Ledger)
 			}
 			for _, c := range w.calls {
-				if r := w.ledger.runs[c.RunID]; r == nil || r.outcome != OutcomeOK {
+				if r := w.ledger.runs[c.RunID]; r == nil || r.result != power.ResultOK {
 					t.Errorf("fault %d: %s was not recorded once the ledger was back: %+v", f, c.RunID, r)
 				}
 			}
@@ -706,7 +707,7 @@ func TestManyEndsAtOnceShareARound(t *testing.T) {
 		}
 		loop, err := New(Config{
 			Schedules: schedules, Run: w.run(0), Ledger: &session{memoryLedger: w.ledger}, Observer: events{w}, Clock: w.clock,
-			Alive: func() { time.Sleep(time.Millisecond) }, // what tells the world how it goes takes its time
+			Alive: func() { w.countRound(); time.Sleep(time.Millisecond) }, // a round takes its time
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -741,7 +742,7 @@ func TestReloadBeforeRun(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	run := func(context.Context, Firing) Result { return Result{} }
+	run := func(context.Context, Firing) RunEnd { return RunEnd{} }
 	s := mustSchedule(t, "s", "@daily")
 	for name, cfg := range map[string]Config{
 		"no run function":  {Ledger: &session{}, Observer: events{}},

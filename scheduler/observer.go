@@ -1,6 +1,10 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"zecpower/internal/power"
+)
 
 // Observer is told what the loop does, as it does it. Every call comes from
 // the goroutine of Loop.Run, so calls never overlap, and a slow observer
@@ -9,7 +13,7 @@ type Observer interface {
 	// RunStarted precedes the call of the run function.
 	RunStarted(f Firing)
 	// RunFinished follows it; took is measured on the monotonic clock.
-	RunFinished(f Firing, r Result, took time.Duration)
+	RunFinished(f Firing, r RunEnd, took time.Duration)
 	// RunSuspended: the daemon stops in mid-run; the next start resumes it.
 	RunSuspended(f Firing)
 	// RunMissed: nominal times that will not run though they were due.
@@ -24,8 +28,6 @@ type Observer interface {
 	// LastRun: how a schedule last ended. Comes at start-up for every schedule
 	// that the ledger remembers, then after each run.
 	LastRun(schedule string, last LastRun)
-	// Decided ends each round.
-	Decided(r RoundStats)
 	// LedgerFailed: op was not, or may not have been, recorded. The fleet is
 	// powered on regardless, and the loop tries to record it again each round.
 	LedgerFailed(op string, err error)
@@ -52,19 +54,13 @@ type Skipped struct {
 	Calendar string  // of VerdictExcluded
 }
 
-// RoundStats describes one decision round.
-type RoundStats struct {
-	Took      time.Duration // the ledger's part included
-	Decisions int
-}
-
 // LastRun is how a schedule's newest finished run ended.
 type LastRun struct {
 	RunID       string
 	Nominal     time.Time
 	FinishedAt  time.Time
-	Outcome     Outcome
-	LastSuccess time.Time // when a run of the schedule last finished with OutcomeOK; zero: never
+	Result      power.Result
+	LastSuccess time.Time // when a run of the schedule last finished with power.ResultOK; zero: never
 }
 
 // Observers fans out to several observers, in order.
@@ -78,7 +74,7 @@ func (os Observers) RunStarted(f Firing) {
 }
 
 // RunFinished implements Observer.
-func (os Observers) RunFinished(f Firing, r Result, took time.Duration) {
+func (os Observers) RunFinished(f Firing, r RunEnd, took time.Duration) {
 	for _, o := range os {
 		o.RunFinished(f, r, took)
 	}
@@ -123,13 +119,6 @@ func (os Observers) NextRun(schedule string, at time.Time) {
 func (os Observers) LastRun(schedule string, last LastRun) {
 	for _, o := range os {
 		o.LastRun(schedule, last)
-	}
-}
-
-// Decided implements Observer.
-func (os Observers) Decided(r RoundStats) {
-	for _, o := range os {
-		o.Decided(r)
 	}
 }
 

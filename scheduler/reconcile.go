@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"zecpower/internal/power"
 )
 
 // plan is what a round makes of one slot.
@@ -18,10 +20,10 @@ type plan struct {
 // reconcile decides every nominal time that has come, records that, and begins
 // what is to begin: in this order, so that a run is durable before its first
 // request leaves. shared is what all situations have in common.
-func (l *Loop) reconcile(shared situation) (decided int) {
+func (l *Loop) reconcile(shared situation) {
 	slots := l.take(shared.now)
 	if len(slots) == 0 {
-		return 0
+		return
 	}
 	plans := make([]plan, len(slots))
 	round := Round{At: shared.now}
@@ -39,7 +41,6 @@ func (l *Loop) reconcile(shared situation) (decided int) {
 	for _, p := range plans {
 		l.apply(p, held, shared.now)
 	}
-	return len(round.Decisions)
 }
 
 func (p *plan) addTo(r *Round) {
@@ -214,9 +215,9 @@ func (s *slot) drop(runID string) {
 func (s *slot) finish(e ended) {
 	last := LastRun{
 		RunID: e.firing.RunID, Nominal: e.firing.Nominal, FinishedAt: e.at,
-		Outcome: e.result.Outcome, LastSuccess: s.last.LastSuccess,
+		Result: e.result.Result, LastSuccess: s.last.LastSuccess,
 	}
-	if last.Outcome == OutcomeOK {
+	if last.Result == power.ResultOK {
 		last.LastSuccess = e.at
 	}
 	s.last = last

@@ -23,7 +23,7 @@ type Ledger interface {
 	// record of its nominal time; one that has ended stays ended.
 	Decide(r Round) (held []string, err error)
 	// Finish records the end of a run, claimed or not.
-	Finish(f Firing, r Result, at time.Time) error
+	Finish(f Firing, r RunEnd, at time.Time) error
 }
 
 // State is what a ledger remembers.

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"zecpower/internal/power"
 )
 
 // Firing is one run to be made. It is a value: nobody changes it once it is handed out.
 type Firing struct {
 	RunID    string // see RunID
 	Schedule string
-	Action   string
+	Action   power.Action
 	Groups   []string
 	Nominal  time.Time // when the schedule says
 	RunAt    time.Time // when it begins: nominal time and jitter, or later where it had to wait
@@ -36,21 +38,11 @@ func RunID(schedule string, nominal time.Time) string {
 	return schedule + "/" + nominal.UTC().Format(time.RFC3339)
 }
 
-// Outcome sums a run up.
-type Outcome string
-
-// The outcomes of a run: the batcher's results.
-const (
-	OutcomeOK      Outcome = "ok"      // no instance failed
-	OutcomePartial Outcome = "partial" // some did
-	OutcomeFailed  Outcome = "failed"  // all did, or the run could not be made
-)
-
-// Result is how a run ended.
-type Result struct {
-	Outcome Outcome
-	Err     error // why the run as a whole failed, if it did; a *PanicError after a panic
-	Report  any   // handed to the ledger as it is: batcher.Report
+// RunEnd is how a run ended.
+type RunEnd struct {
+	Result power.Result
+	Err    error         // why the run as a whole failed, if it did; a *PanicError after a panic
+	Report *power.Report // what became of its instances; nil where it did not come to that
 }
 
 // PanicError is a panic of the run function.
@@ -70,7 +62,7 @@ const overrun = time.Minute
 // ended is a run function's return, on its way to the loop.
 type ended struct {
 	firing    Firing
-	result    Result
+	result    RunEnd
 	at        time.Time
 	took      time.Duration
 	suspended bool  // cut short by a stop of the daemon: left open for the next start
@@ -84,7 +76,7 @@ func (l *Loop) execute(ctx context.Context, f Firing) {
 	end := l.cfg.Clock.Read()
 	e.at, e.took = end.Wall, end.Monotonic-begin.Monotonic
 	// A cut run that still got everything done has nothing left to resume.
-	e.suspended = ctx.Err() != nil && e.result.Outcome != OutcomeOK
+	e.suspended = ctx.Err() != nil && e.result.Result != power.ResultOK
 	if !e.suspended {
 		e.unwritten = l.cfg.Ledger.Finish(f, e.result, e.at)
 	}
@@ -92,10 +84,10 @@ func (l *Loop) execute(ctx context.Context, f Firing) {
 }
 
 // call runs the run function, a panic turned into a result.
-func (l *Loop) call(ctx context.Context, f Firing, now time.Time) (r Result) {
+func (l *Loop) call(ctx context.Context, f Firing, now time.Time) (r RunEnd) {
 	defer func() {
 		if v := recover(); v != nil {
-			r = Result{Outcome: OutcomeFailed, Err: &PanicError{Value: v, Stack: debug.Stack()}}
+			r = RunEnd{Result: power.ResultFailed, Err: &PanicError{Value: v, Stack: debug.Stack()}}
 		}
 	}()
 	if !f.Deadline.IsZero() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"zecpower/internal/power"
 	"zecpower/scheduler/calendar"
 	"zecpower/scheduler/cron"
 )
@@ -36,7 +37,7 @@ type Schedule struct {
 	Name      string          // unique in a configuration; part of every run's key
 	Timetable *cron.Timetable // its nominal times
 	Zone      *time.Location  // the zone that Timetable was parsed with; calendar dates are dates there
-	Action    string          // handed to the runner as it is
+	Action    power.Action    // handed to the runner as it is
 	Groups    []string        // handed to the runner as they are, in order
 
 	Exclude []*calendar.Calendar // a nominal time on such a local date does not run …

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"zecpower/internal/power"
 )
 
 // settableClock is a clock whose wall part can be set; its monotonic part is the
@@ -73,11 +75,11 @@ type memoryLedger struct {
 
 type memoryRun struct {
 	firing  Firing
-	verdict Verdict // VerdictOverlap and so on once abandoned
-	outcome Outcome // once finished
+	verdict Verdict      // VerdictOverlap and so on once abandoned
+	result  power.Result // once finished
 }
 
-func (r *memoryRun) open() bool { return r.verdict == "" && r.outcome == "" }
+func (r *memoryRun) open() bool { return r.verdict == "" && r.result == "" }
 
 func newMemoryLedger() *memoryLedger {
 	return &memoryLedger{
@@ -189,10 +191,10 @@ func (s *session) run(f Firing) *memoryRun {
 	return s.runs[f.RunID]
 }
 
-func (s *session) Finish(f Firing, r Result, at time.Time) error {
+func (s *session) Finish(f Firing, r RunEnd, at time.Time) error {
 	return s.write("finish", func() {
-		s.run(f).outcome = r.Outcome
-		s.last[f.Schedule] = LastRun{RunID: f.RunID, Nominal: f.Nominal, FinishedAt: at, Outcome: r.Outcome}
+		s.run(f).result = r.Result
+		s.last[f.Schedule] = LastRun{RunID: f.RunID, Nominal: f.Nominal, FinishedAt: at, Result: r.Result}
 	})
 }
 
@@ -210,8 +212,8 @@ func (e events) add(format string, args ...any) {
 
 func (e events) RunStarted(Firing) {}
 
-func (e events) RunFinished(f Firing, r Result, took time.Duration) {
-	e.add("finished %s %s after %s", f.RunID, r.Outcome, took)
+func (e events) RunFinished(f Firing, r RunEnd, took time.Duration) {
+	e.add("finished %s %s after %s", f.RunID, r.Result, took)
 }
 
 func (e events) RunSuspended(f Firing) { e.add("suspended %s", f.RunID) }
@@ -234,12 +236,6 @@ func (e events) NextRun(schedule string, at time.Time) {
 }
 func (e events) LastRun(string, LastRun) {}
 
-func (e events) Decided(RoundStats) {
-	e.world.mu.Lock()
-	defer e.world.mu.Unlock()
-	e.world.rounds++
-}
-
 func (e events) LedgerFailed(op string, err error) { e.add("ledger: %s: %v", op, err) }
 
 // call is one call of the run function.
@@ -257,7 +253,7 @@ type world struct {
 	clock   *settableClock
 	ledger  *memoryLedger
 	runFor  func(Firing) time.Duration
-	cut     Outcome // of a run whose context ends before it has had its time
+	cut     power.Result // of a run whose context ends before it has had its time
 	process int
 	loop    *Loop
 	sess    *session
@@ -278,7 +274,7 @@ type world struct {
 func newWorld(t testing.TB, now string) *world {
 	return &world{
 		t: t, clock: newSettableClock(at(now)), ledger: newMemoryLedger(), covered: map[string][]stretch{}, next: map[string]time.Time{}, going: map[string]int{},
-		runFor: func(Firing) time.Duration { return time.Minute }, cut: OutcomePartial,
+		runFor: func(Firing) time.Duration { return time.Minute }, cut: power.ResultPartial,
 	}
 }
 
@@ -289,8 +285,8 @@ func (w *world) cover(schedule string, from, until time.Time) {
 }
 
 // run is the run function: it takes its time and obeys its context.
-func (w *world) run(process int) func(context.Context, Firing) Result {
-	return func(ctx context.Context, f Firing) Result {
+func (w *world) run(process int) func(context.Context, Firing) RunEnd {
+	return func(ctx context.Context, f Firing) RunEnd {
 		w.mu.Lock()
 		w.calls = append(w.calls, call{f, process, w.clock.now()})
 		if w.going[f.Schedule]++; w.going[f.Schedule] > 1 && f.Schedule != "allows" {
@@ -309,11 +305,18 @@ func (w *world) run(process int) func(context.Context, Firing) Result {
 		}
 		select {
 		case <-ctx.Done():
-			return Result{Outcome: w.cut, Err: ctx.Err()}
+			return RunEnd{Result: w.cut, Err: ctx.Err()}
 		case <-time.After(d):
-			return Result{Outcome: OutcomeOK}
+			return RunEnd{Result: power.ResultOK}
 		}
 	}
+}
+
+// countRound is called at the end of each round.
+func (w *world) countRound() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rounds++
 }
 
 func (w *world) start(schedules ...Schedule) {
@@ -321,7 +324,7 @@ func (w *world) start(schedules ...Schedule) {
 	w.process++
 	w.sess = &session{memoryLedger: w.ledger}
 	loop, err := New(Config{
-		Schedules: schedules, Run: w.run(w.process), Ledger: w.sess, Observer: Observers{events{w}}, Clock: w.clock,
+		Schedules: schedules, Run: w.run(w.process), Ledger: w.sess, Observer: Observers{events{w}}, Clock: w.clock, Alive: w.countRound,
 	})
 	if err != nil {
 		w.t.Fatal(err)

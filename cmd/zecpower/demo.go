@@ -20,6 +20,7 @@ import (
 	"zecpower/internal/app"
 	"zecpower/internal/config"
 	"zecpower/internal/logging"
+	"zecpower/internal/power"
 	"zecpower/internal/zecsim"
 	"zecpower/scheduler"
 )
@@ -164,7 +165,7 @@ func (h *host) runDemo(ctx context.Context, dir string, cfg *config.Config, due 
 	if err != nil {
 		return err
 	}
-	finished := make(chan batcher.Report, 1)
+	finished := make(chan power.Report, 1)
 	address := make(chan net.Addr, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -180,7 +181,7 @@ func (h *host) runDemo(ctx context.Context, dir string, cfg *config.Config, due 
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.Run(ctx) }()
-	var report batcher.Report
+	var report power.Report
 	select {
 	case report = <-finished:
 	case err := <-stopped:
@@ -200,7 +201,7 @@ func errOr(err, otherwise error) error {
 }
 
 // showDemo prints what a person on call would look at.
-func (h *host) showDemo(ctx context.Context, r batcher.Report, web net.Addr) error {
+func (h *host) showDemo(ctx context.Context, r power.Report, web net.Addr) error {
 	fmt.Fprintln(h.stdout)
 	if err := printReportTable(h.stdout, r, h.colours()); err != nil {
 		return err
@@ -257,11 +258,11 @@ func (c shiftedClock) Read() scheduler.Reading {
 // reportTo hands the first report on.
 type reportTo struct {
 	batcher.Quiet
-	finished chan<- batcher.Report
+	finished chan<- power.Report
 }
 
 // RunFinished implements batcher.Observer.
-func (o reportTo) RunFinished(_ batcher.RunInfo, r batcher.Report) {
+func (o reportTo) RunFinished(_ batcher.RunInfo, r power.Report) {
 	select {
 	case o.finished <- r:
 	default:

@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"zecpower/batcher"
 	"zecpower/internal/app"
 	"zecpower/internal/ledger"
+	"zecpower/internal/power"
 	"zecpower/internal/web"
 )
 
@@ -155,7 +155,7 @@ func printHistory(w io.Writer, entries []ledger.Entry, instance string) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "NOMINAL TIME\tSCHEDULE\tACTION\tWHAT BECAME OF IT")
 	for _, e := range entries {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", e.NominalTime.Local().Format(tableTime), e.Schedule, dash(e.Action), became(e, instance))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", e.NominalTime.Local().Format(tableTime), e.Schedule, dash(string(e.Action)), became(e, instance))
 		if instance != "" {
 			continue
 		}
@@ -245,8 +245,8 @@ func errorWords(e ledger.Entry) string {
 }
 
 // doneWord is what an action did.
-func doneWord(action string) string {
-	if action == string(batcher.ActionStop) {
+func doneWord(action power.Action) string {
+	if action == power.ActionStop {
 		return stopWords.done
 	}
 	return startWords.done
@@ -259,7 +259,7 @@ func instanceWords(e ledger.Entry) string {
 		return "no word of it in this run" + errorWords(e)
 	case i.Outcome == "":
 		return fmt.Sprintf("no outcome: the run has not ended (%s accepted)", count(i.Attempts, "request"))
-	case i.Outcome != batcher.OutcomeFailed:
+	case i.Outcome != power.OutcomeFailed:
 		if i.ReachedAt.IsZero() {
 			return string(i.Outcome)
 		}

@@ -1,6 +1,6 @@
 package main
 
-import "zecpower/batcher"
+import "zecpower/internal/power"
 
 // palette colours what a person should not miss; false leaves all text plain.
 type palette bool
@@ -20,8 +20,8 @@ const (
 
 func (p palette) bad(text string) string { return p.in(boldRed, text) }
 
-func (p palette) result(r batcher.Result) string {
-	if r == batcher.ResultOK {
+func (p palette) result(r power.Result) string {
+	if r == power.ResultOK {
 		return p.in(boldGreen, string(r))
 	}
 	return p.bad(string(r))

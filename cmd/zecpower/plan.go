@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
 // planJSON is `--dry-run --output json`.
 type planJSON struct {
-	Action   batcher.Action  `json:"action"`
+	Action   power.Action    `json:"action"`
 	Requests int             `json:"requests"`
 	Groups   []planGroupJSON `json:"groups"`
 }
@@ -32,7 +33,7 @@ func printPlan(w io.Writer, p batcher.Plan, output string) error {
 	for _, g := range p.Groups {
 		fmt.Fprintf(w, "group %s: %s%s\n", g.Group, count(len(g.Chunks), "chunk"), duplicates(g.Duplicates))
 		for i, chunk := range g.Chunks {
-			fmt.Fprintf(w, "  %s %d: %s, %s\n", p.Action.APIAction(), i+1, count(len(chunk), "instance"), span(chunk))
+			fmt.Fprintf(w, "  %s %d: %s, %s\n", batcher.APIAction(p.Action), i+1, count(len(chunk), "instance"), span(chunk))
 		}
 	}
 	over := "at once"
@@ -40,7 +41,7 @@ func printPlan(w io.Writer, p batcher.Plan, output string) error {
 		over = fmt.Sprintf("over %s or more", d)
 	}
 	_, err := fmt.Fprintf(w, "\ndry run: nothing was sent. A run would send %s %s,\nthen ask for the states every poll_interval until each instance is there.\n",
-		count(p.Requests, p.Action.APIAction()+" request"), over)
+		count(p.Requests, batcher.APIAction(p.Action)+" request"), over)
 	return err
 }
 

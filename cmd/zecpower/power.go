@@ -17,22 +17,23 @@ import (
 	"zecpower/internal/config"
 	"zecpower/internal/ledger"
 	"zecpower/internal/logging"
+	"zecpower/internal/power"
 )
 
 // powerWords are what tells `start` from `stop`.
 type powerWords struct {
-	action      batcher.Action
+	action      power.Action
 	done        string // of an instance: "started"
 	short, long string
 }
 
 var (
 	startWords = powerWords{
-		batcher.ActionStart, "started", "Start groups now, in the foreground",
+		power.ActionStart, "started", "Start groups now, in the foreground",
 		"Start every stopped instance of the groups, and wait until each is seen RUNNING.",
 	}
 	stopWords = powerWords{
-		batcher.ActionStop, "stopped", "Stop groups now, in the foreground",
+		power.ActionStop, "stopped", "Stop groups now, in the foreground",
 		"Stop every running instance of the groups, and wait until each is seen STOPPED.\nThe guests are asked to shut down; --force cuts their power instead.",
 	}
 )
@@ -72,7 +73,7 @@ configuration or credentials (nothing was sent).`,
 	outputFlag(flags, &f.output)
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the chunks and requests, send nothing")
 	flags.DurationVar(&f.deadline, "deadline", app.DefaultDeadline, "what is not there by then has failed")
-	if words.action == batcher.ActionStop {
+	if words.action == power.ActionStop {
 		flags.BoolVar(&f.force, "force", false, "cut the power instead of asking the guests to shut down")
 	}
 	f.access.add(flags)
@@ -157,7 +158,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	if err := h.printReport(report, f.output); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
-	if report.Result() != batcher.ResultOK {
+	if report.Result() != power.ResultOK {
 		return &exit{status: exitFailed}
 	}
 	return nil
@@ -176,11 +177,11 @@ func foregroundEvents(logger *zap.Logger, bar *progress) batcher.Observer {
 type withoutResults struct{ *logging.Events }
 
 // RunFinished implements batcher.Observer.
-func (withoutResults) RunFinished(batcher.RunInfo, batcher.Report) {}
+func (withoutResults) RunFinished(batcher.RunInfo, power.Report) {}
 
 // remember puts a run by hand into this user's ledger, for history. A ledger
 // that a daemon holds, or that cannot be written, is no reason to fail.
-func (h *host) remember(r batcher.Report, logger *zap.Logger) {
+func (h *host) remember(r power.Report, logger *zap.Logger) {
 	dir, err := h.stateDir("")
 	if err == nil {
 		err = app.RecordManual(dir, r)
@@ -193,7 +194,7 @@ func (h *host) remember(r batcher.Report, logger *zap.Logger) {
 	}
 }
 
-func (h *host) printReport(r batcher.Report, output string) error {
+func (h *host) printReport(r power.Report, output string) error {
 	if output == outputJSON {
 		return printJSON(h.stdout, r)
 	}

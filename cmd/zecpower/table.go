@@ -7,44 +7,44 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
 // maxFailureRows is how many failed instances a person is shown; a script is shown all.
 const maxFailureRows = 50
 
 // remedies say what each reason means and what to do, in one line.
-var remedies = map[batcher.Reason]string{
-	batcher.ReasonNotFound:       "no such instance in this account: take the id out of its group, or check whose credentials these are",
-	batcher.ReasonRecycled:       "in the recycle bin, being released or never created: restore it, or take the id out of its group",
-	batcher.ReasonWrongState:     "busy with something else (see STATE) until the deadline: let that end, then run again",
-	batcher.ReasonRejected:       "the API kept refusing it though its state allows the action: see CODE; try the console, else ask Zenlayer with the request id",
-	batcher.ReasonBootFailed:     "accepted, then fell back to STOPPED, as often as attempts allow: look at its console",
-	batcher.ReasonBootTimeout:    "accepted, and still on its way when boot_timeout or the deadline came: look at its console, or raise that",
-	batcher.ReasonThrottled:      "the account's limit, or requests_per_second, left no room for it before the deadline: run again, with a longer deadline",
-	batcher.ReasonAPIError:       "the API, or the way to it, was failing until the deadline: see the log for the error, then run again",
-	batcher.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock; nothing more was sent",
-	batcher.ReasonInvalidRequest: "the API refused the request itself: see CODE; a malformed id, or an api_version that it does not know",
-	batcher.ReasonCancelled:      "the run was stopped before this instance was there: run again",
+var remedies = map[power.Reason]string{
+	power.ReasonNotFound:       "no such instance in this account: take the id out of its group, or check whose credentials these are",
+	power.ReasonRecycled:       "in the recycle bin, being released or never created: restore it, or take the id out of its group",
+	power.ReasonWrongState:     "busy with something else (see STATE) until the deadline: let that end, then run again",
+	power.ReasonRejected:       "the API kept refusing it though its state allows the action: see CODE; try the console, else ask Zenlayer with the request id",
+	power.ReasonBootFailed:     "accepted, then fell back to STOPPED, as often as attempts allow: look at its console",
+	power.ReasonBootTimeout:    "accepted, and still on its way when boot_timeout or the deadline came: look at its console, or raise that",
+	power.ReasonThrottled:      "the account's limit, or requests_per_second, left no room for it before the deadline: run again, with a longer deadline",
+	power.ReasonAPIError:       "the API, or the way to it, was failing until the deadline: see the log for the error, then run again",
+	power.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock; nothing more was sent",
+	power.ReasonInvalidRequest: "the API refused the request itself: see CODE; a malformed id, or an api_version that it does not know",
+	power.ReasonCancelled:      "the run was stopped before this instance was there: run again",
 }
 
 // stopRemedies are those that are others for a stop.
-var stopRemedies = map[batcher.Reason]string{
-	batcher.ReasonBootFailed:  "asked to shut down, then seen RUNNING again, as often as attempts allow: look at its console, or stop it with --force",
-	batcher.ReasonBootTimeout: "asked to shut down, and not STOPPED when boot_timeout or the deadline came: look at its console, or stop it with --force",
+var stopRemedies = map[power.Reason]string{
+	power.ReasonBootFailed:  "asked to shut down, then seen RUNNING again, as often as attempts allow: look at its console, or stop it with --force",
+	power.ReasonBootTimeout: "asked to shut down, and not STOPPED when boot_timeout or the deadline came: look at its console, or stop it with --force",
 }
 
-func remedy(action batcher.Action, reason batcher.Reason) string {
-	if text := stopRemedies[reason]; text != "" && action == batcher.ActionStop {
+func remedy(action power.Action, reason power.Reason) string {
+	if text := stopRemedies[reason]; text != "" && action == power.ActionStop {
 		return text
 	}
 	return remedies[reason]
 }
 
 // printReportTable shows a report to a person: the sums, then what failed and why.
-func printReportTable(w io.Writer, r batcher.Report, colours palette) error {
+func printReportTable(w io.Writer, r power.Report, colours palette) error {
 	done, already := "STARTED", "ALREADY RUNNING"
-	if r.Action == batcher.ActionStop {
+	if r.Action == power.ActionStop {
 		done, already = "STOPPED", "ALREADY STOPPED"
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -64,16 +64,16 @@ func printReportTable(w io.Writer, r batcher.Report, colours palette) error {
 	return err
 }
 
-func summary(r batcher.Report, total, failed int) string {
+func summary(r power.Report, total, failed int) string {
 	want := "RUNNING"
-	if r.Action == batcher.ActionStop {
+	if r.Action == power.ActionStop {
 		want = "STOPPED"
 	}
 	took := r.FinishedAt.Sub(r.StartedAt).Round(100 * time.Millisecond)
 	return fmt.Sprintf("%d of %s seen %s, %d failed, in %s", total-failed, count(total, "instance"), want, failed, took)
 }
 
-func printFailures(w io.Writer, r batcher.Report, colours palette) error {
+func printFailures(w io.Writer, r power.Report, colours palette) error {
 	for _, g := range r.Groups {
 		if g.Err != "" {
 			fmt.Fprintf(w, "\n%s: %s\n", colours.bad("FAILED group "+g.Group), g.Err)
@@ -99,16 +99,16 @@ func printFailures(w io.Writer, r batcher.Report, colours palette) error {
 // groupFailure is a failed instance with its group.
 type groupFailure struct {
 	group string
-	batcher.InstanceResult
+	power.InstanceResult
 }
 
 // failuresOf lists what failed; what was merely cancelled comes last, so that it
 // does not hide the rest.
-func failuresOf(r batcher.Report) []groupFailure {
+func failuresOf(r power.Report) []groupFailure {
 	var failures, cancelled []groupFailure
 	for _, g := range r.Groups {
 		for _, f := range g.Failures() {
-			if f.Reason == batcher.ReasonCancelled {
+			if f.Reason == power.ReasonCancelled {
 				cancelled = append(cancelled, groupFailure{g.Group, f})
 			} else {
 				failures = append(failures, groupFailure{g.Group, f})
@@ -124,7 +124,7 @@ func printFailureRows(w io.Writer, failures []groupFailure, colours palette) err
 	fmt.Fprintln(tw, "FAILED\tGROUP\tREASON\tSTATE\tCODE\tATTEMPTS\tREQUEST ID")
 	for _, f := range failures {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", f.InstanceID, f.group, f.Reason,
-			dash(string(f.State)), dash(string(f.Code)), f.Attempts, dash(f.RequestID))
+			dash(f.State), dash(f.Code), f.Attempts, dash(f.RequestID))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -143,14 +143,14 @@ func printFailureRows(w io.Writer, failures []groupFailure, colours palette) err
 }
 
 // printRemedies says of each reason that was met how often, and what to do.
-func printRemedies(w io.Writer, action batcher.Action, failures []groupFailure) error {
-	met := map[batcher.Reason]int{}
+func printRemedies(w io.Writer, action power.Action, failures []groupFailure) error {
+	met := map[power.Reason]int{}
 	for _, f := range failures {
 		met[f.Reason]++
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(tw, "\nwhat to do:\n")
-	for _, reason := range batcher.Reasons() {
+	for _, reason := range power.Reasons() {
 		if n := met[reason]; n > 0 {
 			fmt.Fprintf(tw, "  %s (%d)\t%s\n", reason, n, remedy(action, reason))
 		}

@@ -7,20 +7,20 @@ import (
 	"strings"
 	"testing"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
 func TestCancelledInstancesHideNoOtherFailure(t *testing.T) {
 	t.Parallel()
-	failed := func(id string, reason batcher.Reason) batcher.InstanceResult {
-		return batcher.InstanceResult{InstanceID: id, Outcome: batcher.OutcomeFailed, Reason: reason}
+	failed := func(id string, reason power.Reason) power.InstanceResult {
+		return power.InstanceResult{InstanceID: id, Outcome: power.OutcomeFailed, Reason: reason}
 	}
-	r := batcher.Report{Action: batcher.ActionStart, Groups: []batcher.GroupReport{
-		{Group: "left", Total: 2, Failed: 2, Results: []batcher.InstanceResult{
-			failed("i-1", batcher.ReasonCancelled), failed("i-2", batcher.ReasonRecycled),
+	r := power.Report{Action: power.ActionStart, Groups: []power.GroupReport{
+		{Group: "left", Total: 2, Failed: 2, Results: []power.InstanceResult{
+			failed("i-1", power.ReasonCancelled), failed("i-2", power.ReasonRecycled),
 		}},
-		{Group: "right", Total: 2, Failed: 2, Results: []batcher.InstanceResult{
-			failed("i-3", batcher.ReasonCancelled), failed("i-4", batcher.ReasonNotFound),
+		{Group: "right", Total: 2, Failed: 2, Results: []power.InstanceResult{
+			failed("i-3", power.ReasonCancelled), failed("i-4", power.ReasonNotFound),
 		}},
 	}}
 	var out bytes.Buffer

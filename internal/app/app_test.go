@@ -19,6 +19,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/ledger"
+	"zecpower/internal/power"
 )
 
 // endedServer is a web server that has ended.
@@ -201,20 +202,20 @@ func TestAWrongHistoryQuestionIsRefused(t *testing.T) {
 // keptJournal is a journal that remembers.
 type keptJournal struct {
 	batcher.Journal
-	settled []batcher.InstanceResult
+	settled []power.InstanceResult
 }
 
-func (j *keptJournal) Settled(_, _ string, results []batcher.InstanceResult) error {
+func (j *keptJournal) Settled(_, _ string, results []power.InstanceResult) error {
 	j.settled = append(j.settled, results...)
 	return nil
 }
 
 func TestWhatAStopCutOffIsNotFinal(t *testing.T) {
 	kept := &keptJournal{}
-	err := resumable{kept}.Settled("run", "web", []batcher.InstanceResult{
-		{InstanceID: "a", Outcome: batcher.OutcomeStarted},
-		{InstanceID: "b", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonCancelled},
-		{InstanceID: "c", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonNotFound},
+	err := resumable{kept}.Settled("run", "web", []power.InstanceResult{
+		{InstanceID: "a", Outcome: power.OutcomeStarted},
+		{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled},
+		{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonNotFound},
 	})
 	if err != nil || len(kept.settled) != 2 || kept.settled[1].InstanceID != "c" {
 		t.Errorf("%v, %v: only what is final is to be kept", kept.settled, err)
@@ -227,28 +228,28 @@ type keptEvents struct {
 	settled, finished int
 }
 
-func (o *keptEvents) Settled(_ batcher.RunInfo, _ string, results []batcher.InstanceResult) {
+func (o *keptEvents) Settled(_ batcher.RunInfo, _ string, results []power.InstanceResult) {
 	o.settled += len(results)
 }
-func (o *keptEvents) RunFinished(batcher.RunInfo, batcher.Report) { o.finished++ }
+func (o *keptEvents) RunFinished(batcher.RunInfo, power.Report) { o.finished++ }
 
 func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
-	done := batcher.InstanceResult{InstanceID: "a", Outcome: batcher.OutcomeStarted}
-	lost := batcher.InstanceResult{InstanceID: "b", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonAPIError}
-	cut := batcher.InstanceResult{InstanceID: "c", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonCancelled}
+	done := power.InstanceResult{InstanceID: "a", Outcome: power.OutcomeStarted}
+	lost := power.InstanceResult{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonAPIError}
+	cut := power.InstanceResult{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled}
 	for name, c := range map[string]struct {
-		results           []batcher.InstanceResult
+		results           []power.InstanceResult
 		settled, finished int
 	}{
-		"finished": {[]batcher.InstanceResult{done, lost}, 2, 1},
-		"cut off":  {[]batcher.InstanceResult{done, lost, cut}, 2, 0},
-		"all cut":  {[]batcher.InstanceResult{cut}, 0, 0},
+		"finished": {[]power.InstanceResult{done, lost}, 2, 1},
+		"cut off":  {[]power.InstanceResult{done, lost, cut}, 2, 0},
+		"all cut":  {[]power.InstanceResult{cut}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kept := &keptEvents{}
 			o, before := suspending{kept}, slices.Clone(c.results)
 			o.Settled(batcher.RunInfo{}, "web", c.results)
-			o.RunFinished(batcher.RunInfo{}, batcher.Report{Groups: []batcher.GroupReport{{Group: "web", Results: c.results}}})
+			o.RunFinished(batcher.RunInfo{}, power.Report{Groups: []power.GroupReport{{Group: "web", Results: c.results}}})
 			if kept.settled != c.settled || kept.finished != c.finished {
 				t.Errorf("told of %d results and %d ends, want %d and %d", kept.settled, kept.finished, c.settled, c.finished)
 			}
@@ -261,10 +262,10 @@ func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
 
 func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
 	dir, at := t.TempDir(), time.Date(2026, 11, 23, 7, 45, 0, 250e6, time.UTC)
-	for _, action := range []batcher.Action{batcher.ActionStart, batcher.ActionStop, batcher.ActionStart} {
-		r := batcher.Report{
+	for _, action := range []power.Action{power.ActionStart, power.ActionStop, power.ActionStart} {
+		r := power.Report{
 			RunID: manualID(at), Action: action, ScheduledAt: at, StartedAt: at, FinishedAt: at.Add(time.Second),
-			Groups: []batcher.GroupReport{{Group: "web", Total: 1, Done: 1, Results: []batcher.InstanceResult{{InstanceID: "i", Outcome: batcher.OutcomeStarted}}}},
+			Groups: []power.GroupReport{{Group: "web", Total: 1, Done: 1, Results: []power.InstanceResult{{InstanceID: "i", Outcome: power.OutcomeStarted}}}},
 		}
 		if err := RecordManual(dir, r); err != nil {
 			t.Fatal(err)
@@ -289,7 +290,7 @@ func TestRecordManualDoesNotWaitForADaemon(t *testing.T) {
 	}
 	defer l.Close()
 	var held *ledger.HeldError
-	if err := RecordManual(dir, batcher.Report{RunID: "manual/2026-11-23T07:45:00Z"}); !errors.As(err, &held) {
+	if err := RecordManual(dir, power.Report{RunID: "manual/2026-11-23T07:45:00Z"}); !errors.As(err, &held) {
 		t.Errorf("%v, want that it is held", err)
 	}
 }

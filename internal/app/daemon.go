@@ -184,7 +184,7 @@ func (d *Daemon) warn(cfg *config.Config) {
 func known(cfg *config.Config) metrics.Known {
 	k := metrics.Known{CalendarEnds: map[string]time.Time{}}
 	for _, s := range cfg.Schedules {
-		k.Schedules = append(k.Schedules, metrics.KnownSchedule{Name: s.Name, Action: batcher.Action(s.Action), Groups: s.Groups})
+		k.Schedules = append(k.Schedules, metrics.KnownSchedule{Name: s.Name, Action: s.Action, Groups: s.Groups})
 	}
 	for _, c := range cfg.Calendars {
 		if end, ok := c.End(); ok && !end.IsZero() {

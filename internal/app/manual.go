@@ -9,6 +9,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/ledger"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -19,7 +20,7 @@ const DefaultDeadline = 30 * time.Minute
 type Manual struct {
 	Config      *config.Config
 	Credentials apiclient.Credentials
-	Action      batcher.Action
+	Action      power.Action
 	Groups      []string // names; each must be in Config
 	Deadline    time.Duration
 	Force       bool // of a stop: cut the power instead of asking the guest
@@ -36,15 +37,15 @@ func (m Manual) run(s *setup, now time.Time) batcher.Run {
 }
 
 // Run makes the run and returns its report. An error means that nothing was sent.
-func (m Manual) Run(ctx context.Context) (batcher.Report, error) {
+func (m Manual) Run(ctx context.Context) (power.Report, error) {
 	a, err := newAccount(m.Config, m.Credentials, m.OnThrottle)
 	if err != nil {
-		return batcher.Report{}, err
+		return power.Report{}, err
 	}
 	a.observer = m.Observer
 	s, err := a.prepare(m.Config)
 	if err != nil {
-		return batcher.Report{}, err
+		return power.Report{}, err
 	}
 	defer s.client.Close()
 	return s.batcher.Run(ctx, m.run(s, time.Now())), nil
@@ -67,7 +68,7 @@ const maxSameSecond = 60
 // RecordManual puts a finished run by hand into the ledger of a state folder.
 // The ledger knows runs to the second: one that shares its second with another
 // is recorded under the next free one.
-func RecordManual(stateDir string, r batcher.Report) (err error) {
+func RecordManual(stateDir string, r power.Report) (err error) {
 	l, err := ledger.Open(ledger.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err

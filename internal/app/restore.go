@@ -3,10 +3,9 @@ package app
 import (
 	"go.uber.org/zap"
 
-	"zecpower/apiclient"
-	"zecpower/batcher"
 	"zecpower/internal/ledger"
 	"zecpower/internal/metrics"
+	"zecpower/internal/power"
 )
 
 // restoreDepth is how many of the ledger's newest entries are searched for the
@@ -29,7 +28,7 @@ func (d *Daemon) restoreMetrics() {
 		if e.Kind != ledger.KindRun || e.Result == "" {
 			continue
 		}
-		r := batcher.Report{RunID: e.RunID, Schedule: e.Schedule, Action: batcher.Action(e.Action)}
+		r := power.Report{RunID: e.RunID, Schedule: e.Schedule, Action: e.Action}
 		for _, g := range e.Results {
 			if _, err := cfg.Group(g.Group); err == nil {
 				r.Groups = append(r.Groups, groupReport(g))
@@ -40,12 +39,12 @@ func (d *Daemon) restoreMetrics() {
 }
 
 // groupReport is as much of a group's report as the metrics show.
-func groupReport(g ledger.GroupEntry) batcher.GroupReport {
-	r := batcher.GroupReport{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Err: g.Err}
+func groupReport(g ledger.GroupEntry) power.GroupReport {
+	r := power.GroupReport{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Err: g.Err}
 	for _, f := range g.Failures {
-		r.Results = append(r.Results, batcher.InstanceResult{
-			InstanceID: f.InstanceID, Outcome: batcher.OutcomeFailed, Reason: f.Reason,
-			Code: apiclient.Code(f.Code), State: apiclient.State(f.State), RequestID: f.RequestID, Attempts: f.Attempts,
+		r.Results = append(r.Results, power.InstanceResult{
+			InstanceID: f.InstanceID, Outcome: power.OutcomeFailed, Reason: f.Reason,
+			Code: f.Code, State: f.State, RequestID: f.RequestID, Attempts: f.Attempts,
 		})
 	}
 	return r

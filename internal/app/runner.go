@@ -8,21 +8,22 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
 // makeRun is the scheduler's run function: one firing through the batcher.
-func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.Result {
+func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunEnd {
 	s := d.current.Load()
 	groups := s.groups(f.Groups)
 	if f.Resumed {
 		d.restore(f, groups)
 	}
 	report := s.batcher.Run(ctx, batcher.Run{
-		RunID: f.RunID, Schedule: f.Schedule, Action: batcher.Action(f.Action), ScheduledAt: f.Nominal,
+		RunID: f.RunID, Schedule: f.Schedule, Action: f.Action, ScheduledAt: f.Nominal,
 		Deadline: f.Deadline, Resumed: f.Resumed, Groups: groups,
 	})
-	return scheduler.Result{Outcome: scheduler.Outcome(report.Result()), Report: report, Err: groupErrors(report)}
+	return scheduler.RunEnd{Result: report.Result(), Report: &report, Err: groupErrors(report)}
 }
 
 // restore hands the batcher what the ledger kept of an interrupted run. Without
@@ -40,7 +41,7 @@ func (d *Daemon) restore(f scheduler.Firing, groups []batcher.Group) {
 }
 
 // groupErrors are the reasons of groups that could not be run at all.
-func groupErrors(r batcher.Report) error {
+func groupErrors(r power.Report) error {
 	var errs []error
 	for _, g := range r.Groups {
 		if g.Err != "" {
@@ -55,7 +56,7 @@ func groupErrors(r batcher.Report) error {
 type resumable struct{ batcher.Journal }
 
 // Settled implements batcher.Journal.
-func (j resumable) Settled(runID, group string, results []batcher.InstanceResult) error {
+func (j resumable) Settled(runID, group string, results []power.InstanceResult) error {
 	results = final(results)
 	if len(results) == 0 {
 		return nil
@@ -68,14 +69,14 @@ func (j resumable) Settled(runID, group string, results []batcher.InstanceResult
 type suspending struct{ batcher.Observer }
 
 // Settled implements batcher.Observer.
-func (o suspending) Settled(run batcher.RunInfo, group string, results []batcher.InstanceResult) {
+func (o suspending) Settled(run batcher.RunInfo, group string, results []power.InstanceResult) {
 	if results = final(results); len(results) > 0 {
 		o.Observer.Settled(run, group, results)
 	}
 }
 
 // RunFinished implements batcher.Observer.
-func (o suspending) RunFinished(run batcher.RunInfo, r batcher.Report) {
+func (o suspending) RunFinished(run batcher.RunInfo, r power.Report) {
 	for _, g := range r.Groups {
 		if slices.ContainsFunc(g.Results, cutOff) {
 			return
@@ -86,10 +87,10 @@ func (o suspending) RunFinished(run batcher.RunInfo, r batcher.Report) {
 
 // cutOff reports whether a result is a stop of the daemon's doing: nothing else
 // cancels a scheduled run.
-func cutOff(r batcher.InstanceResult) bool { return r.Reason == batcher.ReasonCancelled }
+func cutOff(r power.InstanceResult) bool { return r.Reason == power.ReasonCancelled }
 
 // final are the results that are not cut off.
-func final(results []batcher.InstanceResult) []batcher.InstanceResult {
+func final(results []power.InstanceResult) []power.InstanceResult {
 	if !slices.ContainsFunc(results, cutOff) {
 		return results
 	}

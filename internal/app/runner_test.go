@@ -8,6 +8,7 @@ import (
 
 	"zecpower/batcher"
 	"zecpower/internal/ledger"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -21,17 +22,17 @@ func TestAResumedRunIsGivenWhatItHadDone(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	nominal := time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
 	f := scheduler.Firing{RunID: scheduler.RunID("wake", nominal), Schedule: "wake", Nominal: nominal, Groups: []string{"web", "db"}}
-	gone := batcher.InstanceResult{InstanceID: "i-1", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonRecycled}
+	gone := power.InstanceResult{InstanceID: "i-1", Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled}
 	if err := l.Attempted(f.RunID, "web", []string{"i-2"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Settled(f.RunID, "web", []batcher.InstanceResult{gone}); err != nil {
+	if err := l.Settled(f.RunID, "web", []power.InstanceResult{gone}); err != nil {
 		t.Fatal(err)
 	}
 	groups := []batcher.Group{{Name: "web"}, {Name: "db"}}
 	(&Daemon{ledger: l, log: zap.NewNop()}).restore(f, groups)
 	web, db := groups[0], groups[1]
-	if len(web.Settled) != 1 || web.Settled[0].InstanceID != "i-1" || web.Settled[0].Reason != batcher.ReasonRecycled || web.Attempted["i-2"] != 1 {
+	if len(web.Settled) != 1 || web.Settled[0].InstanceID != "i-1" || web.Settled[0].Reason != power.ReasonRecycled || web.Attempted["i-2"] != 1 {
 		t.Errorf("web: %+v", web)
 	}
 	if len(db.Settled)+len(db.Attempted) != 0 {

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/version"
 
 	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -38,16 +39,16 @@ type ConfigStatus struct {
 
 // RunStatus is a run in progress.
 type RunStatus struct {
-	RunID     string    `json:"run_id"`
-	Schedule  string    `json:"schedule"`
-	Action    string    `json:"action"`
-	Groups    []string  `json:"groups"`
-	StartedAt time.Time `json:"started_at"`
-	Deadline  time.Time `json:"deadline,omitzero"`
-	Total     int       `json:"total"`
-	Settled   int       `json:"settled"`
-	Pending   int       `json:"pending"`
-	Failed    int       `json:"failed"`
+	RunID     string       `json:"run_id"`
+	Schedule  string       `json:"schedule"`
+	Action    power.Action `json:"action"`
+	Groups    []string     `json:"groups"`
+	StartedAt time.Time    `json:"started_at"`
+	Deadline  time.Time    `json:"deadline,omitzero"`
+	Total     int          `json:"total"`
+	Settled   int          `json:"settled"`
+	Pending   int          `json:"pending"`
+	Failed    int          `json:"failed"`
 }
 
 // WaitingStatus is a run that was decided and has not begun.
@@ -118,7 +119,7 @@ func (d *Daemon) runStatus(r scheduler.Running) RunStatus {
 func scheduleStatus(p scheduler.ScheduleStatus) ScheduleStatus {
 	return ScheduleStatus{
 		Schedule: p.Schedule, Paused: p.Paused, NextRun: utc(p.NextRun), LastRunID: p.Last.RunID,
-		LastResult: string(p.Last.Outcome), LastRun: utc(p.Last.FinishedAt), LastSuccess: utc(p.Last.LastSuccess),
+		LastResult: string(p.Last.Result), LastRun: utc(p.Last.FinishedAt), LastSuccess: utc(p.Last.LastSuccess),
 	}
 }
 
@@ -166,7 +167,7 @@ func (t *tracker) Progressed(run batcher.RunInfo, p batcher.Progress) {
 }
 
 // RunFinished implements batcher.Observer.
-func (t *tracker) RunFinished(run batcher.RunInfo, _ batcher.Report) {
+func (t *tracker) RunFinished(run batcher.RunInfo, _ power.Report) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.runs, run.RunID)

@@ -114,9 +114,9 @@ func TestEveryKeyReachesItsValue(t *testing.T) {
 	}
 	morning, evening := c.Schedules[0], c.Schedules[1]
 	got := []any{
-		morning.Name, morning.Zone.String(), morning.Action, morning.Groups, calendarNames(morning.Exclude), calendarNames(morning.Include),
+		morning.Name, morning.Zone.String(), string(morning.Action), morning.Groups, calendarNames(morning.Exclude), calendarNames(morning.Include),
 		morning.CatchUp, morning.Overlap, morning.Jitter, morning.Deadline, morning.Paused,
-		evening.Name, evening.Zone.String(), evening.Action, evening.Groups, calendarNames(c.Calendars),
+		evening.Name, evening.Zone.String(), string(evening.Action), evening.Groups, calendarNames(c.Calendars),
 	}
 	want := []any{
 		"weekday-morning", "Asia/Singapore", "start",

@@ -8,7 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -41,7 +41,7 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-func benchRun(b *testing.B, l *Ledger, nominal time.Time, results []batcher.InstanceResult) {
+func benchRun(b *testing.B, l *Ledger, nominal time.Time, results []power.InstanceResult) {
 	d := runAt(nominal)
 	decide(b, l, d)
 	id := d.Firing().RunID
@@ -50,7 +50,7 @@ func benchRun(b *testing.B, l *Ledger, nominal time.Time, results []batcher.Inst
 		must(b, l.Attempted(id, "web", idsOf(chunk)))
 		must(b, l.Settled(id, "web", chunk))
 	}
-	finish(b, l, d, batcher.GroupReport{Group: "web", Results: results})
+	finish(b, l, d, power.GroupReport{Group: "web", Results: results})
 }
 
 // BenchmarkDecide10k is 10,000 schedules that fire in one round.
@@ -78,7 +78,7 @@ func BenchmarkHistoryOfAnInstance(b *testing.B) {
 	for i := range 90 {
 		d := runAt(morning.Add(time.Duration(i) * 24 * time.Hour))
 		decide(b, l, d)
-		finish(b, l, d, batcher.GroupReport{Group: "web", Results: results})
+		finish(b, l, d, power.GroupReport{Group: "web", Results: results})
 	}
 	b.ResetTimer()
 	for b.Loop() {

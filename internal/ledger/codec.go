@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"zecpower/apiclient"
-	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
 // Results are kept by columns: most of a column is one value over and over,
@@ -83,7 +82,7 @@ func listHash(ids []byte) []byte {
 	return sum[:16]
 }
 
-func idsOf(results []batcher.InstanceResult) []string {
+func idsOf(results []power.InstanceResult) []string {
 	ids := make([]string, len(results))
 	for i, r := range results {
 		ids[i] = r.InstanceID
@@ -92,7 +91,7 @@ func idsOf(results []batcher.InstanceResult) []string {
 }
 
 // appendResults writes everything of results but the ids.
-func appendResults(out []byte, results []batcher.InstanceResult) []byte {
+func appendResults(out []byte, results []power.InstanceResult) []byte {
 	words := newWordTable(results)
 	out = words.append(out)
 	out = binary.AppendUvarint(out, uint64(len(results)))
@@ -116,24 +115,24 @@ func appendResults(out []byte, results []batcher.InstanceResult) []byte {
 }
 
 // textColumns are the columns of words, in the order of the file.
-var textColumns = []func(*batcher.InstanceResult) string{
-	func(r *batcher.InstanceResult) string { return string(r.Outcome) },
-	func(r *batcher.InstanceResult) string { return string(r.Reason) },
-	func(r *batcher.InstanceResult) string { return string(r.Code) },
-	func(r *batcher.InstanceResult) string { return string(r.State) },
-	func(r *batcher.InstanceResult) string { return r.RequestID },
+var textColumns = []func(*power.InstanceResult) string{
+	func(r *power.InstanceResult) string { return string(r.Outcome) },
+	func(r *power.InstanceResult) string { return string(r.Reason) },
+	func(r *power.InstanceResult) string { return r.Code },
+	func(r *power.InstanceResult) string { return r.State },
+	func(r *power.InstanceResult) string { return r.RequestID },
 }
 
-func setText(r *batcher.InstanceResult, column int, word string) {
+func setText(r *power.InstanceResult, column int, word string) {
 	switch column {
 	case 0:
-		r.Outcome = batcher.Outcome(word)
+		r.Outcome = power.Outcome(word)
 	case 1:
-		r.Reason = batcher.Reason(word)
+		r.Reason = power.Reason(word)
 	case 2:
-		r.Code = apiclient.Code(word)
+		r.Code = word
 	case 3:
-		r.State = apiclient.State(word)
+		r.State = word
 	case 4:
 		r.RequestID = word
 	}
@@ -144,7 +143,7 @@ type wordTable struct {
 	index map[string]int
 }
 
-func newWordTable(results []batcher.InstanceResult) wordTable {
+func newWordTable(results []power.InstanceResult) wordTable {
 	t := wordTable{index: map[string]int{}}
 	for i := range results {
 		for _, text := range textColumns {
@@ -168,7 +167,7 @@ func (t wordTable) append(out []byte) []byte {
 }
 
 // earliest is the first ReachedAt in milliseconds; the others count from it.
-func earliest(results []batcher.InstanceResult) int64 {
+func earliest(results []power.InstanceResult) int64 {
 	var base int64
 	for i := range results {
 		if t := results[i].ReachedAt; !t.IsZero() && (base == 0 || t.UnixMilli() < base) {
@@ -238,20 +237,20 @@ func (d *decoder) words() []string {
 }
 
 // decodeResults reads results and gives them the ids of their list.
-func decodeResults(plain []byte, ids []string) ([]batcher.InstanceResult, error) {
-	results := make([]batcher.InstanceResult, len(ids))
+func decodeResults(plain []byte, ids []string) ([]power.InstanceResult, error) {
+	results := make([]power.InstanceResult, len(ids))
 	for i := range results {
 		results[i].InstanceID = ids[i]
 	}
-	if err := walkResults(plain, len(ids), func(i int) *batcher.InstanceResult { return &results[i] }); err != nil {
+	if err := walkResults(plain, len(ids), func(i int) *power.InstanceResult { return &results[i] }); err != nil {
 		return nil, err
 	}
 	return results, nil
 }
 
 // decodeAt reads one of n results, and leaves its id empty.
-func decodeAt(plain []byte, n, at int) (r batcher.InstanceResult, err error) {
-	err = walkResults(plain, n, func(i int) *batcher.InstanceResult {
+func decodeAt(plain []byte, n, at int) (r power.InstanceResult, err error) {
+	err = walkResults(plain, n, func(i int) *power.InstanceResult {
 		if i == at {
 			return &r
 		}
@@ -261,7 +260,7 @@ func decodeAt(plain []byte, n, at int) (r batcher.InstanceResult, err error) {
 }
 
 // walkResults reads the columns of n results into what of says; nil: not wanted.
-func walkResults(plain []byte, n int, of func(i int) *batcher.InstanceResult) error {
+func walkResults(plain []byte, n int, of func(i int) *power.InstanceResult) error {
 	d := decoder{rest: plain}
 	words := d.words()
 	if has := d.count(); d.err != nil || has != n {
@@ -279,7 +278,7 @@ func walkResults(plain []byte, n int, of func(i int) *batcher.InstanceResult) er
 			}
 		}
 	}
-	for _, set := range []func(*batcher.InstanceResult, uint64){setAttempts, setReached(base), setBoot} {
+	for _, set := range []func(*power.InstanceResult, uint64){setAttempts, setReached(base), setBoot} {
 		for i := range n {
 			v := d.uvarint()
 			if r := of(i); r != nil {
@@ -290,30 +289,30 @@ func walkResults(plain []byte, n int, of func(i int) *batcher.InstanceResult) er
 	return d.err
 }
 
-func setAttempts(r *batcher.InstanceResult, v uint64) {
+func setAttempts(r *power.InstanceResult, v uint64) {
 	r.Attempts = int(v & 0x7fffffff) //nolint:gosec // masked
 }
 
-func setReached(base int64) func(*batcher.InstanceResult, uint64) {
-	return func(r *batcher.InstanceResult, v uint64) {
+func setReached(base int64) func(*power.InstanceResult, uint64) {
+	return func(r *power.InstanceResult, v uint64) {
 		if v > 0 {
 			r.ReachedAt = time.UnixMilli(base + int64(v-1)).UTC() //nolint:gosec // milliseconds
 		}
 	}
 }
 
-func setBoot(r *batcher.InstanceResult, v uint64) {
+func setBoot(r *power.InstanceResult, v uint64) {
 	r.BootDuration = time.Duration(v) * time.Millisecond //nolint:gosec // milliseconds
 }
 
 // A chunk is what a run settled at one time: ids and results in one value.
-func encodeChunk(results []batcher.InstanceResult) []byte {
+func encodeChunk(results []power.InstanceResult) []byte {
 	ids := joinIDs(idsOf(results))
 	out := binary.AppendUvarint(nil, uint64(len(ids)))
 	return appendResults(append(out, ids...), results)
 }
 
-func decodeChunk(data []byte) ([]batcher.InstanceResult, error) {
+func decodeChunk(data []byte) ([]power.InstanceResult, error) {
 	d := decoder{rest: data}
 	n := d.count()
 	if d.err != nil {

@@ -5,18 +5,18 @@ import (
 	"testing"
 	"time"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
-func sample(n int) []batcher.InstanceResult {
-	results := make([]batcher.InstanceResult, n)
+func sample(n int) []power.InstanceResult {
+	results := make([]power.InstanceResult, n)
 	for i := range results {
 		id := instanceID(i)
 		switch {
 		case i%97 == 0:
-			results[i] = failed(id, batcher.ReasonRecycled)
+			results[i] = failed(id, power.ReasonRecycled)
 		case i%53 == 0:
-			results[i] = batcher.InstanceResult{InstanceID: id, Outcome: batcher.OutcomeAlreadyRunning, State: "RUNNING", ReachedAt: morning}
+			results[i] = power.InstanceResult{InstanceID: id, Outcome: power.OutcomeAlreadyRunning, State: "RUNNING", ReachedAt: morning}
 		default:
 			results[i] = started(id)
 			results[i].ReachedAt = morning.Add(time.Duration(i*7919%600_000) * time.Millisecond)

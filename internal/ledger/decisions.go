@@ -9,7 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -218,23 +218,26 @@ func abandon(tx *bbolt.Tx, a scheduler.Abandonment) error {
 	})
 }
 
-// Finish implements scheduler.Ledger. It understands a Result.Report of type
-// batcher.Report; without one, what the journal holds stands for it.
-func (l *Ledger) Finish(f scheduler.Firing, r scheduler.Result, at time.Time) error {
-	report, ok := r.Report.(batcher.Report)
+// Finish implements scheduler.Ledger. A run without a report is closed with what
+// the journal holds of it.
+func (l *Ledger) Finish(f scheduler.Firing, r scheduler.RunEnd, at time.Time) error {
+	report := power.Report{}
+	if r.Report != nil {
+		report = *r.Report
+	}
 	reported, err := encodeGroups(report.Groups) // here, for it takes a while: the writer serves everybody
 	if err != nil {
 		return fmt.Errorf("ledger: record a run's end: %w", err)
 	}
 	return l.update("record a run's end", func(tx *bbolt.Tx) error {
 		return changeRun(tx, f, func(key []byte, e *entry) (err error) {
-			e.Outcome, e.FinishedAt, e.Waits = r.Outcome, at.UTC(), scheduler.WaitNone
+			e.Result, e.FinishedAt, e.Waits = r.Result, at.UTC(), scheduler.WaitNone
 			if r.Err != nil {
 				e.Err = r.Err.Error()
 			}
 			groups := reported
 			switch {
-			case !ok:
+			case r.Report == nil:
 				groups, err = groupsFromProgress(tx, key)
 			case f.Resumed:
 				groups, err = withProgress(tx, key, report.Groups, reported)
@@ -250,14 +253,14 @@ func (l *Ledger) Finish(f scheduler.Firing, r scheduler.Result, at time.Time) er
 }
 
 // RecordManual records a run by hand that is over.
-func (l *Ledger) RecordManual(r batcher.Report) error {
+func (l *Ledger) RecordManual(r power.Report) error {
 	f := scheduler.Firing{
-		RunID: r.RunID, Schedule: ManualSchedule, Action: string(r.Action), Nominal: r.ScheduledAt, RunAt: r.StartedAt,
+		RunID: r.RunID, Schedule: ManualSchedule, Action: r.Action, Nominal: r.ScheduledAt, RunAt: r.StartedAt,
 	}
 	for _, g := range r.Groups {
 		f.Groups = append(f.Groups, g.Group)
 	}
-	return l.Finish(f, scheduler.Result{Outcome: scheduler.Outcome(r.Result()), Report: r}, r.FinishedAt)
+	return l.Finish(f, scheduler.RunEnd{Result: r.Result(), Report: &r}, r.FinishedAt)
 }
 
 // changeRun changes a run that has not ended; one that has stays as it is.
@@ -303,7 +306,7 @@ func (e *entry) noteDamage(err error) {
 	e.Err = damage
 }
 
-func (e *entry) ended() bool { return e.Outcome != "" || !e.isRun() }
+func (e *entry) ended() bool { return e.Result != "" || !e.isRun() }
 
 // closeRun moves what a run did from the journal to where it is kept.
 func closeRun(tx *bbolt.Tx, key []byte, nominal time.Time, e *entry, groups []groupValues) error {
@@ -328,11 +331,11 @@ func putLast(tx *bbolt.Tx, f scheduler.Firing, e *entry) error {
 			return err
 		}
 	}
-	if e.Outcome == scheduler.OutcomeOK && e.FinishedAt.After(last.LastSuccess) {
+	if e.Result == power.ResultOK && e.FinishedAt.After(last.LastSuccess) {
 		last.LastSuccess = e.FinishedAt
 	}
 	if !e.FinishedAt.Before(last.FinishedAt) { // else its end is recorded late, after a newer one's
-		last.RunID, last.Nominal, last.FinishedAt, last.Outcome = f.RunID, f.Nominal.UTC(), e.FinishedAt, e.Outcome
+		last.RunID, last.Nominal, last.FinishedAt, last.Result = f.RunID, f.Nominal.UTC(), e.FinishedAt, e.Result
 	}
 	return putJSON(b, []byte(f.Schedule), last)
 }
@@ -345,7 +348,7 @@ type groupValues struct {
 	partial bool   // the group had more instances than the list
 }
 
-func encodeGroups(groups []batcher.GroupReport) ([]groupValues, error) {
+func encodeGroups(groups []power.GroupReport) ([]groupValues, error) {
 	values := make([]groupValues, 0, len(groups))
 	for _, g := range groups {
 		v, err := encodeGroup(newTotals(g), g.Results)
@@ -357,7 +360,7 @@ func encodeGroups(groups []batcher.GroupReport) ([]groupValues, error) {
 	return values, nil
 }
 
-func encodeGroup(sum totals, results []batcher.InstanceResult) (v groupValues, err error) {
+func encodeGroup(sum totals, results []power.InstanceResult) (v groupValues, err error) {
 	v.totals = sum
 	if len(results) == 0 {
 		return v, nil

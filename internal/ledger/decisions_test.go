@@ -6,7 +6,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -36,8 +36,8 @@ func TestEndThatIsRecordedLateDoesNotReplaceANewerOne(t *testing.T) {
 	l := open(t, t.TempDir())
 	older, newer := runAt(morning), runAt(morning.Add(24*time.Hour))
 	decide(t, l, older, newer)
-	finish(t, l, newer, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-1")}})
-	finish(t, l, older, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-1")}})
+	finish(t, l, newer, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
+	finish(t, l, older, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
 	if last := load(t, l).Last["wake"]; !last.Nominal.Equal(newer.Nominal) || last.LastSuccess.Before(newer.Nominal) {
 		t.Errorf("last run: %+v", last)
 	}
@@ -48,7 +48,7 @@ func TestRunWhoseProgressIsDamagedStillEnds(t *testing.T) {
 	gone, ended := runAt(morning), runAt(morning.Add(time.Hour))
 	decide(t, l, gone, ended)
 	for _, d := range []scheduler.Decision{gone, ended} {
-		must(t, l.Settled(d.Firing().RunID, "web", []batcher.InstanceResult{started("i-1")}))
+		must(t, l.Settled(d.Firing().RunID, "web", []power.InstanceResult{started("i-1")}))
 	}
 	must(t, l.update("damage", func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketProgress)
@@ -61,8 +61,8 @@ func TestRunWhoseProgressIsDamagedStillEnds(t *testing.T) {
 		Abandons: []scheduler.Abandonment{{Firing: gone.Firing(), Verdict: scheduler.VerdictInterrupted, At: morning}},
 	})
 	must(t, err)
-	r := report(f.RunID, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-1")}})
-	must(t, l.Finish(f, scheduler.Result{Outcome: scheduler.OutcomeOK, Report: r}, ended.Nominal))
+	r := report(f.RunID, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
+	must(t, l.Finish(f, scheduler.RunEnd{Result: power.ResultOK, Report: &r}, ended.Nominal))
 	entries, err := l.History(Query{})
 	must(t, err)
 	for _, e := range entries {

@@ -8,7 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -52,7 +52,7 @@ type Entry struct {
 	Kind        Kind                   `json:"kind"`
 	RunID       string                 `json:"run_id,omitempty"` // of KindRun and KindInterrupted
 	Schedule    string                 `json:"schedule"`
-	Action      string                 `json:"action"`
+	Action      power.Action           `json:"action"`
 	Groups      []string               `json:"groups"`
 	NominalTime time.Time              `json:"nominal_time"`
 	LastTime    time.Time              `json:"last_time,omitzero"` // of a stretch
@@ -61,17 +61,17 @@ type Entry struct {
 	Reason      scheduler.MissedReason `json:"reason,omitempty"`   // of KindMissed and KindInterrupted
 	Calendar    string                 `json:"calendar,omitempty"` // of KindExcluded
 
-	RunTime    time.Time         `json:"run_time,omitzero"`
-	Deadline   time.Time         `json:"deadline,omitzero"`
-	CatchUp    bool              `json:"catch_up,omitempty"`
-	Waits      scheduler.Wait    `json:"waits,omitempty"`   // for what; empty once it has begun
-	Resumes    int               `json:"resumes,omitempty"` // restarts of the daemon that it outlived
-	StartedAt  time.Time         `json:"started_at,omitzero"`
-	FinishedAt time.Time         `json:"finished_at,omitzero"`
-	Result     scheduler.Outcome `json:"result,omitempty"` // empty while it has no end
-	Err        string            `json:"error,omitempty"`
-	Results    []GroupEntry      `json:"results,omitempty"`
-	Instance   *InstanceEntry    `json:"instance,omitempty"` // of a query for one
+	RunTime    time.Time      `json:"run_time,omitzero"`
+	Deadline   time.Time      `json:"deadline,omitzero"`
+	CatchUp    bool           `json:"catch_up,omitempty"`
+	Waits      scheduler.Wait `json:"waits,omitempty"`   // for what; empty once it has begun
+	Resumes    int            `json:"resumes,omitempty"` // restarts of the daemon that it outlived
+	StartedAt  time.Time      `json:"started_at,omitzero"`
+	FinishedAt time.Time      `json:"finished_at,omitzero"`
+	Result     power.Result   `json:"result,omitempty"` // empty while it has no end
+	Err        string         `json:"error,omitempty"`
+	Results    []GroupEntry   `json:"results,omitempty"`
+	Instance   *InstanceEntry `json:"instance,omitempty"` // of a query for one
 }
 
 // GroupEntry is one group's part of a run.
@@ -89,21 +89,21 @@ type GroupEntry struct {
 // InstanceEntry is what became of one instance in one run. Where the run had
 // come no further, Outcome is empty and Attempts counts accepted requests.
 type InstanceEntry struct {
-	InstanceID  string          `json:"instance_id"`
-	Group       string          `json:"group,omitempty"`
-	Outcome     batcher.Outcome `json:"outcome,omitempty"`
-	Reason      batcher.Reason  `json:"reason,omitempty"`
-	Code        string          `json:"code,omitempty"`
-	State       string          `json:"state,omitempty"`
-	RequestID   string          `json:"request_id,omitempty"`
-	Attempts    int             `json:"attempts,omitempty"`
-	ReachedAt   time.Time       `json:"reached_at,omitzero"`
-	BootSeconds float64         `json:"boot_seconds,omitempty"`
+	InstanceID  string        `json:"instance_id"`
+	Group       string        `json:"group,omitempty"`
+	Outcome     power.Outcome `json:"outcome,omitempty"`
+	Reason      power.Reason  `json:"reason,omitempty"`
+	Code        string        `json:"code,omitempty"`
+	State       string        `json:"state,omitempty"`
+	RequestID   string        `json:"request_id,omitempty"`
+	Attempts    int           `json:"attempts,omitempty"`
+	ReachedAt   time.Time     `json:"reached_at,omitzero"`
+	BootSeconds float64       `json:"boot_seconds,omitempty"`
 }
 
-func newInstanceEntry(r batcher.InstanceResult) InstanceEntry {
+func newInstanceEntry(r power.InstanceResult) InstanceEntry {
 	return InstanceEntry{
-		InstanceID: r.InstanceID, Outcome: r.Outcome, Reason: r.Reason, Code: string(r.Code), State: string(r.State),
+		InstanceID: r.InstanceID, Outcome: r.Outcome, Reason: r.Reason, Code: r.Code, State: r.State,
 		RequestID: r.RequestID, Attempts: r.Attempts, ReachedAt: r.ReachedAt, BootSeconds: r.BootDuration.Seconds(),
 	}
 }
@@ -186,7 +186,7 @@ func (s *search) describe(key []byte, e *entry) (*Entry, error) {
 		Kind: Kind(e.Verdict), Schedule: name, Action: e.Action, Groups: e.Groups, NominalTime: nominal,
 		AtLeast: e.AtLeast, Reason: e.Reason, Calendar: e.Calendar, RunTime: e.RunAt, Deadline: e.Deadline,
 		CatchUp: e.CatchUp, Waits: e.Waits, Resumes: e.Resumes, StartedAt: e.StartedAt, FinishedAt: e.FinishedAt,
-		Result: e.Outcome, Err: e.Err,
+		Result: e.Result, Err: e.Err,
 	}
 	if e.Count > 1 || e.AtLeast {
 		out.LastTime, out.Count = e.Last, e.Count
@@ -214,14 +214,14 @@ func (s *search) describe(key []byte, e *entry) (*Entry, error) {
 // group is one group's part of a run, its results read when they are needed.
 type group struct {
 	totals
-	settled []batcher.InstanceResult // of an open run
-	read    func() ([]batcher.InstanceResult, error)
+	settled []power.InstanceResult // of an open run
+	read    func() ([]power.InstanceResult, error)
 }
 
 // results finds the groups of a run, ended or not.
 func (s *search) results(key []byte, e *entry) (groups []group, err error) {
 	for _, t := range e.Totals {
-		groups = append(groups, group{totals: t, read: func() ([]batcher.InstanceResult, error) { return s.read(key, t) }})
+		groups = append(groups, group{totals: t, read: func() ([]power.InstanceResult, error) { return s.read(key, t) }})
 	}
 	if e.ended() {
 		return groups, nil
@@ -234,14 +234,14 @@ func (s *search) results(key []byte, e *entry) (groups []group, err error) {
 		if results := p.Settled[name]; len(results) > 0 {
 			groups = append(groups, group{
 				totals: sumUp(name, results), settled: results,
-				read: func() ([]batcher.InstanceResult, error) { return results, nil },
+				read: func() ([]power.InstanceResult, error) { return results, nil },
 			})
 		}
 	}
 	return groups, nil
 }
 
-func (s *search) read(key []byte, t totals) ([]batcher.InstanceResult, error) {
+func (s *search) read(key []byte, t totals) ([]power.InstanceResult, error) {
 	if t.List == nil {
 		return nil, nil
 	}
@@ -267,7 +267,7 @@ func (s *search) describeGroup(g group) (GroupEntry, error) {
 	}
 	for _, r := range results {
 		switch {
-		case r.Outcome != batcher.OutcomeFailed:
+		case r.Outcome != power.OutcomeFailed:
 		case len(out.Failures) == s.query.MaxFailures:
 			out.Omitted++
 		default:
@@ -358,9 +358,9 @@ func (s *search) describeUnsettled(out Entry, key []byte, e *entry, name string)
 }
 
 // find is nil where the instance is not among the group's results.
-func (s *search) find(key []byte, g group) (*batcher.InstanceResult, error) {
+func (s *search) find(key []byte, g group) (*power.InstanceResult, error) {
 	if g.settled != nil {
-		at := slices.IndexFunc(g.settled, func(r batcher.InstanceResult) bool { return r.InstanceID == s.query.Instance })
+		at := slices.IndexFunc(g.settled, func(r power.InstanceResult) bool { return r.InstanceID == s.query.Instance })
 		if at < 0 {
 			return nil, nil //nolint:nilnil // as said
 		}

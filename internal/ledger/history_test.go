@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -32,11 +32,11 @@ func TestInstanceOfARunThatLeftNoReport(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	finish(t, l, d, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-7"), started("i-8")}})
+	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-7"), started("i-8")}})
 	d = runAt(morning.Add(24 * time.Hour))
 	decide(t, l, d)
-	must(t, l.Settled(d.Firing().RunID, "web", []batcher.InstanceResult{started("i-8")}))
-	must(t, l.Finish(d.Firing(), scheduler.Result{Outcome: scheduler.OutcomeFailed, Err: errors.New("the run panicked: boom")}, d.Nominal))
+	must(t, l.Settled(d.Firing().RunID, "web", []power.InstanceResult{started("i-8")}))
+	must(t, l.Finish(d.Firing(), scheduler.RunEnd{Result: power.ResultFailed, Err: errors.New("the run panicked: boom")}, d.Nominal))
 	entries, err := l.History(Query{Instance: "i-7"})
 	must(t, err)
 	if len(entries) != 2 || entries[0].Err != "the run panicked: boom" {
@@ -48,10 +48,10 @@ func TestInstanceThatAnInterruptedRunDidNotComeTo(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	finish(t, l, d, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-7"), started("i-8")}})
+	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-7"), started("i-8")}})
 	d = runAt(morning.Add(24 * time.Hour))
 	decide(t, l, d)
-	must(t, l.Settled(d.Firing().RunID, "web", []batcher.InstanceResult{started("i-8")}))
+	must(t, l.Settled(d.Firing().RunID, "web", []power.InstanceResult{started("i-8")}))
 	gone := scheduler.Abandonment{Firing: d.Firing(), Verdict: scheduler.VerdictInterrupted, Reason: scheduler.MissedInterrupted, At: d.Nominal.Add(24 * time.Hour)}
 	_, err := l.Decide(scheduler.Round{Abandons: []scheduler.Abandonment{gone}})
 	must(t, err)
@@ -67,15 +67,15 @@ func TestResumedRunKeepsWhatItDidToAGroupThatIsGone(t *testing.T) {
 	d := runAt(morning)
 	decide(t, l, d)
 	f := d.Firing()
-	must(t, l.Settled(f.RunID, "web", []batcher.InstanceResult{started("i-1"), failed("i-2", batcher.ReasonRecycled)}))
-	must(t, l.Settled(f.RunID, "db", []batcher.InstanceResult{started("i-3"), started("i-4")}))
+	must(t, l.Settled(f.RunID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
+	must(t, l.Settled(f.RunID, "db", []power.InstanceResult{started("i-3"), started("i-4")}))
 	f.Resumed = true
 	_, err := l.Decide(scheduler.Round{Begins: []scheduler.Firing{f}})
 	must(t, err)
 	r := report(f.RunID,
-		batcher.GroupReport{Group: "web", Err: "there is no group \"web\""},
-		batcher.GroupReport{Group: "db", Results: []batcher.InstanceResult{started("i-4"), started("i-5")}}) // i-3 was taken out
-	must(t, l.Finish(f, scheduler.Result{Outcome: scheduler.OutcomePartial, Report: r}, morning.Add(time.Minute)))
+		power.GroupReport{Group: "web", Err: "there is no group \"web\""},
+		power.GroupReport{Group: "db", Results: []power.InstanceResult{started("i-4"), started("i-5")}}) // i-3 was taken out
+	must(t, l.Finish(f, scheduler.RunEnd{Result: power.ResultPartial, Report: &r}, morning.Add(time.Minute)))
 
 	entries, err := l.History(Query{})
 	must(t, err)

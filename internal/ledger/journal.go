@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
 var _ batcher.Journal = (*Ledger)(nil)
@@ -23,8 +24,8 @@ const (
 
 // Progress is what an interrupted run had done, by group.
 type Progress struct {
-	Settled   map[string][]batcher.InstanceResult // final outcomes, each id once
-	Attempted map[string]map[string]int           // accepted requests by id
+	Settled   map[string][]power.InstanceResult // final outcomes, each id once
+	Attempted map[string]map[string]int         // accepted requests by id
 }
 
 // Attempted implements batcher.Journal. Each call counts.
@@ -40,7 +41,7 @@ func (l *Ledger) Attempted(runID, group string, ids []string) error {
 }
 
 // Settled implements batcher.Journal. The same results again change nothing.
-func (l *Ledger) Settled(runID, group string, results []batcher.InstanceResult) error {
+func (l *Ledger) Settled(runID, group string, results []power.InstanceResult) error {
 	value := encodeChunk(results)
 	h := fnv.New64a()
 	_, _ = h.Write(joinIDs(idsOf(results)))
@@ -76,7 +77,7 @@ func (l *Ledger) Progress(runID string) (p Progress, err error) {
 }
 
 func readProgress(tx *bbolt.Tx, key []byte) (Progress, error) {
-	p := Progress{Settled: map[string][]batcher.InstanceResult{}, Attempted: map[string]map[string]int{}}
+	p := Progress{Settled: map[string][]power.InstanceResult{}, Attempted: map[string]map[string]int{}}
 	settled := map[string]map[string]bool{}
 	prefix := ofEntry(key)
 	err := under(tx.Bucket(bucketProgress), prefix, func(k, value []byte) error {
@@ -134,7 +135,7 @@ func groupsFromProgress(tx *bbolt.Tx, key []byte) (values []groupValues, err err
 // processes did to instances that the report does not know: of a group that has
 // left the configuration meanwhile, or taken out of one that has not. With an
 // error it gives what was reported.
-func withProgress(tx *bbolt.Tx, key []byte, groups []batcher.GroupReport, reported []groupValues) ([]groupValues, error) {
+func withProgress(tx *bbolt.Tx, key []byte, groups []power.GroupReport, reported []groupValues) ([]groupValues, error) {
 	p, err := readProgress(tx, key)
 	if err != nil {
 		return reported, err
@@ -164,15 +165,15 @@ func withProgress(tx *bbolt.Tx, key []byte, groups []batcher.GroupReport, report
 }
 
 // sumUp counts outcomes as a report does.
-func sumUp(group string, results []batcher.InstanceResult) totals {
+func sumUp(group string, results []power.InstanceResult) totals {
 	sum := totals{Group: group, Total: len(results)}
 	for _, r := range results {
 		switch r.Outcome {
-		case batcher.OutcomeStarted, batcher.OutcomeStopped:
+		case power.OutcomeStarted, power.OutcomeStopped:
 			sum.Done++
-		case batcher.OutcomeAlreadyRunning, batcher.OutcomeAlreadyStopped:
+		case power.OutcomeAlreadyRunning, power.OutcomeAlreadyStopped:
 			sum.Already++
-		case batcher.OutcomeFailed:
+		case power.OutcomeFailed:
 			sum.Failed++
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -74,32 +74,32 @@ func load(t testing.TB, l *Ledger) scheduler.State {
 	return state
 }
 
-func started(id string) batcher.InstanceResult {
-	return batcher.InstanceResult{
-		InstanceID: id, Outcome: batcher.OutcomeStarted, State: "RUNNING", Attempts: 1,
+func started(id string) power.InstanceResult {
+	return power.InstanceResult{
+		InstanceID: id, Outcome: power.OutcomeStarted, State: "RUNNING", Attempts: 1,
 		ReachedAt: morning.Add(42 * time.Second), BootDuration: 40 * time.Second,
 	}
 }
 
-func failed(id string, reason batcher.Reason) batcher.InstanceResult {
-	return batcher.InstanceResult{
-		InstanceID: id, Outcome: batcher.OutcomeFailed, Reason: reason, Code: "OPERATION_DENIED_INSTANCE_RECYCLED",
+func failed(id string, reason power.Reason) power.InstanceResult {
+	return power.InstanceResult{
+		InstanceID: id, Outcome: power.OutcomeFailed, Reason: reason, Code: "OPERATION_DENIED_INSTANCE_RECYCLED",
 		State: "RECYCLE", RequestID: "T-" + id, Attempts: 1,
 	}
 }
 
-func report(runID string, groups ...batcher.GroupReport) batcher.Report {
+func report(runID string, groups ...power.GroupReport) power.Report {
 	for i := range groups {
 		sum := sumUp(groups[i].Group, groups[i].Results)
 		groups[i].Total, groups[i].Done, groups[i].Already, groups[i].Failed = sum.Total, sum.Done, sum.Already, sum.Failed
 	}
-	return batcher.Report{RunID: runID, Schedule: "wake", Action: "start", ScheduledAt: morning, StartedAt: morning, Groups: groups}
+	return power.Report{RunID: runID, Schedule: "wake", Action: "start", ScheduledAt: morning, StartedAt: morning, Groups: groups}
 }
 
-func finish(t testing.TB, l *Ledger, d scheduler.Decision, groups ...batcher.GroupReport) {
+func finish(t testing.TB, l *Ledger, d scheduler.Decision, groups ...power.GroupReport) {
 	t.Helper()
 	r := report(d.Firing().RunID, groups...)
-	must(t, l.Finish(d.Firing(), scheduler.Result{Outcome: scheduler.Outcome(r.Result()), Report: r}, d.Nominal.Add(time.Minute)))
+	must(t, l.Finish(d.Firing(), scheduler.RunEnd{Result: r.Result(), Report: &r}, d.Nominal.Add(time.Minute)))
 }
 
 func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
@@ -121,18 +121,18 @@ func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
 	if got := state.Ran["wake"]; len(got) != 1 || !got[0].Equal(morning) {
 		t.Errorf("ran: %v", got)
 	}
-	finish(t, l, d, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-1")}})
+	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
 	state = load(t, l)
 	if len(state.Unfinished) != 0 {
 		t.Errorf("still unfinished: %+v", state.Unfinished)
 	}
-	if last := state.Last["wake"]; last.Outcome != scheduler.OutcomeOK || !last.LastSuccess.Equal(morning.Add(time.Minute)) {
+	if last := state.Last["wake"]; last.Result != power.ResultOK || !last.LastSuccess.Equal(morning.Add(time.Minute)) {
 		t.Errorf("last: %+v", last)
 	}
 	next := runAt(morning.Add(24 * time.Hour))
 	decide(t, l, next)
-	finish(t, l, next, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{failed("i-1", batcher.ReasonAuth)}})
-	if last := load(t, l).Last["wake"]; last.Outcome != scheduler.OutcomeFailed || !last.LastSuccess.Equal(morning.Add(time.Minute)) {
+	finish(t, l, next, power.GroupReport{Group: "web", Results: []power.InstanceResult{failed("i-1", power.ReasonAuth)}})
+	if last := load(t, l).Last["wake"]; last.Result != power.ResultFailed || !last.LastSuccess.Equal(morning.Add(time.Minute)) {
 		t.Errorf("a failure loses the last success: %+v", last)
 	}
 }
@@ -164,7 +164,7 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 	if held := decide(t, l, d); len(held) != 1 || held[0] != d.Firing().RunID {
 		t.Errorf("held again: %v", held)
 	}
-	results := []batcher.InstanceResult{started("i-1"), failed("i-2", batcher.ReasonRecycled)}
+	results := []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}
 	for range 2 {
 		must(t, l.Settled(d.Firing().RunID, "web", results))
 	}
@@ -174,7 +174,7 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 		t.Errorf("settled %+v", p.Settled)
 	}
 	for range 2 {
-		finish(t, l, d, batcher.GroupReport{Group: "web", Results: results})
+		finish(t, l, d, power.GroupReport{Group: "web", Results: results})
 	}
 	if held := decide(t, l, d); len(held) != 1 || len(load(t, l).Unfinished) != 0 {
 		t.Error("a late claim reopened a run that had ended")
@@ -244,7 +244,7 @@ func TestAbandonedRunKeepsWhatItDid(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	must(t, l.Settled(d.Firing().RunID, "web", []batcher.InstanceResult{started("i-1"), failed("i-2", batcher.ReasonRecycled)}))
+	must(t, l.Settled(d.Firing().RunID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
 	round := scheduler.Round{Abandons: []scheduler.Abandonment{
 		{Firing: d.Firing(), Verdict: scheduler.VerdictInterrupted, Reason: scheduler.MissedInterrupted, At: morning.Add(2 * time.Hour)},
 	}}
@@ -268,15 +268,15 @@ func TestAbandonedRunKeepsWhatItDid(t *testing.T) {
 func TestWhyWasThisMachineNotOn(t *testing.T) {
 	l := open(t, t.TempDir())
 	day := func(n int) time.Time { return morning.Add(time.Duration(n) * 24 * time.Hour) }
-	web := func(r batcher.InstanceResult) batcher.GroupReport {
-		return batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-0"), r}}
+	web := func(r power.InstanceResult) power.GroupReport {
+		return power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-0"), r}}
 	}
 	d := runAt(day(0))
 	decide(t, l, d)
 	finish(t, l, d, web(started("i-7")))
 	d = runAt(day(1))
 	decide(t, l, d)
-	finish(t, l, d, web(failed("i-7", batcher.ReasonRecycled)))
+	finish(t, l, d, web(failed("i-7", power.ReasonRecycled)))
 	excluded := notRun(scheduler.VerdictExcluded, day(2))
 	excluded.Calendar = "sg-holidays"
 	missed := notRun(scheduler.VerdictMissed, day(3))
@@ -284,11 +284,11 @@ func TestWhyWasThisMachineNotOn(t *testing.T) {
 	decide(t, l, excluded, missed)
 	d = runAt(day(4))
 	decide(t, l, d)
-	finish(t, l, d, batcher.GroupReport{Group: "web", Err: "open web.txt: no such file"})
+	finish(t, l, d, power.GroupReport{Group: "web", Err: "open web.txt: no such file"})
 	other := runAt(day(5))
 	other.Schedule, other.Groups = "other", []string{"db"}
 	decide(t, l, other)
-	finish(t, l, other, batcher.GroupReport{Group: "db", Results: []batcher.InstanceResult{started("i-9")}})
+	finish(t, l, other, power.GroupReport{Group: "db", Results: []power.InstanceResult{started("i-9")}})
 	d = runAt(day(6))
 	decide(t, l, d)
 	must(t, l.Attempted(d.Firing().RunID, "web", []string{"i-7"}))
@@ -360,27 +360,27 @@ func TestFailuresAreListedUpToABound(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	results := make([]batcher.InstanceResult, 300)
+	results := make([]power.InstanceResult, 300)
 	for i := range results {
-		results[i] = failed(fmt.Sprintf("i-%03d", i), batcher.ReasonRecycled)
+		results[i] = failed(fmt.Sprintf("i-%03d", i), power.ReasonRecycled)
 	}
-	finish(t, l, d, batcher.GroupReport{Group: "web", Results: results})
+	finish(t, l, d, power.GroupReport{Group: "web", Results: results})
 	entries, err := l.History(Query{})
 	must(t, err)
 	g := entries[0].Results[0]
-	if len(g.Failures) != DefaultMaxFailures || g.Omitted != 100 || g.Failures[0].RequestID != "T-i-000" || g.Failures[0].Reason != batcher.ReasonRecycled {
+	if len(g.Failures) != DefaultMaxFailures || g.Omitted != 100 || g.Failures[0].RequestID != "T-i-000" || g.Failures[0].Reason != power.ReasonRecycled {
 		t.Errorf("%d failures, %d omitted, first %+v", len(g.Failures), g.Omitted, g.Failures[0])
 	}
 }
 
 func TestManualRunIsRecordedAndResumedByNobody(t *testing.T) {
 	l := open(t, t.TempDir())
-	r := report("manual/2026-11-17T07:45:00Z", batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started("i-1")}})
+	r := report("manual/2026-11-17T07:45:00Z", power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
 	r.Schedule = ""
 	must(t, l.RecordManual(r))
 	entries, err := l.History(Query{Schedule: ManualSchedule})
 	must(t, err)
-	if len(entries) != 1 || entries[0].RunID != r.RunID || entries[0].Result != scheduler.OutcomeOK {
+	if len(entries) != 1 || entries[0].RunID != r.RunID || entries[0].Result != power.ResultOK {
 		t.Errorf("history: %+v", entries)
 	}
 	if state := load(t, l); len(state.Unfinished) != 0 || len(state.Last) != 0 || !state.DecidedThrough.IsZero() {
@@ -777,7 +777,7 @@ func TestOldEntriesAreRemovedAndYoungOnesKept(t *testing.T) {
 			d := runAt(morning.Add(time.Duration(i) * 24 * time.Hour))
 			decide(t, l, d)
 			if i != 3 { // one that never ended
-				finish(t, l, d, batcher.GroupReport{Group: "web", Results: []batcher.InstanceResult{started(fmt.Sprint("i-", i/12))}})
+				finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started(fmt.Sprint("i-", i/12))}})
 			}
 		}
 		now := morning.Add((days - 1) * 24 * time.Hour)

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 	"zecpower/scheduler/cron"
 )
@@ -38,7 +38,7 @@ func (d *daemon) Decide(r scheduler.Round) ([]string, error) {
 	return d.Ledger.Decide(r)
 }
 
-func (d *daemon) Finish(f scheduler.Firing, r scheduler.Result, at time.Time) error {
+func (d *daemon) Finish(f scheduler.Firing, r scheduler.RunEnd, at time.Time) error {
 	if err := d.dead(); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func live(t *testing.T, dir string, f *fleet, d time.Duration) {
 			CatchUp: time.Hour, Deadline: 25 * time.Minute,
 		}},
 		Ledger: daemon, Observer: scheduler.Observers{},
-		Run: func(ctx context.Context, firing scheduler.Firing) scheduler.Result {
+		Run: func(ctx context.Context, firing scheduler.Firing) scheduler.RunEnd {
 			return f.run(ctx, t, daemon, firing)
 		},
 	})
@@ -102,14 +102,14 @@ func live(t *testing.T, dir string, f *fleet, d time.Duration) {
 }
 
 // run settles an instance a minute, beginning where the run before it ended.
-func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing scheduler.Firing) scheduler.Result {
+func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing scheduler.Firing) scheduler.RunEnd {
 	p, err := d.Progress(firing.RunID)
 	must(t, err)
 	results := p.Settled["web"]
 	for i := len(results); i < 10; i++ {
 		select {
 		case <-ctx.Done():
-			return scheduler.Result{Outcome: scheduler.OutcomePartial}
+			return scheduler.RunEnd{Result: power.ResultPartial}
 		case <-time.After(time.Minute):
 		}
 		id := fmt.Sprintf("%s#%d", firing.RunID, i)
@@ -119,8 +119,8 @@ func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing schedul
 		results = append(results, started(id))
 		must(t, d.Settled(firing.RunID, "web", results[i:]))
 	}
-	return scheduler.Result{
-		Outcome: scheduler.OutcomeOK, Report: report(firing.RunID, batcher.GroupReport{Group: "web", Results: results}),
+	return scheduler.RunEnd{
+		Result: power.ResultOK, Report: new(report(firing.RunID, power.GroupReport{Group: "web", Results: results})),
 	}
 }
 
@@ -139,7 +139,7 @@ func (f *fleet) check(t *testing.T, begin time.Time, dir string) {
 			continue
 		}
 		runs++
-		if entries[0].Result != scheduler.OutcomeOK || entries[0].Results[0].Done != 10 {
+		if entries[0].Result != power.ResultOK || entries[0].Results[0].Done != 10 {
 			t.Errorf("%s: %+v", id, entries[0])
 		}
 		for i := range 10 {

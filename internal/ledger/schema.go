@@ -11,7 +11,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -45,7 +45,7 @@ const ManualSchedule = "manual"
 type entry struct {
 	// Verdict is scheduler.VerdictRun for a run, begun or yet to begin; else why there is none.
 	Verdict  scheduler.Verdict      `json:"v"`
-	Action   string                 `json:"a,omitempty"`
+	Action   power.Action           `json:"a,omitempty"`
 	Groups   []string               `json:"g,omitempty"`
 	Last     time.Time              `json:"l,omitzero"`
 	Count    int                    `json:"n,omitempty"`
@@ -53,18 +53,18 @@ type entry struct {
 	Reason   scheduler.MissedReason `json:"r,omitempty"`
 	Calendar string                 `json:"c,omitempty"`
 
-	RunAt        time.Time         `json:"at,omitzero"`
-	Deadline     time.Time         `json:"dl,omitzero"`
-	CatchUp      bool              `json:"cu,omitempty"`
-	Waits        scheduler.Wait    `json:"w,omitempty"`
-	Resumes      int               `json:"rs,omitempty"`
-	ResumedBy    string            `json:"rb,omitempty"` // the Ledger.session that counted the last one
-	StartedAt    time.Time         `json:"st,omitzero"`
-	FirstRequest time.Time         `json:"fr,omitzero"`
-	FinishedAt   time.Time         `json:"fi,omitzero"`
-	Outcome      scheduler.Outcome `json:"o,omitempty"` // set by the end
-	Err          string            `json:"e,omitempty"`
-	Totals       []totals          `json:"t,omitempty"` // set by the end
+	RunAt        time.Time      `json:"at,omitzero"`
+	Deadline     time.Time      `json:"dl,omitzero"`
+	CatchUp      bool           `json:"cu,omitempty"`
+	Waits        scheduler.Wait `json:"w,omitempty"`
+	Resumes      int            `json:"rs,omitempty"`
+	ResumedBy    string         `json:"rb,omitempty"` // the Ledger.session that counted the last one
+	StartedAt    time.Time      `json:"st,omitzero"`
+	FirstRequest time.Time      `json:"fr,omitzero"`
+	FinishedAt   time.Time      `json:"fi,omitzero"`
+	Result       power.Result   `json:"o,omitempty"` // set by the end
+	Err          string         `json:"e,omitempty"`
+	Totals       []totals       `json:"t,omitempty"` // set by the end
 }
 
 // totals is the sum of one group, and where its instances are.
@@ -170,7 +170,7 @@ func deleteUnder(b *bbolt.Bucket, prefix []byte) error {
 }
 
 // newTotals is the sum of a group report.
-func newTotals(g batcher.GroupReport) totals {
+func newTotals(g power.GroupReport) totals {
 	return totals{
 		Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed,
 		Duplicates: g.Duplicates, Err: g.Err,

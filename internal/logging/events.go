@@ -10,6 +10,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
 // The messages of the events. They and the keys below are a contract with
@@ -133,16 +134,16 @@ func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
 
 // Settled implements batcher.Observer: a line for each instance that failed, up
 // to the run's limit.
-func (e *Events) Settled(run batcher.RunInfo, group string, results []batcher.InstanceResult) {
+func (e *Events) Settled(run batcher.RunInfo, group string, results []power.InstanceResult) {
 	for _, r := range results {
-		if r.Outcome != batcher.OutcomeFailed {
+		if r.Outcome != power.OutcomeFailed {
 			continue
 		}
 		switch n := e.countLine(run.RunID); {
 		case n <= e.limit:
 			e.logger.Warn(EventInstanceFailed, append(runFields(run), zap.String(keyGroup, group),
-				zap.String(keyInstanceID, r.InstanceID), zap.String(keyReason, string(r.Reason)), zap.String(keyCode, string(r.Code)),
-				zap.String(keyState, string(r.State)), zap.String(keyRequestID, r.RequestID), zap.Int(keyAttempts, r.Attempts))...)
+				zap.String(keyInstanceID, r.InstanceID), zap.String(keyReason, string(r.Reason)), zap.String(keyCode, r.Code),
+				zap.String(keyState, r.State), zap.String(keyRequestID, r.RequestID), zap.Int(keyAttempts, r.Attempts))...)
 		case n == e.limit+1:
 			e.logger.Warn("further failed instances of this run are listed in run finished and in the history only",
 				append(runFields(run), zap.Int("limit", e.limit))...)
@@ -168,7 +169,7 @@ func (e *Events) CredentialsRejected(run batcher.RunInfo, err error) {
 }
 
 // RunFinished implements batcher.Observer: one event a group, its level by the group's result.
-func (e *Events) RunFinished(run batcher.RunInfo, r batcher.Report) {
+func (e *Events) RunFinished(run batcher.RunInfo, r power.Report) {
 	e.forget(run.RunID)
 	for _, g := range r.Groups {
 		e.logger.Log(levelOf(g.Result()), EventRunFinished, append(runFields(run), groupFields(r, g)...)...)
@@ -178,8 +179,8 @@ func (e *Events) RunFinished(run batcher.RunInfo, r batcher.Report) {
 	}
 }
 
-func groupFields(r batcher.Report, g batcher.GroupReport) []zap.Field {
-	outcomes := batcher.Outcomes(r.Action)
+func groupFields(r power.Report, g power.GroupReport) []zap.Field {
+	outcomes := power.Outcomes(r.Action)
 	ids := make([]string, 0, g.Failed)
 	for _, f := range g.Failures() {
 		ids = append(ids, f.InstanceID)
@@ -195,11 +196,11 @@ func groupFields(r batcher.Report, g batcher.GroupReport) []zap.Field {
 	return fields
 }
 
-func levelOf(r batcher.Result) zapcore.Level {
+func levelOf(r power.Result) zapcore.Level {
 	switch r {
-	case batcher.ResultOK:
+	case power.ResultOK:
 		return zapcore.InfoLevel
-	case batcher.ResultPartial:
+	case power.ResultPartial:
 		return zapcore.WarnLevel
 	}
 	return zapcore.ErrorLevel

@@ -17,19 +17,20 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
 var at = time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
 
 var info = batcher.RunInfo{
-	RunID: "morning/2026-11-23T07:45:00Z", Schedule: "morning", Action: batcher.ActionStart, ScheduledAt: at,
+	RunID: "morning/2026-11-23T07:45:00Z", Schedule: "morning", Action: power.ActionStart, ScheduledAt: at,
 	Groups: []batcher.GroupInfo{{Group: "web", Total: 3, Duplicates: 1}, {Group: "db", Total: 2}},
 }
 
-var failure = batcher.InstanceResult{
-	InstanceID: "i-7", Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonRecycled,
-	Code: apiclient.CodeInstanceRecycled, State: apiclient.StateRecycle, RequestID: "T1", Attempts: 2,
+var failure = power.InstanceResult{
+	InstanceID: "i-7", Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled,
+	Code: string(apiclient.CodeInstanceRecycled), State: string(apiclient.StateRecycle), RequestID: "T1", Attempts: 2,
 }
 
 func watched(level zapcore.Level) (*Events, *observer.ObservedLogs) {
@@ -82,7 +83,7 @@ func TestRunStartedTellsWhatItIsAbout(t *testing.T) {
 
 func TestRunByHandHasNoSchedule(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.RunStarted(batcher.RunInfo{RunID: "manual/x", Action: batcher.ActionStop})
+	e.RunStarted(batcher.RunInfo{RunID: "manual/x", Action: power.ActionStop})
 	expect(t, only(t, logs, EventRunStarted), zapcore.InfoLevel, map[string]any{"run_id": "manual/x", "action": "stop", "groups": []string{}, "instances": 0})
 }
 
@@ -117,7 +118,7 @@ func TestBatchIsALineUnlessItGoesAgain(t *testing.T) {
 
 func TestFailedInstanceIsALine(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.Settled(info, "web", []batcher.InstanceResult{{InstanceID: "i-1", Outcome: batcher.OutcomeStarted}, failure})
+	e.Settled(info, "web", []power.InstanceResult{{InstanceID: "i-1", Outcome: power.OutcomeStarted}, failure})
 	expect(t, only(t, logs, EventInstanceFailed), zapcore.WarnLevel, with(map[string]any{
 		"group": "web", "instance_id": "i-7", "reason": "recycled", "code": "OPERATION_DENIED_INSTANCE_RECYCLED",
 		"state": "RECYCLE", "request_id": "T1", "attempts": 2,
@@ -127,7 +128,7 @@ func TestFailedInstanceIsALine(t *testing.T) {
 func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	e.RunStarted(info)
-	results := slices.Repeat([]batcher.InstanceResult{failure}, 2)
+	results := slices.Repeat([]power.InstanceResult{failure}, 2)
 	for range 10 {
 		e.Settled(info, "web", results)
 	}
@@ -137,7 +138,7 @@ func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 	if n := logs.FilterField(zap.Int("limit", 3)).Len(); n != 1 {
 		t.Errorf("the cut was told %d times", n)
 	}
-	e.RunFinished(info, batcher.Report{Groups: []batcher.GroupReport{{Group: "web", Total: 20, Failed: 20, Results: slices.Repeat(results, 10)}}})
+	e.RunFinished(info, power.Report{Groups: []power.GroupReport{{Group: "web", Total: 20, Failed: 20, Results: slices.Repeat(results, 10)}}})
 	ids := only(t, logs, EventRunFinished).ContextMap()["failed_ids"].([]any)
 	if len(ids) != 20 {
 		t.Errorf("%d failed_ids, want all 20", len(ids))
@@ -150,10 +151,10 @@ func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 
 func TestRunFinishedIsOneEventAGroupWithItsFailedIDs(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.RunFinished(info, batcher.Report{Action: batcher.ActionStart, StartedAt: at, FinishedAt: at.Add(90 * time.Second), Groups: []batcher.GroupReport{
-		{Group: "web", Total: 3, Done: 1, Already: 1, Failed: 1, Results: []batcher.InstanceResult{{Outcome: batcher.OutcomeStarted}, failure}},
+	e.RunFinished(info, power.Report{Action: power.ActionStart, StartedAt: at, FinishedAt: at.Add(90 * time.Second), Groups: []power.GroupReport{
+		{Group: "web", Total: 3, Done: 1, Already: 1, Failed: 1, Results: []power.InstanceResult{{Outcome: power.OutcomeStarted}, failure}},
 		{Group: "db", Total: 2, Done: 2},
-		{Group: "cache", Total: 1, Failed: 1, Results: []batcher.InstanceResult{failure}},
+		{Group: "cache", Total: 1, Failed: 1, Results: []power.InstanceResult{failure}},
 		{Group: "lost", Err: "web.txt: permission denied"},
 	}})
 	entries := logs.FilterMessage(EventRunFinished).All()
@@ -177,8 +178,8 @@ func TestRunFinishedIsOneEventAGroupWithItsFailedIDs(t *testing.T) {
 
 func TestStopIsToldInItsOwnWords(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	run := batcher.RunInfo{RunID: "evening/x", Schedule: "evening", Action: batcher.ActionStop}
-	e.RunFinished(run, batcher.Report{Action: batcher.ActionStop, Groups: []batcher.GroupReport{{Group: "web", Total: 2, Done: 1, Already: 1}}})
+	run := batcher.RunInfo{RunID: "evening/x", Schedule: "evening", Action: power.ActionStop}
+	e.RunFinished(run, power.Report{Action: power.ActionStop, Groups: []power.GroupReport{{Group: "web", Total: 2, Done: 1, Already: 1}}})
 	expect(t, only(t, logs, EventRunFinished), zapcore.InfoLevel, map[string]any{
 		"run_id": "evening/x", "schedule": "evening", "action": "stop", "group": "web", "result": "ok",
 		"stopped": 1, "already_stopped": 1, "failed": 0, "failed_ids": []string{}, "duration_seconds": 0,
@@ -245,7 +246,7 @@ func TestRetryIsToldWhenTheErrorChanges(t *testing.T) {
 		if got := tell(lost(1003, "T6")); got != 4 {
 			t.Errorf("back after a pause: %d lines, want 4", got)
 		}
-		e.RunFinished(info, batcher.Report{})
+		e.RunFinished(info, power.Report{})
 		if got := tell(lost(1004, "T7")); got != 5 {
 			t.Errorf("in the next run: %d lines, want 5", got)
 		}
@@ -323,11 +324,11 @@ func TestRunThatFailedAsAWholeIsAnError(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	f := scheduler.Firing{RunID: info.RunID, Schedule: "morning", Action: "start", Groups: []string{"web"}, Nominal: at}
 	s := e.Scheduler()
-	s.RunFinished(f, scheduler.Result{Outcome: scheduler.OutcomePartial}, time.Second)
+	s.RunFinished(f, scheduler.RunEnd{Result: power.ResultPartial}, time.Second)
 	if logs.Len() != 0 {
 		t.Errorf("told twice: %v", logs.All())
 	}
-	s.RunFinished(f, scheduler.Result{Outcome: scheduler.OutcomeFailed, Err: &scheduler.PanicError{Value: "boom", Stack: []byte("stack")}}, time.Second)
+	s.RunFinished(f, scheduler.RunEnd{Result: power.ResultFailed, Err: &scheduler.PanicError{Value: "boom", Stack: []byte("stack")}}, time.Second)
 	expect(t, only(t, logs, EventRunFinished), zapcore.ErrorLevel, with(map[string]any{
 		"groups": []string{"web"}, "result": "failed", "duration_seconds": 1, "error": "the run panicked: boom", "stack": "stack",
 	}))
@@ -367,9 +368,9 @@ func TestEventsOfManyRunsAtOnce(t *testing.T) {
 			e.RunStarted(run)
 			for range 20 {
 				e.Retried(run, "StartInstances", apiclient.ClassTransient, lost(i, "T"))
-				e.Settled(run, "web", []batcher.InstanceResult{failure})
+				e.Settled(run, "web", []power.InstanceResult{failure})
 			}
-			e.RunFinished(run, batcher.Report{})
+			e.RunFinished(run, power.Report{})
 		})
 	}
 	runs.Wait()

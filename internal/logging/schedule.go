@@ -29,12 +29,12 @@ func (scheduleEvents) RunStarted(scheduler.Firing) {}
 
 // RunFinished implements scheduler.Observer. The batcher has told how its
 // groups fared; what is left is a run that failed as a whole.
-func (s scheduleEvents) RunFinished(f scheduler.Firing, r scheduler.Result, took time.Duration) {
+func (s scheduleEvents) RunFinished(f scheduler.Firing, r scheduler.RunEnd, took time.Duration) {
 	s.e.forget(f.RunID)
 	if r.Err == nil {
 		return
 	}
-	fields := append(firingFields(f), zap.String(keyResult, string(r.Outcome)), seconds(took), zap.String(keyError, errorText(r.Err)))
+	fields := append(firingFields(f), zap.String(keyResult, string(r.Result)), seconds(took), zap.String(keyError, errorText(r.Err)))
 	if p, ok := errors.AsType[*scheduler.PanicError](r.Err); ok {
 		fields = append(fields, zap.ByteString("stack", p.Stack))
 	}
@@ -94,9 +94,6 @@ func (scheduleEvents) NextRun(string, time.Time) {}
 // LastRun implements scheduler.Observer.
 func (scheduleEvents) LastRun(string, scheduler.LastRun) {}
 
-// Decided implements scheduler.Observer.
-func (scheduleEvents) Decided(scheduler.RoundStats) {}
-
 // LedgerFailed implements scheduler.Observer, once a spell: the loop tries again each round.
 func (s scheduleEvents) LedgerFailed(op string, err error) {
 	level := zapcore.DebugLevel
@@ -108,7 +105,7 @@ func (s scheduleEvents) LedgerFailed(op string, err error) {
 
 func firingFields(f scheduler.Firing) []zap.Field {
 	return []zap.Field{
-		zap.String(keyRunID, f.RunID), zap.String(keySchedule, f.Schedule), zap.String(keyAction, f.Action),
+		zap.String(keyRunID, f.RunID), zap.String(keySchedule, f.Schedule), zap.String(keyAction, string(f.Action)),
 		zap.Strings("groups", f.Groups), zap.Time(keyScheduledAt, f.Nominal),
 	}
 }

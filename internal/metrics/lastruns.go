@@ -5,9 +5,9 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"zecpower/internal/power"
 
-	"zecpower/batcher"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // MaxFailedInfo is how many failed instances of a group are named; the rest are counted.
@@ -16,12 +16,12 @@ const MaxFailedInfo = 200
 // groupAction names the series of a group under one action.
 type groupAction struct {
 	group  string
-	action batcher.Action
+	action power.Action
 }
 
 // groupRun is the outcome of one group's last run. Immutable once published.
 type groupRun struct {
-	action  batcher.Action
+	action  power.Action
 	metrics []prometheus.Metric // of that action, ready to send
 }
 
@@ -81,8 +81,8 @@ func send(out chan<- prometheus.Metric, ms []prometheus.Metric) {
 }
 
 // restore publishes what an earlier process knew of groups that have not run in this one.
-func (l *lastRuns) restore(r batcher.Report) {
-	var groups []batcher.GroupReport
+func (l *lastRuns) restore(r power.Report) {
+	var groups []power.GroupReport
 	for _, g := range r.Groups {
 		if _, ran := l.current.Load().runs[g.Group]; !ran {
 			groups = append(groups, g)
@@ -93,7 +93,7 @@ func (l *lastRuns) restore(r batcher.Report) {
 }
 
 // finished publishes a run's groups, all at once.
-func (l *lastRuns) finished(r batcher.Report) {
+func (l *lastRuns) finished(r power.Report) {
 	old := l.current.Load()
 	next := &snapshot{runs: maps.Clone(old.runs), idle: old.idle}
 	if next.runs == nil {
@@ -115,14 +115,14 @@ func (l *lastRuns) setKnown(known map[groupAction]bool, keep func(groupAction) b
 		}
 	}
 	for key := range known {
-		next.idle[key] = l.render(batcher.GroupReport{Group: key.group}, key.action)
+		next.idle[key] = l.render(power.GroupReport{Group: key.group}, key.action)
 	}
 	l.current.Store(next)
 }
 
 // render gives a group's series: a count for each outcome, the first failures by name, the rest as a number.
-func (l *lastRuns) render(g batcher.GroupReport, action batcher.Action) []prometheus.Metric {
-	outcomes := batcher.Outcomes(action)
+func (l *lastRuns) render(g power.GroupReport, action power.Action) []prometheus.Metric {
+	outcomes := power.Outcomes(action)
 	counts := []int{g.Done, g.Already, g.Failed}
 	var ms []prometheus.Metric
 	for i, outcome := range outcomes {
@@ -136,7 +136,7 @@ func (l *lastRuns) render(g batcher.GroupReport, action batcher.Action) []promet
 		// A repeated or malformed label value would cost the whole scrape, so
 		// neither is trusted to stay out: ids come from files.
 		id := strings.ToValidUTF8(f.InstanceID, "\uFFFD")
-		if f.Outcome != batcher.OutcomeFailed || named[id] {
+		if f.Outcome != power.OutcomeFailed || named[id] {
 			continue
 		}
 		named[id] = true

@@ -22,6 +22,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -35,38 +36,38 @@ func (fakeBudget) Waited() time.Duration { return 90 * time.Second }
 func known() Known {
 	return Known{
 		Schedules: []KnownSchedule{
-			{"morning", batcher.ActionStart, []string{"web", "db"}},
-			{"evening", batcher.ActionStop, []string{"web"}},
+			{"morning", power.ActionStart, []string{"web", "db"}},
+			{"evening", power.ActionStop, []string{"web"}},
 		},
 		CalendarEnds: map[string]time.Time{"holidays": at},
 	}
 }
 
 // run is a run of schedule over one group in which done instances went well and the others failed.
-func run(schedule string, action batcher.Action, group string, done, failed int) (batcher.RunInfo, batcher.Report) {
+func run(schedule string, action power.Action, group string, done, failed int) (batcher.RunInfo, power.Report) {
 	info := batcher.RunInfo{
 		RunID: schedule + "/x", Schedule: schedule, Action: action, ScheduledAt: at,
 		Groups: []batcher.GroupInfo{{Group: group, Total: done + failed}},
 	}
-	g := batcher.GroupReport{Group: group, Total: done + failed, Done: done, Failed: failed}
+	g := power.GroupReport{Group: group, Total: done + failed, Done: done, Failed: failed}
 	for i := range done {
-		g.Results = append(g.Results, batcher.InstanceResult{
-			InstanceID: fmt.Sprintf("i-%06d", i), Outcome: batcher.Outcomes(action)[0], BootDuration: 20 * time.Second,
+		g.Results = append(g.Results, power.InstanceResult{
+			InstanceID: fmt.Sprintf("i-%06d", i), Outcome: power.Outcomes(action)[0], BootDuration: 20 * time.Second,
 		})
 	}
 	for i := range failed {
-		g.Results = append(g.Results, batcher.InstanceResult{
-			InstanceID: fmt.Sprintf("x-%06d", i), Outcome: batcher.OutcomeFailed, Reason: batcher.ReasonRecycled,
+		g.Results = append(g.Results, power.InstanceResult{
+			InstanceID: fmt.Sprintf("x-%06d", i), Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled,
 		})
 	}
-	return info, batcher.Report{
+	return info, power.Report{
 		RunID: info.RunID, Schedule: schedule, Action: action, ScheduledAt: at, StartedAt: at, FirstRequestAt: at.Add(time.Second),
-		FinishedAt: at.Add(time.Minute), Groups: []batcher.GroupReport{g},
+		FinishedAt: at.Add(time.Minute), Groups: []power.GroupReport{g},
 	}
 }
 
 // play tells m of a whole run.
-func play(m *Metrics, info batcher.RunInfo, r batcher.Report) {
+func play(m *Metrics, info batcher.RunInfo, r power.Report) {
 	m.RunStarted(info)
 	for _, g := range r.Groups {
 		m.BatchFinished(info, batcher.Batch{Group: g.Group, Size: g.Total, Result: batcher.BatchPartial})
@@ -84,11 +85,11 @@ func populated() *Metrics {
 	m.ConfigReloaded(at)
 	m.Scheduler().NextRun("morning", at)
 	m.Scheduler().LastRun("morning", scheduler.LastRun{FinishedAt: at, LastSuccess: at})
-	playRun(m, "morning", batcher.ActionStart, "web", 3, 2)
+	playRun(m, "morning", power.ActionStart, "web", 3, 2)
 	return m
 }
 
-func playRun(m *Metrics, schedule string, action batcher.Action, group string, done, failed int) {
+func playRun(m *Metrics, schedule string, action power.Action, group string, done, failed int) {
 	info, report := run(schedule, action, group, done, failed)
 	play(m, info, report)
 }
@@ -328,7 +329,7 @@ func TestKnownSeriesStartAtZero(t *testing.T) {
 func TestRunIsCounted(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
-	info, report := run("morning", batcher.ActionStart, "web", 3, 2)
+	info, report := run("morning", power.ActionStart, "web", 3, 2)
 	m.RunStarted(info)
 	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 1`)
 	m.BatchFinished(info, batcher.Batch{Group: "web", Result: batcher.BatchPartial})
@@ -352,7 +353,7 @@ func TestRunIsCounted(t *testing.T) {
 		fmt.Sprintf(`zecpower_schedule_last_run_timestamp_seconds{schedule="morning"} %g`, unix(report.FinishedAt)),
 	)
 	expectNone(t, m, "last_success")
-	info, report = run("morning", batcher.ActionStart, "web", 5, 0)
+	info, report = run("morning", power.ActionStart, "web", 5, 0)
 	play(m, info, report)
 	expect(t, m, fmt.Sprintf(`zecpower_schedule_last_success_timestamp_seconds{schedule="morning"} %g`, unix(report.FinishedAt)))
 	expectNone(t, m, "instance_failed_info")
@@ -360,7 +361,7 @@ func TestRunIsCounted(t *testing.T) {
 
 func TestResumedRunTellsNoStartDelay(t *testing.T) {
 	m := New()
-	info, report := run("morning", batcher.ActionStart, "web", 1, 0)
+	info, report := run("morning", power.ActionStart, "web", 1, 0)
 	info.Resumed, report.FirstRequestAt = true, at.Add(time.Hour)
 	play(m, info, report)
 	expect(t, m, `zecpower_run_start_delay_seconds_count{schedule="morning"} 0`)
@@ -369,8 +370,8 @@ func TestResumedRunTellsNoStartDelay(t *testing.T) {
 func TestLastRunOfAGroupReplacesTheOneBeforeWhicheverItsAction(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
-	playRun(m, "morning", batcher.ActionStart, "web", 3, 2)
-	playRun(m, "evening", batcher.ActionStop, "web", 4, 1)
+	playRun(m, "morning", power.ActionStart, "web", 3, 2)
+	playRun(m, "evening", power.ActionStop, "web", 4, 1)
 	expect(t, m,
 		`zecpower_group_instances{action="start",group="web",outcome="failed"} 0`,
 		`zecpower_group_instances{action="stop",group="web",outcome="stopped"} 4`,
@@ -383,8 +384,8 @@ func TestLastRunOfAGroupReplacesTheOneBeforeWhicheverItsAction(t *testing.T) {
 func TestRestoredOutcomesShowUntilTheGroupRunsAndCountNothing(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
-	_, newest := run("morning", batcher.ActionStart, "web", 3, 2)
-	_, older := run("morning", batcher.ActionStart, "web", 1, 4)
+	_, newest := run("morning", power.ActionStart, "web", 3, 2)
+	_, older := run("morning", power.ActionStart, "web", 1, 4)
 	m.RestoreGroups(newest)
 	m.RestoreGroups(older)
 	expect(t, m,
@@ -393,13 +394,13 @@ func TestRestoredOutcomesShowUntilTheGroupRunsAndCountNothing(t *testing.T) {
 		`zecpower_instances_total{action="start",group="web",outcome="failed"} 0`,
 		`zecpower_runs_total{action="start",result="partial",schedule="morning"} 0`,
 	)
-	playRun(m, "morning", batcher.ActionStart, "web", 5, 0)
+	playRun(m, "morning", power.ActionStart, "web", 5, 0)
 	expectNone(t, m, "instance_failed_info{")
 }
 
 func TestFailedInstancesAreNamedUpToTheCapInOrder(t *testing.T) {
 	m := New()
-	info, report := run("morning", batcher.ActionStart, "web", 0, MaxFailedInfo+37)
+	info, report := run("morning", power.ActionStart, "web", 0, MaxFailedInfo+37)
 	slices.Reverse(report.Groups[0].Results)
 	play(m, info, report)
 	got := strings.Split(strings.TrimSpace(text(t, m, "zecpower_instance_failed_info{")), "\n")
@@ -413,7 +414,7 @@ func TestFailedInstancesAreNamedUpToTheCapInOrder(t *testing.T) {
 
 func TestOddInstanceIDsDoNotCostTheScrape(t *testing.T) {
 	m := New()
-	info, report := run("morning", batcher.ActionStart, "web", 0, 3)
+	info, report := run("morning", power.ActionStart, "web", 0, 3)
 	for i, id := range []string{"i-\xff", "i-\xfe", "a\"b\\c\nd"} {
 		report.Groups[0].Results[i].InstanceID = id
 	}
@@ -425,7 +426,7 @@ func TestOddInstanceIDsDoNotCostTheScrape(t *testing.T) {
 func TestReloadDropsWhatIsGoneAndStartsWhatIsNew(t *testing.T) {
 	m := populated()
 	m.Scheduler().NextRun("evening", at)
-	m.SetKnown(Known{Schedules: []KnownSchedule{{"morning", batcher.ActionStop, []string{"cache"}}}})
+	m.SetKnown(Known{Schedules: []KnownSchedule{{"morning", power.ActionStop, []string{"cache"}}}})
 	for _, gone := range []string{`"evening"`, `"web"`, `"db"`, `"holidays"`, `action="start",result="ok",schedule="morning"`} {
 		expectNone(t, m, gone)
 	}
@@ -442,7 +443,7 @@ func TestReloadDropsWhatIsGoneAndStartsWhatIsNew(t *testing.T) {
 func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
-	info, report := run("morning", batcher.ActionStart, "web", 3, 2)
+	info, report := run("morning", power.ActionStart, "web", 3, 2)
 	m.Scheduler().NextRun("morning", at)
 	m.RunStarted(info)
 	m.SetKnown(Known{})
@@ -487,16 +488,16 @@ func TestRunWithoutAReportCountsAsFailedOnce(t *testing.T) {
 	s := m.Scheduler()
 	panicked := scheduler.Firing{RunID: "morning/1", Schedule: "morning", Action: "start"}
 	s.RunStarted(panicked)
-	m.RunStarted(batcher.RunInfo{RunID: "morning/1", Schedule: "morning", Action: batcher.ActionStart})
-	s.RunFinished(panicked, scheduler.Result{Outcome: scheduler.OutcomeFailed, Err: errors.New("panic")}, time.Second)
+	m.RunStarted(batcher.RunInfo{RunID: "morning/1", Schedule: "morning", Action: power.ActionStart})
+	s.RunFinished(panicked, scheduler.RunEnd{Result: power.ResultFailed, Err: errors.New("panic")}, time.Second)
 	expect(t, m, `zecpower_runs_total{action="start",result="failed",schedule="morning"} 1`,
 		`zecpower_runs_in_progress{schedule="morning"} 0`)
 
-	info, report := run("morning", batcher.ActionStart, "web", 2, 0)
+	info, report := run("morning", power.ActionStart, "web", 2, 0)
 	fine := scheduler.Firing{RunID: info.RunID, Schedule: "morning", Action: "start"}
 	s.RunStarted(fine)
 	play(m, info, report)
-	s.RunFinished(fine, scheduler.Result{Outcome: scheduler.OutcomeOK}, time.Second)
+	s.RunFinished(fine, scheduler.RunEnd{Result: power.ResultOK}, time.Second)
 	expect(t, m, `zecpower_runs_total{action="start",result="failed",schedule="morning"} 1`,
 		`zecpower_runs_total{action="start",result="ok",schedule="morning"} 1`)
 	if len(m.series.fired)+len(m.series.running) != 0 {
@@ -550,7 +551,7 @@ func TestScrapeSeesAWholeRun(t *testing.T) {
 					return
 				default:
 				}
-				info, report := run("morning", batcher.ActionStart, group, 10*(i%2), 300-50*(i%2))
+				info, report := run("morning", power.ActionStart, group, 10*(i%2), 300-50*(i%2))
 				info.RunID = fmt.Sprint(group, i)
 				play(m, info, report)
 				if i%10 == 0 {
@@ -733,7 +734,7 @@ func BenchmarkScrapeOfTenThousandSchedules(b *testing.B) {
 	m := New()
 	k := Known{}
 	for i := range 10_000 {
-		k.Schedules = append(k.Schedules, KnownSchedule{fmt.Sprintf("s-%05d", i), batcher.ActionStart, []string{fmt.Sprintf("g-%02d", i%100)}})
+		k.Schedules = append(k.Schedules, KnownSchedule{fmt.Sprintf("s-%05d", i), power.ActionStart, []string{fmt.Sprintf("g-%02d", i%100)}})
 	}
 	m.SetKnown(k)
 	h := m.Handler(zap.NewNop())

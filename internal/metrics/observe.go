@@ -7,6 +7,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
 var (
@@ -37,11 +38,11 @@ func (m *Metrics) Retried(_ batcher.RunInfo, apiAction string, class apiclient.C
 func (m *Metrics) CredentialsRejected(batcher.RunInfo, error) {}
 
 // Settled implements batcher.Observer.
-func (m *Metrics) Settled(run batcher.RunInfo, group string, rs []batcher.InstanceResult) {
-	counts := make(map[batcher.Outcome]int)
+func (m *Metrics) Settled(run batcher.RunInfo, group string, rs []power.InstanceResult) {
+	counts := make(map[power.Outcome]int)
 	for _, r := range rs {
 		counts[r.Outcome]++
-		if run.Action == batcher.ActionStart && r.BootDuration > 0 {
+		if run.Action == power.ActionStart && r.BootDuration > 0 {
 			m.bootDuration.WithLabelValues(group).Observe(r.BootDuration.Seconds())
 		}
 	}
@@ -54,7 +55,7 @@ func (m *Metrics) Settled(run batcher.RunInfo, group string, rs []batcher.Instan
 func (m *Metrics) Progressed(batcher.RunInfo, batcher.Progress) {}
 
 // RunFinished implements batcher.Observer.
-func (m *Metrics) RunFinished(run batcher.RunInfo, r batcher.Report) {
+func (m *Metrics) RunFinished(run batcher.RunInfo, r power.Report) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.release(run.RunID)
@@ -68,7 +69,7 @@ func (m *Metrics) RunFinished(run batcher.RunInfo, r batcher.Report) {
 		m.runStartDelay.WithLabelValues(run.Schedule).Observe(max(0, r.FirstRequestAt.Sub(r.ScheduledAt).Seconds()))
 	}
 	success := time.Time{}
-	if r.Result() == batcher.ResultOK {
+	if r.Result() == power.ResultOK {
 		success = r.FinishedAt
 	}
 	m.setLastRun(run.Schedule, r.FinishedAt, success)
@@ -79,7 +80,7 @@ func (m *Metrics) RunFinished(run batcher.RunInfo, r batcher.Report) {
 // restart does not silence what is said of its groups' last run. A group that
 // has an outcome already keeps it: hand the newest run in first. Only groups'
 // gauges follow; nothing is counted again.
-func (m *Metrics) RestoreGroups(r batcher.Report) {
+func (m *Metrics) RestoreGroups(r power.Report) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastRuns.restore(r)

@@ -3,7 +3,7 @@ package metrics
 import (
 	"time"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -37,7 +37,7 @@ func (o scheduleObserver) RunStarted(f scheduler.Firing) {
 
 // RunFinished implements scheduler.Observer. A run that ended without a report
 // (it never got as far as its first instance, or it panicked) counts as failed.
-func (o scheduleObserver) RunFinished(f scheduler.Firing, _ scheduler.Result, took time.Duration) {
+func (o scheduleObserver) RunFinished(f scheduler.Firing, _ scheduler.RunEnd, took time.Duration) {
 	o.m.mu.Lock()
 	defer o.m.mu.Unlock()
 	if o.m.ended(f) {
@@ -45,8 +45,8 @@ func (o scheduleObserver) RunFinished(f scheduler.Firing, _ scheduler.Result, to
 	}
 	o.m.release(f.RunID)
 	o.m.startSchedule(f.Schedule)
-	o.m.startPair(scheduleAction{f.Schedule, batcher.Action(f.Action)})
-	o.m.runs.WithLabelValues(f.Schedule, f.Action, string(batcher.ResultFailed)).Inc()
+	o.m.startPair(scheduleAction{f.Schedule, power.Action(f.Action)})
+	o.m.runs.WithLabelValues(f.Schedule, string(f.Action), string(power.ResultFailed)).Inc()
 	o.m.runDuration.WithLabelValues(f.Schedule).Observe(took.Seconds())
 }
 
@@ -107,9 +107,6 @@ func (o scheduleObserver) LastRun(schedule string, last scheduler.LastRun) {
 	defer o.m.mu.Unlock()
 	o.m.setLastRun(schedule, last.FinishedAt, last.LastSuccess)
 }
-
-// Decided implements scheduler.Observer.
-func (o scheduleObserver) Decided(scheduler.RoundStats) {}
 
 // LedgerFailed implements scheduler.Observer.
 func (o scheduleObserver) LedgerFailed(string, error) { o.m.ledgerFails.Inc() }

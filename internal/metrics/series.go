@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
 // Known is what a configuration names.
@@ -17,14 +18,14 @@ type Known struct {
 // KnownSchedule is one schedule of a configuration.
 type KnownSchedule struct {
 	Name   string
-	Action batcher.Action
+	Action power.Action
 	Groups []string
 }
 
 // scheduleAction names the series of runs_total that a schedule has.
 type scheduleAction struct {
 	schedule string
-	action   batcher.Action
+	action   power.Action
 }
 
 // series remembers which label values have series, so that they can be dropped.
@@ -129,8 +130,8 @@ func (m *Metrics) dropTimestamps(schedule string) {
 }
 
 // results lists the results of a run.
-func results() []batcher.Result {
-	return []batcher.Result{batcher.ResultOK, batcher.ResultPartial, batcher.ResultFailed}
+func results() []power.Result {
+	return []power.Result{power.ResultOK, power.ResultPartial, power.ResultFailed}
 }
 
 func (m *Metrics) startPair(p scheduleAction) {
@@ -166,26 +167,26 @@ func (m *Metrics) startGroup(key groupAction) {
 		return
 	}
 	m.series.groups[key] = true
-	for _, outcome := range batcher.Outcomes(key.action) {
+	for _, outcome := range power.Outcomes(key.action) {
 		m.instances.WithLabelValues(key.group, string(key.action), string(outcome))
 	}
 	for _, result := range batcher.BatchResults() {
 		m.batches.WithLabelValues(key.group, string(key.action), string(result))
 	}
-	if key.action == batcher.ActionStart {
+	if key.action == power.ActionStart {
 		m.bootDuration.WithLabelValues(key.group)
 	}
 }
 
 func (m *Metrics) dropGroup(key groupAction) {
 	delete(m.series.groups, key)
-	for _, outcome := range batcher.Outcomes(key.action) {
+	for _, outcome := range power.Outcomes(key.action) {
 		m.instances.DeleteLabelValues(key.group, string(key.action), string(outcome))
 	}
 	for _, result := range batcher.BatchResults() {
 		m.batches.DeleteLabelValues(key.group, string(key.action), string(result))
 	}
-	if key.action == batcher.ActionStart {
+	if key.action == power.ActionStart {
 		m.bootDuration.DeleteLabelValues(key.group)
 	}
 }

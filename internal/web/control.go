@@ -40,10 +40,7 @@ type ControlConfig struct {
 }
 
 // Control serves the commands that ask about the running daemon.
-type Control struct {
-	server *server
-	path   string
-}
+type Control struct{ server *server }
 
 // StartControl binds the control socket, mode 0660, and serves. A socket left
 // behind by a process that died is replaced; one that answers is not
@@ -62,7 +59,7 @@ func StartControl(cfg ControlConfig) (*Control, error) {
 	mux.Handle("GET "+PathHistory, cfg.History)
 	h := &http.Server{Handler: mux, ErrorLog: errorLog(cfg.Logger)}
 	serve := func(l net.Listener, h *http.Server) error { return h.Serve(l) }
-	return &Control{startServer(listener, h, cfg.Limits, serve), path}, nil
+	return &Control{startServer(listener, h, cfg.Limits, serve)}, nil
 }
 
 func listenControl(path string) (net.Listener, error) {
@@ -108,9 +105,6 @@ func removeStale(path string) error {
 	}
 	return nil
 }
-
-// Path is the socket's path.
-func (c *Control) Path() string { return c.path }
 
 // Stop lets requests finish until ctx ends, then cuts them, removes the socket
 // and returns once every goroutine is gone. Twice is fine.

@@ -33,6 +33,9 @@ func controlConfig(dir string) ControlConfig {
 	}
 }
 
+// socketIn is the control socket's path.
+func socketIn(cfg ControlConfig) string { return filepath.Join(cfg.Dir, ControlSocket) }
+
 func startControl(t *testing.T, cfg ControlConfig) *Control {
 	t.Helper()
 	c, err := StartControl(cfg)
@@ -44,8 +47,9 @@ func startControl(t *testing.T, cfg ControlConfig) *Control {
 }
 
 func TestControlAnswersStatusAndHistory(t *testing.T) {
-	c := startControl(t, controlConfig(t.TempDir()))
-	client := ControlClient(c.Path())
+	cfg := controlConfig(t.TempDir())
+	startControl(t, cfg)
+	client := ControlClient(socketIn(cfg))
 	var status map[string]int
 	if err := client.GetJSON(t.Context(), PathStatus, nil, &status); err != nil || status["runs"] != 2 {
 		t.Errorf("status: %v, %v", status, err)
@@ -66,8 +70,9 @@ func TestControlAnswersStatusAndHistory(t *testing.T) {
 
 func TestControlSocketIsForOwnerAndGroupOnly(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
-	c := startControl(t, controlConfig(t.TempDir()))
-	info, err := os.Stat(c.Path())
+	cfg := controlConfig(t.TempDir())
+	startControl(t, cfg)
+	info, err := os.Stat(socketIn(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +89,8 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	}
 	dead.SetUnlinkOnClose(false) // as after kill -9
 	_ = dead.Close()
-	c := startControl(t, controlConfig(dir))
-	if body, err := ControlClient(c.Path()).Get(t.Context(), PathStatus, nil); err != nil {
+	startControl(t, controlConfig(dir))
+	if body, err := ControlClient(socketIn(controlConfig(dir))).Get(t.Context(), PathStatus, nil); err != nil {
 		t.Error(err)
 	} else {
 		_ = body.Close()
@@ -94,11 +99,11 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 
 func TestSocketThatAnswersIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
-	first := startControl(t, controlConfig(dir))
+	startControl(t, controlConfig(dir))
 	if _, err := StartControl(controlConfig(dir)); !errors.Is(err, ErrControlBusy) {
 		t.Errorf("second daemon: %v", err)
 	}
-	if body, err := ControlClient(first.Path()).Get(t.Context(), PathStatus, nil); err != nil {
+	if body, err := ControlClient(socketIn(controlConfig(dir))).Get(t.Context(), PathStatus, nil); err != nil {
 		t.Errorf("the first daemon lost its socket: %v", err)
 	} else {
 		_ = body.Close()
@@ -138,7 +143,7 @@ func TestNoDaemonIsToldFromOneThatMayNotBeAsked(t *testing.T) {
 	if _, err := client.Get(t.Context(), PathStatus, nil); !errors.Is(err, ErrNoDaemon) {
 		t.Errorf("after a stop: %v", err)
 	}
-	if _, err := os.Lstat(c.Path()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Lstat(socketIn(controlConfig(dir))); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket stayed: %v", err)
 	}
 	err := client.explain(&url.Error{Op: "Get", URL: "http://zecpower/", Err: os.NewSyscallError("connect", syscall.EACCES)})
@@ -150,10 +155,10 @@ func TestNoDaemonIsToldFromOneThatMayNotBeAsked(t *testing.T) {
 func TestControlClientHonoursItsContext(t *testing.T) {
 	cfg := controlConfig(t.TempDir())
 	cfg.Status = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	c := startControl(t, cfg)
+	startControl(t, cfg)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := ControlClient(c.Path()).Get(ctx, PathStatus, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := ControlClient(socketIn(cfg)).Get(ctx, PathStatus, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }
@@ -161,8 +166,8 @@ func TestControlClientHonoursItsContext(t *testing.T) {
 func TestSlowControlClientIsDropped(t *testing.T) {
 	cfg := controlConfig(t.TempDir())
 	cfg.Limits = Limits{ReadHeader: 100 * time.Millisecond}
-	c := startControl(t, cfg)
-	conn, err := net.Dial("unix", c.Path())
+	startControl(t, cfg)
+	conn, err := net.Dial("unix", socketIn(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,58 @@
+package power
+
+// Outcome is how one instance ended in one run. Each id has exactly one.
+type Outcome string
+
+// The outcomes: the same words in reports, logs, metrics and the ledger.
+const (
+	OutcomeStarted        Outcome = "started"
+	OutcomeAlreadyRunning Outcome = "already_running"
+	OutcomeStopped        Outcome = "stopped"
+	OutcomeAlreadyStopped Outcome = "already_stopped"
+	OutcomeFailed         Outcome = "failed"
+)
+
+// Outcomes lists the outcomes that an action can have: done, already so, failed.
+func Outcomes(a Action) []Outcome {
+	if a == ActionStop {
+		return []Outcome{OutcomeStopped, OutcomeAlreadyStopped, OutcomeFailed}
+	}
+	return []Outcome{OutcomeStarted, OutcomeAlreadyRunning, OutcomeFailed}
+}
+
+// Reason says why an instance failed. Empty where it did not.
+type Reason string
+
+// The reasons, a closed set.
+const (
+	// ReasonNotFound: the API knows no such instance (or it is not ours).
+	ReasonNotFound Reason = "not_found"
+	// ReasonRecycled: in the recycle bin, being released, or never created.
+	ReasonRecycled Reason = "recycled"
+	// ReasonWrongState: still busy with something else at the run's deadline.
+	ReasonWrongState Reason = "wrong_state"
+	// ReasonRejected: the API kept refusing it though its state allowed the action.
+	ReasonRejected Reason = "rejected"
+	// ReasonBootFailed: accepted, then fell back, as often as attempts allow.
+	ReasonBootFailed Reason = "boot_failed"
+	// ReasonBootTimeout: accepted, and still on its way when its time was up.
+	ReasonBootTimeout Reason = "boot_timeout"
+	// ReasonThrottled: the request budget left no room for it before the deadline.
+	ReasonThrottled Reason = "throttled"
+	// ReasonAPIError: the API or the way to it was failing until the deadline.
+	ReasonAPIError Reason = "api_error"
+	// ReasonAuth: the API refused the credentials.
+	ReasonAuth Reason = "auth"
+	// ReasonInvalidRequest: the API refused the request itself.
+	ReasonInvalidRequest Reason = "invalid_request"
+	// ReasonCancelled: the run was stopped before this instance had its turn.
+	ReasonCancelled Reason = "cancelled"
+)
+
+// Reasons lists every reason, in the order of the constants.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonNotFound, ReasonRecycled, ReasonWrongState, ReasonRejected, ReasonBootFailed, ReasonBootTimeout,
+		ReasonThrottled, ReasonAPIError, ReasonAuth, ReasonInvalidRequest, ReasonCancelled,
+	}
+}

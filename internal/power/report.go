@@ -1,0 +1,89 @@
+package power
+
+import "time"
+
+// InstanceResult is what became of one instance.
+type InstanceResult struct {
+	InstanceID string
+	Outcome    Outcome
+	// Reason, Code, RequestID and State tell why it failed, as far as known:
+	// the API's code and request id of the last refusal, the last state seen.
+	Reason    Reason
+	Code      string
+	State     string
+	RequestID string
+	// Attempts counts the requests for the action that named this instance and may have reached the API.
+	Attempts int
+	// ReachedAt is when the wanted state was first seen; zero where it was not.
+	ReachedAt time.Time
+	// BootDuration is from the accepted request to ReachedAt, to within a poll
+	// interval; 0 where the instance was already there, or failed.
+	BootDuration time.Duration
+}
+
+// GroupReport is what became of one group. Done + Already + Failed = Total.
+type GroupReport struct {
+	Group string
+	// Total counts distinct ids; Duplicates those that were dropped as repeated.
+	Total, Done, Already, Failed, Duplicates int
+	// Results holds every id once, in the order given.
+	Results []InstanceResult
+	// Err says why the group could not be run at all (an unreadable file of
+	// ids); empty otherwise. Such a group has Total 0 and makes the run fail.
+	Err string
+}
+
+// Failures lists the results that failed, in order.
+func (g GroupReport) Failures() []InstanceResult {
+	failures := make([]InstanceResult, 0, g.Failed)
+	for _, r := range g.Results {
+		if r.Outcome == OutcomeFailed {
+			failures = append(failures, r)
+		}
+	}
+	return failures
+}
+
+// Result sums the group up.
+func (g GroupReport) Result() Result {
+	switch {
+	case g.Err != "" || (g.Failed == g.Total && g.Total > 0):
+		return ResultFailed
+	case g.Failed > 0:
+		return ResultPartial
+	}
+	return ResultOK
+}
+
+// Report is what became of one run.
+type Report struct {
+	RunID    string
+	Schedule string // empty for a run by hand
+	Action   Action
+	// ScheduledAt is the nominal time; StartedAt and FinishedAt bound the run;
+	// FirstRequestAt is when its first request was allowed out (zero where none was).
+	ScheduledAt, StartedAt, FinishedAt, FirstRequestAt time.Time
+	Groups                                             []GroupReport
+}
+
+// Result sums the run up.
+func (r Report) Result() Result {
+	ok, failed, partial := 0, 0, 0
+	for _, g := range r.Groups {
+		switch result := g.Result(); {
+		case result == ResultFailed:
+			failed++
+		case result == ResultPartial:
+			partial++
+		case g.Total > 0: // a group without ids tells nothing
+			ok++
+		}
+	}
+	switch {
+	case failed+partial == 0:
+		return ResultOK
+	case ok+partial == 0:
+		return ResultFailed
+	}
+	return ResultPartial
+}
