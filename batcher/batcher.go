@@ -84,7 +84,7 @@ type Group struct {
 	Err error
 	// Settled and Attempted continue a run that was interrupted: the outcomes
 	// that were final, and for the other ids how often a start was accepted.
-	Settled   []power.InstanceResult
+	Final     []power.InstanceResult
 	Attempted map[string]int
 }
 
@@ -108,8 +108,8 @@ type Run struct {
 // noJournal is the Journal of a run that nobody will resume.
 type noJournal struct{}
 
-func (noJournal) Attempted(string, string, []string) error             { return nil }
-func (noJournal) Settled(string, string, []power.InstanceResult) error { return nil }
+func (noJournal) Attempted(string, string, []string) error           { return nil }
+func (noJournal) Final(string, string, []power.InstanceResult) error { return nil }
 
 // Run brings every instance of r's groups to the wanted state and reports. It
 // returns when each id has its outcome: all there, deadline over, ctx ended, or

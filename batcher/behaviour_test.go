@@ -439,7 +439,7 @@ func TestResumedRunSendsNothingThatIsThereAndKeepsItsCounts(t *testing.T) {
 		api.boot(ids[2])
 		r := startRun(ids)
 		r.Resumed = true
-		r.Groups[0].Settled = []power.InstanceResult{{InstanceID: ids[0], Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled}}
+		r.Groups[0].Final = []power.InstanceResult{{InstanceID: ids[0], Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled}}
 		r.Groups[0].Attempted = map[string]int{ids[1]: 1, ids[2]: 1, ids[3]: 3}
 		report := newTestBatcher(t, api).Run(t.Context(), r)
 		if got := listing(report); got != "1 boot_failed, 1 recycled, 4 started" {

@@ -117,7 +117,7 @@ func (j slowJournal) Attempted(string, string, []string) error {
 	return nil
 }
 
-func (j slowJournal) Settled(string, string, []power.InstanceResult) error {
+func (j slowJournal) Final(string, string, []power.InstanceResult) error {
 	time.Sleep(j.takes)
 	return nil
 }

@@ -53,7 +53,7 @@ type Batch struct {
 // Progress is how far a run is. Settled ids have their final outcome; pending
 // ones were accepted and are on their way.
 type Progress struct {
-	Total, Settled, Failed, Pending int
+	Total, Final, Failed, Pending int
 }
 
 // Observer is told what a run does, as it does it. The calls of one run come
@@ -68,7 +68,7 @@ type Observer interface {
 	// CredentialsRejected comes once a run at most.
 	CredentialsRejected(RunInfo, error)
 	// Settled: these instances have their final outcome. Each id comes once a run.
-	Settled(run RunInfo, group string, results []power.InstanceResult)
+	Final(run RunInfo, group string, results []power.InstanceResult)
 	// Progressed follows every reply.
 	Progressed(RunInfo, Progress)
 	RunFinished(RunInfo, power.Report)
@@ -81,7 +81,7 @@ type Journal interface {
 	// Attempted: the API accepted the action for these ids.
 	Attempted(runID, group string, ids []string) error
 	// Settled: these ids are final and need nothing more.
-	Settled(runID, group string, results []power.InstanceResult) error
+	Final(runID, group string, results []power.InstanceResult) error
 }
 
 // Observers fans out to several observers, in order.
@@ -116,9 +116,9 @@ func (os Observers) CredentialsRejected(run RunInfo, err error) {
 }
 
 // Settled implements Observer.
-func (os Observers) Settled(run RunInfo, group string, results []power.InstanceResult) {
+func (os Observers) Final(run RunInfo, group string, results []power.InstanceResult) {
 	for _, o := range os {
-		o.Settled(run, group, results)
+		o.Final(run, group, results)
 	}
 }
 
@@ -152,7 +152,7 @@ func (Quiet) Retried(RunInfo, string, apiclient.Class, error) {}
 func (Quiet) CredentialsRejected(RunInfo, error) {}
 
 // Settled implements Observer.
-func (Quiet) Settled(RunInfo, string, []power.InstanceResult) {}
+func (Quiet) Final(RunInfo, string, []power.InstanceResult) {}
 
 // Progressed implements Observer.
 func (Quiet) Progressed(RunInfo, Progress) {}

@@ -141,7 +141,7 @@ func (x *run) restore() {
 		index[x.roster.items[i].id] = i
 	}
 	for _, group := range x.run.Groups {
-		for _, r := range group.Settled {
+		for _, r := range group.Final {
 			if i, ok := index[r.InstanceID]; ok && !x.roster.items[i].settled {
 				x.roster.items[i].adopt(r)
 				x.open--
@@ -378,5 +378,5 @@ func (x *run) handle(a answer) {
 
 func (x *run) progress() Progress {
 	total := len(x.roster.items)
-	return Progress{Total: total, Settled: total - x.open, Failed: x.failed, Pending: len(x.watched.list)}
+	return Progress{Total: total, Final: total - x.open, Failed: x.failed, Pending: len(x.watched.list)}
 }

@@ -33,8 +33,8 @@ func (x *run) flush() {
 		results := x.settled[g]
 		delete(x.settled, g)
 		name := x.roster.groups[g].name
-		_ = x.cfg.Journal.Settled(x.run.RunID, name, results) // reported by its owner; the run goes on
-		x.cfg.Observer.Settled(x.info, name, results)
+		_ = x.cfg.Journal.Final(x.run.RunID, name, results) // reported by its owner; the run goes on
+		x.cfg.Observer.Final(x.info, name, results)
 	}
 }
 

@@ -156,7 +156,7 @@ func (w *world) theRun(resumed bool) batcher.Run {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, g := range w.s.groups {
-		g.Settled, g.Attempted = w.journal.settled[g.Name], maps.Clone(w.journal.attempted[g.Name])
+		g.Final, g.Attempted = w.journal.settled[g.Name], maps.Clone(w.journal.attempted[g.Name])
 		r.Groups = append(r.Groups, g)
 	}
 	return r
@@ -367,7 +367,7 @@ func (p *process) Attempted(_, group string, ids []string) error {
 }
 
 // The journal and the observer both want Settled, so each has a type of its own.
-func (p *process) Settled(_ batcher.RunInfo, group string, results []power.InstanceResult) {
+func (p *process) Final(_ batcher.RunInfo, group string, results []power.InstanceResult) {
 	if p.isDead() {
 		return
 	}
@@ -378,7 +378,7 @@ func (p *process) Settled(_ batcher.RunInfo, group string, results []power.Insta
 
 type processJournal struct{ *process }
 
-func (p processJournal) Settled(_, group string, results []power.InstanceResult) error {
+func (p processJournal) Final(_, group string, results []power.InstanceResult) error {
 	time.Sleep(p.w.s.journalTakes)
 	if p.isDead() {
 		return nil

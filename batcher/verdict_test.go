@@ -21,7 +21,7 @@ func (j journalOf) Attempted(_, _ string, ids []string) error {
 	return nil
 }
 
-func (j journalOf) Settled(_, _ string, results []power.InstanceResult) error {
+func (j journalOf) Final(_, _ string, results []power.InstanceResult) error {
 	for _, r := range results {
 		j.settled[r.InstanceID]++
 	}

@@ -19,7 +19,7 @@ func (quiet) RunSkipped(Skipped)                        {}
 func (quiet) ClockStepped(time.Duration)                {}
 func (quiet) NextRun(string, time.Time)                 {}
 func (quiet) LastRun(string, LastRun)                   {}
-func (quiet) LedgerFailed(string, error)                {}
+func (quiet) StoreFailed(string, error)                 {}
 
 type forgetful struct{}
 
@@ -45,7 +45,7 @@ func benchLoop(b *testing.B, spec string) (*Loop, *handClock) {
 	}
 	clock := &handClock{Reading{Wall: at("05 00:00")}}
 	loop, err := New(Config{
-		Schedules: schedules, Ledger: forgetful{}, Observer: quiet{}, Clock: clock,
+		Schedules: schedules, Store: forgetful{}, Observer: quiet{}, Clock: clock,
 		Run: func(context.Context, Firing) RunEnd { return RunEnd{Result: power.ResultOK} },
 	})
 	if err != nil {
@@ -61,7 +61,7 @@ func benchLoop(b *testing.B, spec string) (*Loop, *handClock) {
 func BenchmarkRoundAllDue(b *testing.B) {
 	loop, clock := benchLoop(b, "45 7 * * MON-FRI")
 	for b.Loop() {
-		next, _ := loop.agenda.first()
+		next, _ := loop.queue.first()
 		clock.move(next.Sub(clock.reading.Wall))
 		loop.before = clock.reading
 		loop.round()

@@ -78,7 +78,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		}
 		return time.Duration(n%2400_000) * time.Millisecond
 	}
-	c.ledger.fault = func(op string) fault {
+	c.store.fault = func(op string) fault {
 		if !c.faulty || op == "load" {
 			return noFault
 		}
@@ -147,7 +147,7 @@ func (c *chaos) away() {
 func (c *chaos) bringUp() {
 	now := c.clock.now()
 	for name, s := range c.schedules {
-		if m, ok := c.ledger.marks[name]; !ok || m.Spec != s.spec() {
+		if m, ok := c.store.watermarks[name]; !ok || m.Spec != s.spec() {
 			c.tenures[name] = now
 		}
 	}

@@ -8,19 +8,19 @@ import (
 )
 
 // Verdict is what was decided about a nominal time.
-type Verdict string
+type DecisionKind string
 
 // The verdicts. The first four claim a run; the others are records only.
 const (
-	VerdictRun         Verdict = "run"         // now, on time
-	VerdictJittered    Verdict = "jittered"    // at its run time, which lies ahead
-	VerdictCatchUp     Verdict = "catch_up"    // now, though late
-	VerdictQueued      Verdict = "queued"      // when the previous run of the schedule ends
-	VerdictMissed      Verdict = "missed"      // not: too late, see MissedReason
-	VerdictExcluded    Verdict = "excluded"    // not: its local date is in a calendar
-	VerdictPaused      Verdict = "paused"      // not: the schedule is paused
-	VerdictOverlap     Verdict = "overlap"     // not: the previous run is still going
-	VerdictInterrupted Verdict = "interrupted" // it began, and its process died; too late to go on
+	DecisionRun         DecisionKind = "run"         // now, on time
+	DecisionJittered    DecisionKind = "jittered"    // at its run time, which lies ahead
+	DecisionCatchUp     DecisionKind = "catch_up"    // now, though late
+	DecisionQueued      DecisionKind = "queued"      // when the previous run of the schedule ends
+	DecisionMissed      DecisionKind = "missed"      // not: too late, see MissedReason
+	DecisionExcluded    DecisionKind = "excluded"    // not: its local date is in a calendar
+	DecisionPaused      DecisionKind = "paused"      // not: the schedule is paused
+	DecisionOverlap     DecisionKind = "overlap"     // not: the previous run is still going
+	DecisionInterrupted DecisionKind = "interrupted" // it began, and its process died; too late to go on
 )
 
 // MissedReason says why a nominal time that was due did not run.
@@ -63,7 +63,7 @@ type Decision struct {
 	Schedule string
 	Action   power.Action
 	Groups   []string
-	Verdict  Verdict
+	Kind     DecisionKind
 	Nominal  time.Time // the first of the stretch
 	Last     time.Time // the last of it; Nominal where Count is 1
 	Count    int
@@ -76,8 +76,8 @@ type Decision struct {
 
 // Claims says whether d is a run: now, later, or when its turn comes.
 func (d Decision) Claims() bool {
-	switch d.Verdict {
-	case VerdictRun, VerdictJittered, VerdictCatchUp, VerdictQueued:
+	switch d.Kind {
+	case DecisionRun, DecisionJittered, DecisionCatchUp, DecisionQueued:
 		return true
 	}
 	return false
@@ -87,8 +87,8 @@ func (d Decision) Claims() bool {
 func (d Decision) Firing() Firing {
 	return Firing{
 		RunID: RunID(d.Schedule, d.Nominal), Schedule: d.Schedule, Action: d.Action, Groups: d.Groups,
-		Nominal: d.Nominal, RunAt: d.RunAt, Deadline: d.Deadline, CatchUp: d.Verdict == VerdictCatchUp,
-		Waits: map[Verdict]Wait{VerdictJittered: WaitTime, VerdictQueued: WaitTurn}[d.Verdict],
+		Nominal: d.Nominal, RunAt: d.RunAt, Deadline: d.Deadline, CatchUp: d.Kind == DecisionCatchUp,
+		Waits: map[DecisionKind]Wait{DecisionJittered: WaitTime, DecisionQueued: WaitTurn}[d.Kind],
 	}
 }
 
@@ -122,7 +122,7 @@ func (s situation) decide() []Decision {
 
 	replaced := prompt || !lateRun.IsZero()
 	for i := range gap {
-		if gap[i].Verdict == VerdictMissed {
+		if gap[i].Kind == DecisionMissed {
 			gap[i].Reason = s.missedReason(replaced)
 		}
 	}
@@ -135,10 +135,10 @@ func (s situation) decide() []Decision {
 			continue
 		}
 		d := s.judge(o, o.Nominal.Equal(lateRun), replaced)
-		switch d.Verdict {
-		case VerdictRun, VerdictCatchUp:
+		switch d.Kind {
+		case DecisionRun, DecisionCatchUp:
 			s.running++
-		case VerdictQueued:
+		case DecisionQueued:
 			s.queued = true
 		}
 		decisions = appendFolded(decisions, d)
@@ -158,17 +158,17 @@ func (s situation) judge(o Occurrence, catchUp, replaced bool) Decision {
 	}
 	switch {
 	case o.Status == StatusExcluded:
-		d.Verdict, d.Calendar = VerdictExcluded, o.Calendar
+		d.Kind, d.Calendar = DecisionExcluded, o.Calendar
 	case o.Status == StatusPaused:
-		d.Verdict = VerdictPaused
+		d.Kind = DecisionPaused
 	case o.Run.After(s.now):
-		d.Verdict, d.RunAt = VerdictJittered, o.Run
+		d.Kind, d.RunAt = DecisionJittered, o.Run
 	case s.prompt(o):
-		d.Verdict, d.RunAt = s.turn(VerdictRun), s.now
+		d.Kind, d.RunAt = s.turn(DecisionRun), s.now
 	case catchUp:
-		d.Verdict, d.RunAt = s.turn(VerdictCatchUp), s.now
+		d.Kind, d.RunAt = s.turn(DecisionCatchUp), s.now
 	default:
-		d.Verdict, d.Reason = VerdictMissed, s.missedReason(replaced)
+		d.Kind, d.Reason = DecisionMissed, s.missedReason(replaced)
 	}
 	if d.Claims() {
 		d.Deadline = s.schedule.deadline(d.RunAt)
@@ -177,14 +177,14 @@ func (s situation) judge(o Occurrence, catchUp, replaced bool) Decision {
 }
 
 // turn applies the overlap policy to a run that could begin now.
-func (s situation) turn(v Verdict) Verdict {
+func (s situation) turn(v DecisionKind) DecisionKind {
 	switch {
 	case s.running == 0 || s.schedule.Overlap == OverlapAllow:
 		return v
 	case s.schedule.Overlap == OverlapQueue && !s.queued:
-		return VerdictQueued
+		return DecisionQueued
 	}
-	return VerdictOverlap
+	return DecisionOverlap
 }
 
 func (s situation) missedReason(replaced bool) MissedReason {
@@ -293,7 +293,7 @@ func appendFolded(decisions []Decision, d Decision) []Decision {
 		return append(decisions, d)
 	}
 	last := &decisions[len(decisions)-1]
-	same := last.Verdict == d.Verdict && last.Reason == d.Reason && last.Calendar == d.Calendar &&
+	same := last.Kind == d.Kind && last.Reason == d.Reason && last.Calendar == d.Calendar &&
 		!last.AtLeast && SameDay(last.Nominal, d.Nominal)
 	if !same {
 		return append(decisions, d)
@@ -344,7 +344,7 @@ const pausedMark = "\npaused"
 // meets it: after what m and decidedThrough say is decided. A schedule that is
 // new or edited has no past, but one that was only paused meanwhile is told of
 // as paused; a mark in the future is a clock's mistake.
-func startFrom(m Mark, known bool, spec string, decidedThrough, now time.Time) time.Time {
+func startFrom(m Watermark, known bool, spec string, decidedThrough, now time.Time) time.Time {
 	edited := m.Spec != spec && m.Spec+pausedMark != spec
 	if !known || edited || m.Through.After(now) {
 		return now
@@ -360,20 +360,20 @@ func startFrom(m Mark, known bool, spec string, decidedThrough, now time.Time) t
 // The verdict is VerdictRun, VerdictJittered (f.RunAt lies ahead), VerdictCatchUp
 // (its deadline counts anew) or VerdictInterrupted. A jittered run that has yet to
 // begin has used nothing of its deadline's time: it is on time, or late as any other.
-func resume(f Firing, s *Schedule, now time.Time, replaced bool) (Verdict, MissedReason) {
+func resume(f Firing, s *Schedule, now time.Time, replaced bool) (DecisionKind, MissedReason) {
 	switch {
 	case s == nil:
-		return VerdictInterrupted, MissedRemoved
+		return DecisionInterrupted, MissedRemoved
 	case s.Paused:
-		return VerdictInterrupted, MissedPaused
+		return DecisionInterrupted, MissedPaused
 	case f.Waits == WaitTime && f.RunAt.After(now):
-		return VerdictJittered, ""
+		return DecisionJittered, ""
 	case f.Waits == WaitTime && now.Sub(f.RunAt) <= stepThreshold:
-		return VerdictRun, ""
+		return DecisionRun, ""
 	case f.Waits != WaitTime && !f.Deadline.IsZero() && now.Before(f.Deadline):
-		return VerdictRun, ""
+		return DecisionRun, ""
 	case now.Sub(f.RunAt) <= s.CatchUp && !replaced:
-		return VerdictCatchUp, ""
+		return DecisionCatchUp, ""
 	}
-	return VerdictInterrupted, MissedInterrupted
+	return DecisionInterrupted, MissedInterrupted
 }

@@ -57,7 +57,7 @@ func at(text string) time.Time {
 }
 
 func (d Decision) short() string {
-	text := d.Nominal.UTC().Format("02 15:04") + " " + string(d.Verdict)
+	text := d.Nominal.UTC().Format("02 15:04") + " " + string(d.Kind)
 	if d.Reason != "" {
 		text += " " + string(d.Reason)
 	}
@@ -203,33 +203,33 @@ func TestJitterIsNotLateness(t *testing.T) {
 		return decisions[0]
 	}
 	d := decide(at("05 07:45").Add(shift - time.Second))
-	if d.Verdict != VerdictJittered || !d.RunAt.Equal(at("05 07:45").Add(shift)) {
-		t.Errorf("before its run time: %s at %s", d.Verdict, d.RunAt)
+	if d.Kind != DecisionJittered || !d.RunAt.Equal(at("05 07:45").Add(shift)) {
+		t.Errorf("before its run time: %s at %s", d.Kind, d.RunAt)
 	}
 	if want := d.RunAt.Add(30 * time.Minute); !d.Deadline.Equal(want) {
 		t.Errorf("deadline %s, want %s: it counts from the run time", d.Deadline, want)
 	}
-	if d := decide(at("05 07:45").Add(shift + time.Second)); d.Verdict != VerdictRun {
-		t.Errorf("a second after its run time: %s", d.Verdict)
+	if d := decide(at("05 07:45").Add(shift + time.Second)); d.Kind != DecisionRun {
+		t.Errorf("a second after its run time: %s", d.Kind)
 	}
 	if d := decide(at("05 07:45").Add(shift + time.Minute)); d.Reason != MissedCatchUpOff {
-		t.Errorf("a minute after its run time: %s %s", d.Verdict, d.Reason)
+		t.Errorf("a minute after its run time: %s %s", d.Kind, d.Reason)
 	}
 	s.CatchUp = time.Minute
-	if d := decide(at("05 07:45").Add(shift + time.Minute)); d.Verdict != VerdictCatchUp {
-		t.Errorf("at the end of its catch-up window, which opens at its run time: %s %s", d.Verdict, d.Reason)
+	if d := decide(at("05 07:45").Add(shift + time.Minute)); d.Kind != DecisionCatchUp {
+		t.Errorf("at the end of its catch-up window, which opens at its run time: %s %s", d.Kind, d.Reason)
 	}
 	if d := decide(at("05 07:45").Add(shift + time.Minute + time.Second)); d.Reason != MissedDown {
-		t.Errorf("a second after its catch-up window: %s %s", d.Verdict, d.Reason)
+		t.Errorf("a second after its catch-up window: %s %s", d.Kind, d.Reason)
 	}
 }
 
 func TestCatchUpWindowOfAJitteredRunCountsFromItsRunTime(t *testing.T) {
 	s := mustSchedule(t, "s", "45 7 * * *", jitter(10*time.Minute), catchUp(30*time.Minute))
 	last := at("05 07:45").Add(s.JitterOffset() + s.CatchUp)
-	for now, want := range map[time.Time]Verdict{last: VerdictCatchUp, last.Add(time.Second): VerdictMissed} {
+	for now, want := range map[time.Time]DecisionKind{last: DecisionCatchUp, last.Add(time.Second): DecisionMissed} {
 		decisions := situation{schedule: &s, through: at("05 07:00"), now: now, cause: MissedDown, grace: stepThreshold}.decide()
-		if len(decisions) != 1 || decisions[0].Verdict != want {
+		if len(decisions) != 1 || decisions[0].Kind != want {
 			t.Errorf("at %s: %v, want %s", now, decisions, want)
 		}
 	}
@@ -240,18 +240,18 @@ func TestWhereDecisionsGoOn(t *testing.T) {
 	now := at("05 12:00")
 	for _, tc := range []struct {
 		story   string
-		mark    Mark
+		mark    Watermark
 		known   bool
 		decided string
 		want    string
 	}{
-		{"a new schedule starts from now", Mark{}, false, "05 11:00", "05 12:00"},
-		{"from where it was", Mark{Through: at("03 08:00"), Spec: s.spec()}, true, "02 08:00", "03 08:00"},
-		{"from where all were", Mark{Through: at("03 08:00"), Spec: s.spec()}, true, "05 11:00", "05 11:00"},
-		{"an edited one starts from now", Mark{Through: at("03 08:00"), Spec: "other"}, true, "05 11:00", "05 12:00"},
-		{"one that was paused then starts from now", Mark{Through: at("03 08:00"), Spec: s.spec() + pausedMark}, true, "05 11:00", "05 12:00"},
-		{"a mark in the future is ignored", Mark{Through: at("07 08:00"), Spec: s.spec()}, true, "05 11:00", "05 12:00"},
-		{"so is a common one", Mark{Through: at("03 08:00"), Spec: s.spec()}, true, "07 11:00", "03 08:00"},
+		{"a new schedule starts from now", Watermark{}, false, "05 11:00", "05 12:00"},
+		{"from where it was", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "02 08:00", "03 08:00"},
+		{"from where all were", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "05 11:00", "05 11:00"},
+		{"an edited one starts from now", Watermark{Through: at("03 08:00"), Spec: "other"}, true, "05 11:00", "05 12:00"},
+		{"one that was paused then starts from now", Watermark{Through: at("03 08:00"), Spec: s.spec() + pausedMark}, true, "05 11:00", "05 12:00"},
+		{"a mark in the future is ignored", Watermark{Through: at("07 08:00"), Spec: s.spec()}, true, "05 11:00", "05 12:00"},
+		{"so is a common one", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "07 11:00", "03 08:00"},
 	} {
 		t.Run(tc.story, func(t *testing.T) {
 			if got := startFrom(tc.mark, tc.known, s.spec(), at(tc.decided), now); !got.Equal(at(tc.want)) {
@@ -269,15 +269,15 @@ func TestWhatIsLeftOfARun(t *testing.T) {
 		schedule *Schedule
 		now      string
 		later    bool
-		want     Verdict
+		want     DecisionKind
 		reason   MissedReason
 	}{
-		{"the clock was set back while it ran", &s, "05 07:46", false, VerdictRun, ""},
-		{"its deadline allows", &s, "05 08:19", true, VerdictRun, ""},
-		{"its catch-up window allows", &s, "05 08:20", false, VerdictCatchUp, ""},
-		{"a younger one does its work", &s, "05 08:20", true, VerdictInterrupted, MissedInterrupted},
-		{"too late", &s, "05 08:51", false, VerdictInterrupted, MissedInterrupted},
-		{"removed", nil, "05 07:51", false, VerdictInterrupted, MissedRemoved},
+		{"the clock was set back while it ran", &s, "05 07:46", false, DecisionRun, ""},
+		{"its deadline allows", &s, "05 08:19", true, DecisionRun, ""},
+		{"its catch-up window allows", &s, "05 08:20", false, DecisionCatchUp, ""},
+		{"a younger one does its work", &s, "05 08:20", true, DecisionInterrupted, MissedInterrupted},
+		{"too late", &s, "05 08:51", false, DecisionInterrupted, MissedInterrupted},
+		{"removed", nil, "05 07:51", false, DecisionInterrupted, MissedRemoved},
 	} {
 		t.Run(tc.story, func(t *testing.T) {
 			if got, reason := resume(f, tc.schedule, at(tc.now), tc.later); got != tc.want || reason != tc.reason {
@@ -287,18 +287,18 @@ func TestWhatIsLeftOfARun(t *testing.T) {
 	}
 	waits := f
 	waits.Waits = WaitTime
-	if got, _ := resume(waits, &s, at("05 07:46"), false); got != VerdictJittered {
+	if got, _ := resume(waits, &s, at("05 07:46"), false); got != DecisionJittered {
 		t.Errorf("its run time is still to come: got %s", got)
 	}
 	queued := f
 	queued.Waits = WaitTurn
 	noCatchUp := mustSchedule(t, "s", "45 7 * * *", catchUp(0))
-	if got, _ := resume(queued, &noCatchUp, at("05 08:19"), true); got != VerdictRun {
+	if got, _ := resume(queued, &noCatchUp, at("05 08:19"), true); got != DecisionRun {
 		t.Errorf("it waited for its turn, and its deadline allows: got %s", got)
 	}
 	pausedNow := s
 	pausedNow.Paused = true
-	if got, reason := resume(f, &pausedNow, at("05 07:51"), false); got != VerdictInterrupted || reason != MissedPaused {
+	if got, reason := resume(f, &pausedNow, at("05 07:51"), false); got != DecisionInterrupted || reason != MissedPaused {
 		t.Errorf("paused: got %s %s", got, reason)
 	}
 }

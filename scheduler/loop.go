@@ -16,7 +16,7 @@ type Config struct {
 	// goroutine, never twice for one RunID in a process, and obeys ctx and the
 	// firing's deadline itself; ctx ends a minute after the deadline at the latest.
 	Run      func(ctx context.Context, f Firing) RunEnd
-	Ledger   Ledger
+	Store    Store
 	Observer Observer
 	// Clock is the machine's own where nil.
 	Clock Clock
@@ -58,11 +58,11 @@ type Loop struct {
 
 	mu         sync.Mutex // guards what follows; only the goroutine of Run writes the slots
 	started    bool
-	slots      map[string]*slot
-	agenda     agenda
+	entries    map[string]*entry
+	queue      queue
 	active     int // runs going
 	pending    *reload
-	ledgerErr  error // of the last write; nil when it went well
+	storeErr   error // of the last write; nil when it went well
 	clockSteps int
 }
 
@@ -86,7 +86,7 @@ func New(cfg Config) (*Loop, error) {
 	switch {
 	case cfg.Run == nil:
 		return nil, errors.New("scheduler: no run function")
-	case cfg.Ledger == nil:
+	case cfg.Store == nil:
 		return nil, errors.New("scheduler: no ledger")
 	case cfg.Observer == nil:
 		return nil, errors.New("scheduler: no observer")
@@ -107,7 +107,7 @@ func New(cfg Config) (*Loop, error) {
 	}
 	return &Loop{
 		cfg: cfg, ends: make(chan ended), poke: make(chan struct{}, 1), stopped: make(chan struct{}),
-		starting: true, slots: make(map[string]*slot, len(cfg.Schedules)),
+		starting: true, entries: make(map[string]*entry, len(cfg.Schedules)),
 	}, nil
 }
 
@@ -179,7 +179,7 @@ func (l *Loop) join() {
 		return // nothing was decided
 	}
 	at := l.cfg.Clock.Read().Wall
-	if due, ok := l.agenda.first(); ok && !due.After(at) {
+	if due, ok := l.queue.first(); ok && !due.After(at) {
 		at = due.Add(-1) // it came due while the runs ended, and is for the next start to decide
 	}
 	l.record(Round{At: at})
@@ -188,7 +188,7 @@ func (l *Loop) join() {
 // sleep is how long the loop may rest. The wall clock may be set meanwhile,
 // which a timer does not notice, so it never rests longer than a heartbeat.
 func (l *Loop) sleep() time.Duration {
-	next, ok := l.agenda.first()
+	next, ok := l.queue.first()
 	if !ok {
 		return l.cfg.Heartbeat
 	}
@@ -201,17 +201,17 @@ func (l *Loop) round() {
 	reading := l.cfg.Clock.Read()
 	now := reading.Wall
 	l.wrote = false
-	s := l.lookAtClock(reading)
+	s := l.readClock(reading)
 	if !l.recalled && (l.starting || reading.Monotonic-l.triedAt >= l.cfg.Heartbeat) {
 		l.triedAt = reading.Monotonic
 		l.recall(now)
 	}
 	if l.starting {
-		l.tellAll()
+		l.notifyAll()
 	}
 	l.reconcile(s)
 	l.applyReload(now)
-	l.settle(reading)
+	l.settleNext(reading)
 	l.starting = false
 	l.before = reading
 	l.cfg.Alive()
@@ -219,7 +219,7 @@ func (l *Loop) round() {
 
 // lookAtClock finds out what lies between this round and the last: the part of
 // a situation that all schedules share.
-func (l *Loop) lookAtClock(r Reading) situation {
+func (l *Loop) readClock(r Reading) situation {
 	s := situation{now: r.Wall, cause: MissedStalled, grace: l.cfg.Heartbeat + stepThreshold}
 	if l.starting {
 		// A time that passed while nobody was there is missed, not just late.
@@ -263,33 +263,35 @@ func (l *Loop) undone(r Reading) time.Time {
 func (l *Loop) rewind(from, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, s := range l.slots {
+	for _, s := range l.entries {
 		if s.schedule == nil || !s.through.After(now) {
 			continue
 		}
 		s.through = from
 		s.seek()
 		s.seekDue(true)
-		l.unrecorded.Marks = append(l.unrecorded.Marks, s.mark())
+		l.unrecorded.Watermarks = append(l.unrecorded.Watermarks, s.watermark())
 	}
-	l.rebuildAgenda()
+	l.rebuildQueue()
 }
 
-func (s *slot) mark() Mark { return Mark{Schedule: s.name, Through: s.through, Spec: s.spec} }
+func (s *entry) watermark() Watermark {
+	return Watermark{Schedule: s.name, Through: s.through, Spec: s.spec}
+}
 
-func (l *Loop) rebuildAgenda() {
-	for _, s := range l.agenda.slots {
+func (l *Loop) rebuildQueue() {
+	for _, s := range l.queue.entries {
 		s.index = -1
 	}
-	l.agenda.slots = l.agenda.slots[:0]
-	for _, s := range l.slots {
-		l.agenda.place(s)
+	l.queue.entries = l.queue.entries[:0]
+	for _, s := range l.entries {
+		l.queue.place(s)
 	}
 }
 
 // settle records what no other part of the round did: what the ledger did not
 // take before, and now and then that there was nothing to decide.
-func (l *Loop) settle(r Reading) {
+func (l *Loop) settleNext(r Reading) {
 	leftover := !l.unrecorded.empty() || len(l.writes) > 0
 	if l.wrote {
 		l.savedAt = r.Monotonic
@@ -306,12 +308,12 @@ func (l *Loop) settle(r Reading) {
 func (l *Loop) record(r Round) (held map[string]bool) {
 	l.wrote = true
 	l.unrecorded.add(r)
-	ids, err := l.cfg.Ledger.Decide(l.unrecorded)
+	ids, err := l.cfg.Store.Decide(l.unrecorded)
 	if err != nil {
 		if dropped := l.unrecorded.trim(); dropped > 0 {
-			l.ledgerFailed("remember decisions", fmt.Errorf("%d decisions will never be recorded: the ledger has not taken any for too long", dropped))
+			l.storeFailed("remember decisions", fmt.Errorf("%d decisions will never be recorded: the ledger has not taken any for too long", dropped))
 		}
-		l.ledgerFailed("record decisions", err)
+		l.storeFailed("record decisions", err)
 		return nil
 	}
 	l.unrecorded = Round{}
@@ -327,31 +329,31 @@ func (l *Loop) record(r Round) (held map[string]bool) {
 func (l *Loop) rewrite() {
 	for len(l.writes) > 0 {
 		if err := l.writes[0].do(); err != nil {
-			l.ledgerFailed(l.writes[0].op, err)
+			l.storeFailed(l.writes[0].op, err)
 			return
 		}
 		l.writes[0] = write{}
 		l.writes = l.writes[1:]
 	}
-	l.setLedgerErr(nil)
+	l.setStoreErr(nil)
 }
 
 func (l *Loop) writeLater(w write, err error) {
-	l.ledgerFailed(w.op, err)
+	l.storeFailed(w.op, err)
 	if len(l.writes) >= maxWrites {
-		l.ledgerFailed(l.writes[0].op, errors.New("given up: too much waits for the ledger"))
+		l.storeFailed(l.writes[0].op, errors.New("given up: too much waits for the ledger"))
 		l.writes = append([]write(nil), l.writes[1:]...)
 	}
 	l.writes = append(l.writes, w)
 }
 
-func (l *Loop) ledgerFailed(op string, err error) {
-	l.setLedgerErr(err) // it says of itself what was tried
-	l.cfg.Observer.LedgerFailed(op, err)
+func (l *Loop) storeFailed(op string, err error) {
+	l.setStoreErr(err) // it says of itself what was tried
+	l.cfg.Observer.StoreFailed(op, err)
 }
 
-func (l *Loop) setLedgerErr(err error) {
+func (l *Loop) setStoreErr(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ledgerErr = err
+	l.storeErr = err
 }

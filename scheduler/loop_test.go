@@ -46,9 +46,9 @@ func TestRunsOnTime(t *testing.T) {
 func TestClaimIsDurableBeforeTheRun(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
 		w.runFor = func(f Firing) time.Duration {
-			w.ledger.mu.Lock()
-			defer w.ledger.mu.Unlock()
-			if r := w.ledger.runs[f.RunID]; r == nil || !r.open() || w.ledger.marks["s"].Through.Before(f.Nominal) {
+			w.store.mu.Lock()
+			defer w.store.mu.Unlock()
+			if r := w.store.runs[f.RunID]; r == nil || !r.open() || w.store.watermarks["s"].Through.Before(f.Nominal) {
 				t.Errorf("not claimed when it runs: %+v", r)
 			}
 			return 0
@@ -152,7 +152,7 @@ func TestNewRenamedAndEditedSchedulesHaveNoPast(t *testing.T) {
 		w.start(mustSchedule(t, "new", "0 9 * * *")) // renamed while down
 		w.pass(time.Minute)
 		w.expect()
-		if _, ok := w.ledger.marks["old"]; ok {
+		if _, ok := w.store.watermarks["old"]; ok {
 			t.Error("the mark of a schedule that is gone would be its past when it comes back")
 		}
 		w.kill()
@@ -336,8 +336,8 @@ func TestEachDecisionIsRecordedOnce(t *testing.T) {
 	story(t, "05 07:00", func(t *testing.T, w *world) {
 		w.start(mustSchedule(t, "s", "*/15 * * * *", paused))
 		w.until("05 08:01")
-		if len(w.ledger.other) != 4 {
-			t.Errorf("recorded: %+v", w.ledger.other)
+		if len(w.store.other) != 4 {
+			t.Errorf("recorded: %+v", w.store.other)
 		}
 	})
 }
@@ -593,7 +593,7 @@ func TestFailingLedgerStillPowersOn(t *testing.T) {
 		story(t, "05 07:44", func(t *testing.T, w *world) {
 			var broken atomic.Bool
 			broken.Store(true)
-			w.ledger.fault = func(string) fault {
+			w.store.fault = func(string) fault {
 				if broken.Load() {
 					return f
 				}
@@ -613,16 +613,16 @@ func TestFailingLedgerStillPowersOn(t *testing.T) {
 					failures++
 				}
 			}
-			if failures == 0 || w.loop.Snapshot().Ledger == nil {
+			if failures == 0 || w.loop.Snapshot().StoreErr == nil {
 				t.Errorf("fault %d: nobody was told", f)
 			}
 			broken.Store(false)
 			w.pass(time.Minute)
-			if w.loop.Snapshot().Ledger != nil {
-				t.Errorf("fault %d: still failing: %v", f, w.loop.Snapshot().Ledger)
+			if w.loop.Snapshot().StoreErr != nil {
+				t.Errorf("fault %d: still failing: %v", f, w.loop.Snapshot().StoreErr)
 			}
 			for _, c := range w.calls {
-				if r := w.ledger.runs[c.RunID]; r == nil || r.result != power.ResultOK {
+				if r := w.store.runs[c.RunID]; r == nil || r.result != power.ResultOK {
 					t.Errorf("fault %d: %s was not recorded once the ledger was back: %+v", f, c.RunID, r)
 				}
 			}
@@ -639,7 +639,7 @@ func TestUnfinishedRunIsFoundWhenTheLedgerComesBack(t *testing.T) {
 		w.kill()
 		var broken atomic.Bool
 		broken.Store(true)
-		w.ledger.fault = func(string) fault {
+		w.store.fault = func(string) fault {
 			if broken.Load() {
 				return lost
 			}
@@ -706,7 +706,7 @@ func TestManyEndsAtOnceShareARound(t *testing.T) {
 			schedules = append(schedules, mustSchedule(t, fmt.Sprint("s", i), "45 7 * * *"))
 		}
 		loop, err := New(Config{
-			Schedules: schedules, Run: w.run(0), Ledger: &session{memoryLedger: w.ledger}, Observer: events{w}, Clock: w.clock,
+			Schedules: schedules, Run: w.run(0), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock,
 			Alive: func() { w.countRound(); time.Sleep(time.Millisecond) }, // a round takes its time
 		})
 		if err != nil {
@@ -725,7 +725,7 @@ func TestManyEndsAtOnceShareARound(t *testing.T) {
 
 func TestReloadBeforeRun(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
-		loop, err := New(Config{Run: w.run(0), Ledger: &session{memoryLedger: w.ledger}, Observer: events{w}, Clock: w.clock})
+		loop, err := New(Config{Run: w.run(0), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -745,11 +745,11 @@ func TestConfigIsChecked(t *testing.T) {
 	run := func(context.Context, Firing) RunEnd { return RunEnd{} }
 	s := mustSchedule(t, "s", "@daily")
 	for name, cfg := range map[string]Config{
-		"no run function":  {Ledger: &session{}, Observer: events{}},
+		"no run function":  {Store: &session{}, Observer: events{}},
 		"no ledger":        {Run: run, Observer: events{}},
-		"no observer":      {Run: run, Ledger: &session{}},
-		"negative":         {Run: run, Ledger: &session{}, Observer: events{}, Heartbeat: -1},
-		`"s": named twice`: {Run: run, Ledger: &session{}, Observer: events{}, Schedules: []Schedule{s, s}},
+		"no observer":      {Run: run, Store: &session{}},
+		"negative":         {Run: run, Store: &session{}, Observer: events{}, Heartbeat: -1},
+		`"s": named twice`: {Run: run, Store: &session{}, Observer: events{}, Schedules: []Schedule{s, s}},
 	} {
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

@@ -30,7 +30,7 @@ type Observer interface {
 	LastRun(schedule string, last LastRun)
 	// LedgerFailed: op was not, or may not have been, recorded. The fleet is
 	// powered on regardless, and the loop tries to record it again each round.
-	LedgerFailed(op string, err error)
+	StoreFailed(op string, err error)
 }
 
 // Missed is a stretch of missed nominal times with one reason, all on one UTC day.
@@ -50,8 +50,8 @@ type Skipped struct {
 	Nominal  time.Time // the first of them
 	Last     time.Time // the last of them; Nominal where Count is 1
 	Count    int
-	Cause    Verdict // VerdictExcluded, VerdictPaused or VerdictOverlap
-	Calendar string  // of VerdictExcluded
+	Cause    DecisionKind // VerdictExcluded, VerdictPaused or VerdictOverlap
+	Calendar string       // of VerdictExcluded
 }
 
 // LastRun is how a schedule's newest finished run ended.
@@ -123,8 +123,8 @@ func (os Observers) LastRun(schedule string, last LastRun) {
 }
 
 // LedgerFailed implements Observer.
-func (os Observers) LedgerFailed(op string, err error) {
+func (os Observers) StoreFailed(op string, err error) {
 	for _, o := range os {
-		o.LedgerFailed(op, err)
+		o.StoreFailed(op, err)
 	}
 }

@@ -10,9 +10,9 @@ import (
 // While the ledger cannot tell, schedules start from now, and it is asked again
 // each heartbeat: late is better than never for a run left in the middle.
 func (l *Loop) recall(now time.Time) {
-	state, err := l.cfg.Ledger.Load(now.Add(-recallReach))
+	state, err := l.cfg.Store.Load(now.Add(-recallReach))
 	if err != nil {
-		l.ledgerFailed("load", err)
+		l.storeFailed("load", err)
 	}
 	if l.starting {
 		l.fill(state, now)
@@ -24,7 +24,7 @@ func (l *Loop) recall(now time.Time) {
 	unfinished := slices.DeleteFunc(state.Unfinished, l.claimed) // before what others ran is remembered as well
 	l.remember(state)
 	for _, name := range slices.Sorted(maps.Keys(state.Last)) {
-		if s := l.slots[name]; s != nil && s.schedule != nil {
+		if s := l.entries[name]; s != nil && s.schedule != nil {
 			l.cfg.Observer.LastRun(name, s.last)
 		}
 	}
@@ -33,7 +33,7 @@ func (l *Loop) recall(now time.Time) {
 
 // claimed says that f is this process's own, which the ledger was slow to tell of.
 func (l *Loop) claimed(f Firing) bool {
-	s := l.slots[f.Schedule]
+	s := l.entries[f.Schedule]
 	return s != nil && s.hasRun(f.Nominal)
 }
 
@@ -45,7 +45,7 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 	for _, waits := range []Wait{WaitNone, WaitTime, WaitTurn} {
 		for _, f := range unfinished {
 			if f.Waits == waits {
-				l.takeUp(&round, begun, f, now)
+				l.resume(&round, begun, f, now)
 			}
 		}
 	}
@@ -53,9 +53,9 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 		return
 	}
 	l.record(round)
-	l.tellAbandoned(round.Abandons)
+	l.notifyAbandoned(round.Abandons)
 	for _, f := range round.Begins {
-		l.begin(l.slots[f.Schedule], f)
+		l.begin(l.entries[f.Schedule], f)
 	}
 }
 
@@ -64,27 +64,27 @@ func (l *Loop) fill(state State, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range l.cfg.Schedules {
-		s := l.newSlot(&l.cfg.Schedules[i])
-		m, known := state.Marks[s.name]
+		s := l.newEntry(&l.cfg.Schedules[i])
+		m, known := state.Watermarks[s.name]
 		s.through = startFrom(m, known, s.spec, state.DecidedThrough, now)
 		if !known || s.through.Before(m.Through) || m.Spec != s.spec {
-			l.unrecorded.Marks = append(l.unrecorded.Marks, s.mark())
+			l.unrecorded.Watermarks = append(l.unrecorded.Watermarks, s.watermark())
 		}
 		s.seek()
 		s.seekDue(true)
 	}
-	for name := range state.Marks {
-		if l.slots[name] == nil {
+	for name := range state.Watermarks {
+		if l.entries[name] == nil {
 			l.unrecorded.Forget = append(l.unrecorded.Forget, name)
 		}
 	}
 	l.cfg.Schedules = nil // the slots hold them; a reload must be able to free them
-	l.rebuildAgenda()
+	l.rebuildQueue()
 }
 
-func (l *Loop) newSlot(schedule *Schedule) *slot {
-	s := &slot{name: schedule.Name, schedule: schedule, spec: schedule.spec(), index: -1}
-	l.slots[s.name] = s
+func (l *Loop) newEntry(schedule *Schedule) *entry {
+	s := &entry{name: schedule.Name, schedule: schedule, spec: schedule.spec(), index: -1}
+	l.entries[s.name] = s
 	return s
 }
 
@@ -92,14 +92,14 @@ func (l *Loop) remember(state State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, times := range state.Ran {
-		if s := l.slots[name]; s != nil {
+		if s := l.entries[name]; s != nil {
 			for _, t := range times {
 				s.remember(t)
 			}
 		}
 	}
 	for name, last := range state.Last {
-		if s := l.slots[name]; s != nil && s.last.FinishedAt.IsZero() {
+		if s := l.entries[name]; s != nil && s.last.FinishedAt.IsZero() {
 			s.last = last
 		}
 	}
@@ -107,8 +107,8 @@ func (l *Loop) remember(state State) {
 
 // takeUp finds out how a run goes on that an earlier process left. begun are
 // the schedules that have such a run in round.
-func (l *Loop) takeUp(round *Round, begun map[string]bool, f Firing, now time.Time) {
-	s := l.slots[f.Schedule]
+func (l *Loop) resume(round *Round, begun map[string]bool, f Firing, now time.Time) {
+	s := l.entries[f.Schedule]
 	f.Resumed = true
 	var schedule *Schedule
 	replaced := false
@@ -116,15 +116,15 @@ func (l *Loop) takeUp(round *Round, begun map[string]bool, f Firing, now time.Ti
 		schedule, replaced = s.schedule, s.replaces(f, now)
 	}
 	verdict, reason := resume(f, schedule, now, replaced)
-	if verdict == VerdictInterrupted && reason == MissedInterrupted && f.Waits != WaitNone { // it never began
-		verdict, reason = VerdictMissed, situation{schedule: schedule, cause: MissedDown}.missedReason(replaced)
+	if verdict == DecisionInterrupted && reason == MissedInterrupted && f.Waits != WaitNone { // it never began
+		verdict, reason = DecisionMissed, situation{schedule: schedule, cause: MissedDown}.missedReason(replaced)
 	}
 	busy := s != nil && len(s.running) > 0 || begun[f.Schedule]
 	switch {
-	case verdict == VerdictInterrupted, verdict == VerdictMissed:
+	case verdict == DecisionInterrupted, verdict == DecisionMissed:
 		round.Abandons = append(round.Abandons, Abandonment{f, verdict, reason, now})
-	case verdict == VerdictJittered:
-		l.lock(func() { s.wait(f); l.agenda.place(s) })
+	case verdict == DecisionJittered:
+		l.lock(func() { s.wait(f); l.queue.place(s) })
 	case !busy || schedule.Overlap == OverlapAllow:
 		begun[f.Schedule] = true
 		round.Begins = append(round.Begins, f.setOut(verdict, schedule, now))
@@ -134,19 +134,19 @@ func (l *Loop) takeUp(round *Round, begun map[string]bool, f Firing, now time.Ti
 		f.Waits = WaitTurn
 		l.lock(func() { s.queued = &f })
 	default:
-		round.Abandons = append(round.Abandons, Abandonment{f, VerdictOverlap, "", now})
+		round.Abandons = append(round.Abandons, Abandonment{f, DecisionOverlap, "", now})
 	}
 }
 
 // setOut is f as it begins now. Only a run that had no time to use yet, or has
 // used it up, gets new time. One that waited takes the groups that its schedule
 // has by now: those that it had may be gone.
-func (f Firing) setOut(v Verdict, s *Schedule, now time.Time) Firing {
+func (f Firing) setOut(v DecisionKind, s *Schedule, now time.Time) Firing {
 	if f.Waits != WaitNone && f.Action == s.Action {
 		f.Groups = s.Groups
 	}
-	f.CatchUp = f.CatchUp || v == VerdictCatchUp && f.Waits != WaitTurn
-	if v == VerdictCatchUp || f.Waits == WaitTurn {
+	f.CatchUp = f.CatchUp || v == DecisionCatchUp && f.Waits != WaitTurn
+	if v == DecisionCatchUp || f.Waits == WaitTurn {
 		f.RunAt, f.Deadline = now, s.deadline(now)
 	}
 	f.Waits = WaitNone
@@ -155,7 +155,7 @@ func (f Firing) setOut(v Verdict, s *Schedule, now time.Time) Firing {
 
 // replaces says that a younger run of the schedule does the work of f: one that
 // has had its turn, or that is due and undecided. One that was left out does not.
-func (s *slot) replaces(f Firing, now time.Time) bool {
+func (s *entry) replaces(f Firing, now time.Time) bool {
 	younger, _ := slices.BinarySearch(s.ran, f.Nominal.Unix()+1)
 	if younger < len(s.ran) && !time.Unix(s.ran[younger], 0).Add(s.schedule.JitterOffset()).After(now) {
 		return true

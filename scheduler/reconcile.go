@@ -10,7 +10,7 @@ import (
 
 // plan is what a round makes of one slot.
 type plan struct {
-	slot      *slot
+	slot      *entry
 	begins    []Firing      // claimed before, their time has come
 	abandons  []Abandonment // claimed before, will not run
 	queue     *Firing       // claimed before, waits for its predecessor
@@ -51,18 +51,18 @@ func (p *plan) addTo(r *Round) {
 	r.Abandons = append(r.Abandons, p.abandons...)
 	r.Decisions = append(r.Decisions, p.decisions...)
 	if len(p.decisions) > 0 {
-		r.Marks = append(r.Marks, Mark{Schedule: p.slot.name, Through: r.At, Spec: p.slot.spec})
+		r.Watermarks = append(r.Watermarks, Watermark{Schedule: p.slot.name, Through: r.At, Spec: p.slot.spec})
 	}
 }
 
-func (l *Loop) take(now time.Time) []*slot {
+func (l *Loop) take(now time.Time) []*entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.agenda.take(now)
+	return l.queue.take(now)
 }
 
 // plan decides about s without changing it.
-func (s *slot) plan(shared situation) plan {
+func (s *entry) plan(shared situation) plan {
 	p := plan{slot: s}
 	if s.schedule == nil {
 		return p
@@ -83,23 +83,23 @@ func (s *slot) plan(shared situation) plan {
 
 // place finds out what becomes of a waiting run whose time has come.
 func (p *plan) place(f Firing, s *situation) {
-	verdict := VerdictRun
+	verdict := DecisionRun
 	if s.now.Sub(f.RunAt) > s.grace {
 		replaced := p.slot.replaces(f, s.now)
-		if verdict, _ = resume(f, s.schedule, s.now, replaced); verdict == VerdictInterrupted {
-			p.abandons = append(p.abandons, Abandonment{f, VerdictMissed, s.missedReason(replaced), s.now})
+		if verdict, _ = resume(f, s.schedule, s.now, replaced); verdict == DecisionInterrupted {
+			p.abandons = append(p.abandons, Abandonment{f, DecisionMissed, s.missedReason(replaced), s.now})
 			return
 		}
 	}
-	switch s.turn(VerdictRun) {
-	case VerdictRun:
+	switch s.turn(DecisionRun) {
+	case DecisionRun:
 		p.begins = append(p.begins, f.setOut(verdict, s.schedule, s.now))
 		s.running++
-	case VerdictQueued:
+	case DecisionQueued:
 		f.Waits = WaitTurn
 		p.queue, s.queued = &f, true
 	default:
-		p.abandons = append(p.abandons, Abandonment{f, VerdictOverlap, "", s.now})
+		p.abandons = append(p.abandons, Abandonment{f, DecisionOverlap, "", s.now})
 	}
 }
 
@@ -112,20 +112,20 @@ func (l *Loop) apply(p plan, held map[string]bool, now time.Time) {
 			p.slot.queued = p.queue
 		}
 		begins = append(begins, p.slot.claim(p.decisions, held)...)
-		l.agenda.place(p.slot)
+		l.queue.place(p.slot)
 	})
-	l.tellAbandoned(p.abandons)
+	l.notifyAbandoned(p.abandons)
 	for _, d := range p.decisions {
-		l.tell(d)
+		l.notify(d)
 	}
 	for _, f := range begins {
 		l.begin(p.slot, f)
 	}
-	l.tellNext(p.slot)
+	l.notifyNext(p.slot)
 }
 
 // forgetPassed moves s on to now: what waited is planned, what was next is decided.
-func (s *slot) forgetPassed(now time.Time) {
+func (s *entry) forgetPassed(now time.Time) {
 	passed := 0
 	for passed < len(s.waiting) && !s.waiting[passed].RunAt.After(now) {
 		passed++
@@ -141,7 +141,7 @@ func (s *slot) forgetPassed(now time.Time) {
 
 // claim takes the runs of decisions on, and gives those that begin now. A run
 // that the ledger held already had its turn, in this process or another.
-func (s *slot) claim(decisions []Decision, held map[string]bool) (begins []Firing) {
+func (s *entry) claim(decisions []Decision, held map[string]bool) (begins []Firing) {
 	for _, d := range decisions {
 		if !d.Claims() {
 			continue
@@ -150,9 +150,9 @@ func (s *slot) claim(decisions []Decision, held map[string]bool) (begins []Firin
 		f := d.Firing()
 		switch {
 		case held[f.RunID]:
-		case d.Verdict == VerdictJittered:
+		case d.Kind == DecisionJittered:
 			s.wait(f)
-		case d.Verdict == VerdictQueued:
+		case d.Kind == DecisionQueued:
 			s.queued = &f
 		default:
 			begins = append(begins, f)
@@ -163,7 +163,7 @@ func (s *slot) claim(decisions []Decision, held map[string]bool) (begins []Firin
 
 // begin starts a claimed run, unless the daemon is stopping: then the claim
 // waits in the ledger for the next start.
-func (l *Loop) begin(s *slot, f Firing) {
+func (l *Loop) begin(s *entry, f Firing) {
 	if l.runs.Err() != nil {
 		return
 	}
@@ -177,7 +177,7 @@ func (l *Loop) begin(s *slot, f Firing) {
 
 // finished takes a run's end in, and lets the next in the queue begin.
 func (l *Loop) finished(e ended) {
-	s := l.slots[e.firing.Schedule]
+	s := l.entries[e.firing.Schedule]
 	l.lock(func() {
 		l.active--
 		s.drop(e.firing.RunID)
@@ -194,16 +194,16 @@ func (l *Loop) finished(e ended) {
 		l.cfg.Observer.LastRun(s.name, s.last)
 	}
 	if e.unwritten != nil {
-		finish := func() error { return l.cfg.Ledger.Finish(e.firing, e.result, e.at) }
+		finish := func() error { return l.cfg.Store.Finish(e.firing, e.result, e.at) }
 		l.writeLater(write{"record a run's end", finish}, e.unwritten)
 	}
 	l.nextInQueue(s)
 	if s.schedule == nil && s.idle() {
-		l.lock(func() { delete(l.slots, s.name) })
+		l.lock(func() { delete(l.entries, s.name) })
 	}
 }
 
-func (s *slot) drop(runID string) {
+func (s *entry) drop(runID string) {
 	for i, r := range s.running {
 		if r.Firing.RunID == runID {
 			s.running = append(s.running[:i:i], s.running[i+1:]...)
@@ -212,7 +212,7 @@ func (s *slot) drop(runID string) {
 	}
 }
 
-func (s *slot) finish(e ended) {
+func (s *entry) finish(e ended) {
 	last := LastRun{
 		RunID: e.firing.RunID, Nominal: e.firing.Nominal, FinishedAt: e.at,
 		Result: e.result.Result, LastSuccess: s.last.LastSuccess,
@@ -224,20 +224,20 @@ func (s *slot) finish(e ended) {
 }
 
 // nextInQueue begins the queued run of s once nothing else of it runs.
-func (l *Loop) nextInQueue(s *slot) {
+func (l *Loop) nextInQueue(s *entry) {
 	if s.queued == nil || len(s.running) > 0 || l.runs.Err() != nil {
 		return
 	}
 	f := *s.queued
 	l.lock(func() { s.queued = nil })
 	now := l.cfg.Clock.Read().Wall
-	verdict := VerdictRun
+	verdict := DecisionRun
 	if f.Waits == WaitNone { // a run that an earlier process began: its time goes on
 		var reason MissedReason
-		if verdict, reason = resume(f, s.schedule, now, false); verdict == VerdictInterrupted {
+		if verdict, reason = resume(f, s.schedule, now, false); verdict == DecisionInterrupted {
 			gone := []Abandonment{{f, verdict, reason, now}}
 			l.record(Round{Abandons: gone})
-			l.tellAbandoned(gone)
+			l.notifyAbandoned(gone)
 			return
 		}
 	}
@@ -246,35 +246,35 @@ func (l *Loop) nextInQueue(s *slot) {
 	l.begin(s, f)
 }
 
-func (l *Loop) tellAbandoned(all []Abandonment) {
+func (l *Loop) notifyAbandoned(all []Abandonment) {
 	for _, a := range all {
-		l.tell(Decision{
-			Schedule: a.Firing.Schedule, Verdict: a.Verdict, Nominal: a.Firing.Nominal, Last: a.Firing.Nominal,
+		l.notify(Decision{
+			Schedule: a.Firing.Schedule, Kind: a.Kind, Nominal: a.Firing.Nominal, Last: a.Firing.Nominal,
 			Count: 1, Reason: a.Reason,
 		})
 	}
 }
 
 // tell tells the observer of a decision against a run.
-func (l *Loop) tell(d Decision) {
-	switch d.Verdict {
-	case VerdictMissed, VerdictInterrupted:
+func (l *Loop) notify(d Decision) {
+	switch d.Kind {
+	case DecisionMissed, DecisionInterrupted:
 		l.cfg.Observer.RunMissed(Missed{d.Schedule, d.Nominal, d.Last, d.Count, d.AtLeast, d.Reason})
-	case VerdictExcluded, VerdictPaused, VerdictOverlap:
-		l.cfg.Observer.RunSkipped(Skipped{d.Schedule, d.Nominal, d.Last, d.Count, d.Verdict, d.Calendar})
+	case DecisionExcluded, DecisionPaused, DecisionOverlap:
+		l.cfg.Observer.RunSkipped(Skipped{d.Schedule, d.Nominal, d.Last, d.Count, d.Kind, d.Calendar})
 	}
 }
 
 // tellNext tells the observer of the next run where it has changed.
-func (l *Loop) tellNext(s *slot) {
-	if at := s.nextRun(); !at.Equal(s.told) {
-		s.told = at
+func (l *Loop) notifyNext(s *entry) {
+	if at := s.nextRun(); !at.Equal(s.notified) {
+		s.notified = at
 		l.cfg.Observer.NextRun(s.name, at)
 	}
 }
 
-func (l *Loop) tellAll() {
-	for _, name := range slices.Sorted(maps.Keys(l.slots)) {
-		l.tellNext(l.slots[name])
+func (l *Loop) notifyAll() {
+	for _, name := range slices.Sorted(maps.Keys(l.entries)) {
+		l.notifyNext(l.entries[name])
 	}
 }

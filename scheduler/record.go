@@ -13,7 +13,7 @@ import (
 // with what it remembers itself. A write may take its time but must end: the
 // decision loop waits for it. Implementations are safe for concurrent use,
 // since Finish is called from the goroutines of runs.
-type Ledger interface {
+type Store interface {
 	// Load tells what earlier processes decided and left undone. recent bounds
 	// State.Ran from below.
 	Load(recent time.Time) (State, error)
@@ -29,7 +29,7 @@ type Ledger interface {
 // State is what a ledger remembers.
 type State struct {
 	// Marks by schedule: how far each is decided.
-	Marks map[string]Mark
+	Watermarks map[string]Watermark
 	// DecidedThrough holds for every schedule that has a mark: no nominal time
 	// up to here is undecided. Zero where nothing was ever recorded.
 	DecidedThrough time.Time
@@ -42,7 +42,7 @@ type State struct {
 }
 
 // Mark says how far one schedule is decided, and under which timing.
-type Mark struct {
+type Watermark struct {
 	Schedule string
 	Through  time.Time // every nominal time up to here is decided
 	Spec     string    // of the schedule at that time; a different one now means an edit
@@ -50,24 +50,24 @@ type Mark struct {
 
 // Round is what one decision round has to record.
 type Round struct {
-	At        time.Time // all schedules are decided up to here; zero: no further than before
-	Decisions []Decision
-	Begins    []Firing      // claimed runs that begin, begin again (Resumed), or now wait for something else
-	Abandons  []Abandonment // claimed runs that will not begin, or not go on
-	Marks     []Mark        // replace those of the same schedules
-	Forget    []string      // schedules that are gone: their marks go too
+	At         time.Time // all schedules are decided up to here; zero: no further than before
+	Decisions  []Decision
+	Begins     []Firing      // claimed runs that begin, begin again (Resumed), or now wait for something else
+	Abandons   []Abandonment // claimed runs that will not begin, or not go on
+	Watermarks []Watermark   // replace those of the same schedules
+	Forget     []string      // schedules that are gone: their marks go too
 }
 
 // Abandonment is the end of a claimed run that nobody makes, or goes on with.
 type Abandonment struct {
-	Firing  Firing
-	Verdict Verdict // VerdictOverlap, VerdictPaused, VerdictMissed or VerdictInterrupted
-	Reason  MissedReason
-	At      time.Time
+	Firing Firing
+	Kind   DecisionKind // VerdictOverlap, VerdictPaused, VerdictMissed or VerdictInterrupted
+	Reason MissedReason
+	At     time.Time
 }
 
 func (r *Round) empty() bool {
-	return len(r.Decisions) == 0 && len(r.Begins) == 0 && len(r.Abandons) == 0 && len(r.Marks) == 0 && len(r.Forget) == 0
+	return len(r.Decisions) == 0 && len(r.Begins) == 0 && len(r.Abandons) == 0 && len(r.Watermarks) == 0 && len(r.Forget) == 0
 }
 
 // maxUnrecorded bounds what the loop remembers of rounds that a failing ledger
@@ -83,8 +83,8 @@ func (r *Round) add(other Round) {
 	r.Decisions = append(r.Decisions, other.Decisions...)
 	r.Begins = append(r.Begins, other.Begins...)
 	r.Abandons = append(r.Abandons, other.Abandons...)
-	r.Marks = latestMarks(append(r.Marks, other.Marks...), other.Forget)
-	r.Forget = forgotten(append(r.Forget, other.Forget...), r.Marks)
+	r.Watermarks = latestWatermarks(append(r.Watermarks, other.Watermarks...), other.Forget)
+	r.Forget = forgotten(append(r.Forget, other.Forget...), r.Watermarks)
 }
 
 // trim holds r to the bound and answers how much that pushed out. Runs go last:
@@ -116,7 +116,7 @@ func newest[T any](all []T) (kept []T, dropped int) {
 	return append([]T(nil), all[dropped:]...), dropped
 }
 
-func latestMarks(marks []Mark, forget []string) []Mark {
+func latestWatermarks(marks []Watermark, forget []string) []Watermark {
 	gone := make(map[string]bool, len(forget))
 	for _, name := range forget {
 		gone[name] = true
@@ -137,7 +137,7 @@ func latestMarks(marks []Mark, forget []string) []Mark {
 	return kept
 }
 
-func forgotten(names []string, marks []Mark) []string {
+func forgotten(names []string, marks []Watermark) []string {
 	back := make(map[string]bool, len(marks)+len(names))
 	for _, m := range marks {
 		back[m.Schedule] = true

@@ -9,20 +9,20 @@ import (
 // a failing ledger would be remembered.
 func TestARoundOfAnySizeIsRecordedWhole(t *testing.T) {
 	story(t, "05 07:40", func(t *testing.T, w *world) {
-		loop, err := New(Config{Run: w.run(1), Ledger: &session{memoryLedger: w.ledger}, Observer: events{w}, Clock: w.clock})
+		loop, err := New(Config{Run: w.run(1), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var round Round
 		for i := range maxUnrecorded + 10 {
-			d := Decision{Schedule: "s", Nominal: at("05 07:45").Add(time.Duration(i) * time.Second), Verdict: VerdictMissed}
+			d := Decision{Schedule: "s", Nominal: at("05 07:45").Add(time.Duration(i) * time.Second), Kind: DecisionMissed}
 			if i < 5 {
-				d.Verdict = VerdictCatchUp
+				d.Kind = DecisionCatchUp
 			}
 			round.Decisions = append(round.Decisions, d)
 		}
 		loop.record(round)
-		if runs, others := len(w.ledger.runs), len(w.ledger.other); runs != 5 || runs+others != len(round.Decisions) {
+		if runs, others := len(w.store.runs), len(w.store.other); runs != 5 || runs+others != len(round.Decisions) {
 			t.Errorf("recorded %d runs and %d others of %d decisions", runs, others, len(round.Decisions))
 		}
 		w.expect()
@@ -33,9 +33,9 @@ func TestWhatAFailingLedgerPushesOutIsNoRun(t *testing.T) {
 	start := at("05 07:45")
 	var r Round
 	for i := range maxUnrecorded + 10 {
-		d := Decision{Schedule: "s", Nominal: start.Add(time.Duration(i) * time.Second), Verdict: VerdictMissed}
+		d := Decision{Schedule: "s", Nominal: start.Add(time.Duration(i) * time.Second), Kind: DecisionMissed}
 		if i == 0 {
-			d.Verdict = VerdictRun
+			d.Kind = DecisionRun
 		}
 		r.add(Round{Decisions: []Decision{d}})
 	}

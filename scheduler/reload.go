@@ -63,23 +63,23 @@ func (l *Loop) applyReload(now time.Time) {
 	var dropped []Firing
 	l.lock(func() {
 		round.Forget, dropped = l.remove(request.schedules)
-		round.Marks = l.adopt(request.schedules, now)
+		round.Watermarks = l.adopt(request.schedules, now)
 		dropped = append(dropped, l.dropPaused()...)
-		l.rebuildAgenda()
+		l.rebuildQueue()
 	})
 	for _, f := range dropped {
-		a := Abandonment{f, VerdictPaused, "", now}
-		if s := l.slots[f.Schedule]; s == nil || s.schedule == nil {
-			a.Verdict, a.Reason = VerdictMissed, MissedRemoved
+		a := Abandonment{f, DecisionPaused, "", now}
+		if s := l.entries[f.Schedule]; s == nil || s.schedule == nil {
+			a.Kind, a.Reason = DecisionMissed, MissedRemoved
 		}
 		round.Abandons = append(round.Abandons, a)
 	}
 	l.record(round)
-	l.tellAbandoned(round.Abandons)
+	l.notifyAbandoned(round.Abandons)
 	for _, name := range round.Forget {
 		l.cfg.Observer.NextRun(name, time.Time{})
 	}
-	l.tellAll()
+	l.notifyAll()
 	close(request.done)
 }
 
@@ -89,41 +89,41 @@ func (l *Loop) remove(next []Schedule) (names []string, dropped []Firing) {
 	for i := range next {
 		stays[next[i].Name] = true
 	}
-	for name, s := range l.slots {
+	for name, s := range l.entries {
 		if stays[name] || s.schedule == nil {
 			continue
 		}
 		names = append(names, name)
 		dropped = append(dropped, s.dropClaims()...)
-		s.schedule, s.hasNext, s.told = nil, false, time.Time{}
+		s.schedule, s.hasNext, s.notified = nil, false, time.Time{}
 		if s.idle() {
-			delete(l.slots, name)
+			delete(l.entries, name)
 		}
 	}
 	return names, dropped
 }
 
 // adopt puts next in force from now on.
-func (l *Loop) adopt(next []Schedule, now time.Time) (marks []Mark) {
+func (l *Loop) adopt(next []Schedule, now time.Time) (marks []Watermark) {
 	for i := range next {
-		s := l.slots[next[i].Name]
+		s := l.entries[next[i].Name]
 		isNew := s == nil || s.schedule == nil
 		if s == nil {
-			s = l.newSlot(&next[i])
+			s = l.newEntry(&next[i])
 		}
 		edited := s.spec != next[i].spec()
 		s.schedule, s.spec, s.through = &next[i], next[i].spec(), now
 		s.seek()
 		s.seekDue(true)
 		if isNew || edited {
-			marks = append(marks, s.mark())
+			marks = append(marks, s.watermark())
 		}
 	}
 	return marks
 }
 
 func (l *Loop) dropPaused() (dropped []Firing) {
-	for _, s := range l.slots {
+	for _, s := range l.entries {
 		if s.schedule != nil && s.schedule.Paused {
 			dropped = append(dropped, s.dropClaims()...)
 		}
@@ -132,7 +132,7 @@ func (l *Loop) dropPaused() (dropped []Firing) {
 }
 
 // dropClaims takes what has not begun.
-func (s *slot) dropClaims() []Firing {
+func (s *entry) dropClaims() []Firing {
 	claims := s.waiting
 	if s.queued != nil {
 		claims = append(claims, *s.queued)

@@ -89,7 +89,7 @@ func TestLateAnswerOfTheLedgerBringsNothingTwice(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
 		var unreadable, full atomic.Bool
 		unreadable.Store(true)
-		w.ledger.fault = func(op string) fault {
+		w.store.fault = func(op string) fault {
 			if op == "load" && unreadable.Load() || op == "finish" && full.Load() {
 				return lost
 			}

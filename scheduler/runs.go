@@ -78,7 +78,7 @@ func (l *Loop) execute(ctx context.Context, f Firing) {
 	// A cut run that still got everything done has nothing left to resume.
 	e.suspended = ctx.Err() != nil && e.result.Result != power.ResultOK
 	if !e.suspended {
-		e.unwritten = l.cfg.Ledger.Finish(f, e.result, e.at)
+		e.unwritten = l.cfg.Store.Finish(f, e.result, e.at)
 	}
 	l.ends <- e
 }

@@ -13,7 +13,7 @@ type Snapshot struct {
 	Waiting    []Firing  // claimed, and begin at their jittered time or when their predecessor ends
 	Schedules  []ScheduleStatus
 	ClockSteps int   // since the daemon started
-	Ledger     error // of the last write to the ledger; nil when it went well
+	StoreErr   error // of the last write to the ledger; nil when it went well
 }
 
 // Running is a run that is going.
@@ -36,8 +36,8 @@ type ScheduleStatus struct {
 func (l *Loop) Snapshot() Snapshot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	snap := Snapshot{At: l.cfg.Clock.Read().Wall, ClockSteps: l.clockSteps, Ledger: l.ledgerErr}
-	for _, s := range l.slots {
+	snap := Snapshot{At: l.cfg.Clock.Read().Wall, ClockSteps: l.clockSteps, StoreErr: l.storeErr}
+	for _, s := range l.entries {
 		snap.Running = append(snap.Running, s.running...)
 		snap.Waiting = append(snap.Waiting, s.waiting...)
 		if s.queued != nil {

@@ -63,34 +63,34 @@ const (
 var errDisk = errors.New("no space left on device")
 
 // memoryLedger is a disk that survives the processes of a test.
-type memoryLedger struct {
-	mu      sync.Mutex
-	through time.Time
-	marks   map[string]Mark
-	runs    map[string]*memoryRun
-	other   []Decision
-	last    map[string]LastRun
-	fault   func(op string) fault
+type memoryStore struct {
+	mu         sync.Mutex
+	through    time.Time
+	watermarks map[string]Watermark
+	runs       map[string]*memoryRun
+	other      []Decision
+	last       map[string]LastRun
+	fault      func(op string) fault
 }
 
 type memoryRun struct {
-	firing  Firing
-	verdict Verdict      // VerdictOverlap and so on once abandoned
-	result  power.Result // once finished
+	firing Firing
+	kind   DecisionKind // VerdictOverlap and so on once abandoned
+	result power.Result // once finished
 }
 
-func (r *memoryRun) open() bool { return r.verdict == "" && r.result == "" }
+func (r *memoryRun) open() bool { return r.kind == "" && r.result == "" }
 
-func newMemoryLedger() *memoryLedger {
-	return &memoryLedger{
-		marks: map[string]Mark{}, runs: map[string]*memoryRun{}, last: map[string]LastRun{},
+func newMemoryStore() *memoryStore {
+	return &memoryStore{
+		watermarks: map[string]Watermark{}, runs: map[string]*memoryRun{}, last: map[string]LastRun{},
 		fault: func(string) fault { return noFault },
 	}
 }
 
 // session is one process's hold of the ledger: dead once the process is.
 type session struct {
-	*memoryLedger
+	*memoryStore
 	dead bool
 }
 
@@ -118,9 +118,9 @@ func (s *session) kill() {
 
 func (s *session) Load(recent time.Time) (state State, err error) {
 	err = s.write("load", func() {
-		state = State{Marks: map[string]Mark{}, Ran: map[string][]time.Time{}, Last: map[string]LastRun{}, DecidedThrough: s.through}
-		for k, v := range s.marks {
-			state.Marks[k] = v
+		state = State{Watermarks: map[string]Watermark{}, Ran: map[string][]time.Time{}, Last: map[string]LastRun{}, DecidedThrough: s.through}
+		for k, v := range s.watermarks {
+			state.Watermarks[k] = v
 		}
 		for k, v := range s.last {
 			state.Last[k] = v
@@ -168,14 +168,14 @@ func (s *session) Decide(r Round) (held []string, err error) {
 		}
 		for _, a := range r.Abandons {
 			if run := s.run(a.Firing); run.open() {
-				run.verdict = a.Verdict
+				run.kind = a.Kind
 			}
 		}
-		for _, m := range r.Marks {
-			s.marks[m.Schedule] = m
+		for _, m := range r.Watermarks {
+			s.watermarks[m.Schedule] = m
 		}
 		for _, name := range r.Forget {
-			delete(s.marks, name)
+			delete(s.watermarks, name)
 		}
 	})
 	if err != nil {
@@ -236,7 +236,7 @@ func (e events) NextRun(schedule string, at time.Time) {
 }
 func (e events) LastRun(string, LastRun) {}
 
-func (e events) LedgerFailed(op string, err error) { e.add("ledger: %s: %v", op, err) }
+func (e events) StoreFailed(op string, err error) { e.add("ledger: %s: %v", op, err) }
 
 // call is one call of the run function.
 type call struct {
@@ -251,7 +251,7 @@ type stretch struct{ from, until time.Time }
 type world struct {
 	t       testing.TB
 	clock   *settableClock
-	ledger  *memoryLedger
+	store   *memoryStore
 	runFor  func(Firing) time.Duration
 	cut     power.Result // of a run whose context ends before it has had its time
 	process int
@@ -273,7 +273,7 @@ type world struct {
 
 func newWorld(t testing.TB, now string) *world {
 	return &world{
-		t: t, clock: newSettableClock(at(now)), ledger: newMemoryLedger(), covered: map[string][]stretch{}, next: map[string]time.Time{}, going: map[string]int{},
+		t: t, clock: newSettableClock(at(now)), store: newMemoryStore(), covered: map[string][]stretch{}, next: map[string]time.Time{}, going: map[string]int{},
 		runFor: func(Firing) time.Duration { return time.Minute }, cut: power.ResultPartial,
 	}
 }
@@ -322,9 +322,9 @@ func (w *world) countRound() {
 func (w *world) start(schedules ...Schedule) {
 	w.t.Helper()
 	w.process++
-	w.sess = &session{memoryLedger: w.ledger}
+	w.sess = &session{memoryStore: w.store}
 	loop, err := New(Config{
-		Schedules: schedules, Run: w.run(w.process), Ledger: w.sess, Observer: Observers{events{w}}, Clock: w.clock, Alive: w.countRound,
+		Schedules: schedules, Run: w.run(w.process), Store: w.sess, Observer: Observers{events{w}}, Clock: w.clock, Alive: w.countRound,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"zecpower/internal/app"
-	"zecpower/internal/ledger"
 	"zecpower/internal/power"
+	"zecpower/internal/store/bolt"
 	"zecpower/internal/web"
 )
 
@@ -62,7 +62,7 @@ func (h *host) history(cmd *cobra.Command, f historyFlags) error {
 	if f.limit < 1 {
 		return usageError("--limit %d: at least 1", f.limit)
 	}
-	q := ledger.Query{Schedule: f.schedule, Group: f.group, Instance: f.instance, Limit: f.limit}
+	q := bolt.Query{Schedule: f.schedule, Group: f.group, Instance: f.instance, Limit: f.limit}
 	var err error
 	if q.Since, err = parseSince(f.since, time.Now()); err != nil {
 		return usageError("--since: %w", err)
@@ -107,11 +107,11 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 }
 
 // askHistory asks the daemon, or reads the ledger where none runs.
-func (h *host) askHistory(cmd *cobra.Command, stateDir string, q ledger.Query) ([]ledger.Entry, error) {
+func (h *host) askHistory(cmd *cobra.Command, stateDir string, q bolt.Query) ([]bolt.Entry, error) {
 	places := h.daemonPlaces(stateDir)
 	ctx, cancel := askContext(cmd)
 	defer cancel()
-	var entries []ledger.Entry
+	var entries []bolt.Entry
 	err := firstDaemon(places, func(p daemonFolders) error {
 		return web.ControlClient(p.socket).GetJSON(ctx, web.PathHistory, app.HistoryValues(q), &entries)
 	})
@@ -125,10 +125,10 @@ func (h *host) askHistory(cmd *cobra.Command, stateDir string, q ledger.Query) (
 }
 
 // readHistory reads the first ledger that is there.
-func readHistory(places []daemonFolders, q ledger.Query) ([]ledger.Entry, error) {
+func readHistory(places []daemonFolders, q bolt.Query) ([]bolt.Entry, error) {
 	var tried []string
 	for _, p := range places {
-		l, err := ledger.OpenReadOnly(p.state)
+		l, err := bolt.OpenReadOnly(p.state)
 		if errors.Is(err, fs.ErrNotExist) {
 			if !slices.Contains(tried, p.state) {
 				tried = append(tried, p.state)
@@ -147,7 +147,7 @@ func readHistory(places []daemonFolders, q ledger.Query) ([]ledger.Entry, error)
 	return nil, &exit{exitFailed, fmt.Errorf("no daemon answers and no ledger is in %s: nothing was ever recorded there, or give the daemon's --state-dir", strings.Join(tried, " or "))}
 }
 
-func printHistory(w io.Writer, entries []ledger.Entry, instance string) error {
+func printHistory(w io.Writer, entries []bolt.Entry, instance string) error {
 	if len(entries) == 0 {
 		_, err := fmt.Fprintln(w, "nothing is recorded for that")
 		return err
@@ -167,32 +167,32 @@ func printHistory(w io.Writer, entries []ledger.Entry, instance string) error {
 }
 
 // became words one entry; of a query for an instance, what became of that.
-func became(e ledger.Entry, instance string) string {
+func became(e bolt.Entry, instance string) string {
 	switch {
-	case e.Kind == ledger.KindRun && instance != "":
+	case e.Kind == bolt.KindRun && instance != "":
 		return instanceWords(e)
-	case e.Kind == ledger.KindRun:
+	case e.Kind == bolt.KindRun:
 		return runWords(e)
 	}
 	return stretch(e) + skippedWords(e)
 }
 
-func skippedWords(e ledger.Entry) string {
+func skippedWords(e bolt.Entry) string {
 	switch e.Kind {
-	case ledger.KindExcluded:
+	case bolt.KindExcluded:
 		return "did not run: excluded by " + e.Calendar
-	case ledger.KindPaused:
+	case bolt.KindPaused:
 		return "did not run: the schedule was paused"
-	case ledger.KindOverlap:
+	case bolt.KindOverlap:
 		return "did not run: its previous run was still going"
-	case ledger.KindInterrupted:
+	case bolt.KindInterrupted:
 		return fmt.Sprintf("interrupted: its daemon died, and it was too late to go on (%s); until then %s%s", e.Reason, sums(e), errorWords(e))
 	}
 	return fmt.Sprintf("missed: %s", e.Reason)
 }
 
 // stretch says how many times an entry speaks for.
-func stretch(e ledger.Entry) string {
+func stretch(e bolt.Entry) string {
 	if e.Count < 2 {
 		return ""
 	}
@@ -203,7 +203,7 @@ func stretch(e ledger.Entry) string {
 	return fmt.Sprintf("%s%d times until %s: ", atLeast, e.Count, e.LastTime.Local().Format("15:04:05"))
 }
 
-func runWords(e ledger.Entry) string {
+func runWords(e bolt.Entry) string {
 	if e.StartedAt.IsZero() && e.FinishedAt.IsZero() {
 		return "has not begun: planned for " + e.RunTime.Local().Format("15:04:05") + errorWords(e)
 	}
@@ -222,7 +222,7 @@ func runWords(e ledger.Entry) string {
 }
 
 // sums adds an entry's groups up.
-func sums(e ledger.Entry) string {
+func sums(e bolt.Entry) string {
 	var total, done, already, failed int
 	for _, g := range e.Results {
 		total, done, already, failed = total+g.Total, done+g.Done, already+g.Already, failed+g.Failed
@@ -231,7 +231,7 @@ func sums(e ledger.Entry) string {
 }
 
 // errorWords are what went wrong with an entry as a whole, and with its groups.
-func errorWords(e ledger.Entry) string {
+func errorWords(e bolt.Entry) string {
 	words := ""
 	if e.Err != "" {
 		words = "; " + e.Err
@@ -252,7 +252,7 @@ func doneWord(action power.Action) string {
 	return startWords.done
 }
 
-func instanceWords(e ledger.Entry) string {
+func instanceWords(e bolt.Entry) string {
 	i := e.Instance
 	switch {
 	case i == nil:
@@ -268,7 +268,7 @@ func instanceWords(e ledger.Entry) string {
 	return "failed: " + failureWords(*i)
 }
 
-func failureWords(f ledger.InstanceEntry) string {
+func failureWords(f bolt.InstanceEntry) string {
 	words := string(f.Reason)
 	if f.State != "" {
 		words += ", state " + f.State
@@ -285,7 +285,7 @@ func failureWords(f ledger.InstanceEntry) string {
 // maxFailureLines is how many failed instances of a group the table names in one entry.
 const maxFailureLines = 20
 
-func failureLines(e ledger.Entry) []string {
+func failureLines(e bolt.Entry) []string {
 	var lines []string
 	for _, g := range e.Results {
 		named := g.Failures[:min(len(g.Failures), maxFailureLines)]

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
-	"zecpower/internal/ledger"
+	"zecpower/internal/store/bolt"
 	"zecpower/internal/zecsim"
 )
 
@@ -95,7 +95,7 @@ func (w *world) noteForgotten(forgotten map[string]int, nominal time.Time) {
 // noted is how often a start of an instance stands in the ledger as accepted.
 func (w *world) noted(nominal time.Time) map[string]int {
 	w.t.Helper()
-	l, err := ledger.OpenReadOnly(w.state())
+	l, err := bolt.OpenReadOnly(w.state())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

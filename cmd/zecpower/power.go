@@ -15,9 +15,9 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/app"
 	"zecpower/internal/config"
-	"zecpower/internal/ledger"
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
+	"zecpower/internal/store/bolt"
 )
 
 // powerWords are what tells `start` from `stop`.
@@ -186,7 +186,7 @@ func (h *host) remember(r power.Report, logger *zap.Logger) {
 	if err == nil {
 		err = app.RecordManual(dir, r)
 	}
-	if held, ok := errors.AsType[*ledger.HeldError](err); ok {
+	if held, ok := errors.AsType[*bolt.HeldError](err); ok {
 		err = fmt.Errorf("a running daemon holds %s", held.Path) // its own text would have the daemon stopped
 	}
 	if err != nil {

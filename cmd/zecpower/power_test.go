@@ -6,15 +6,15 @@ import (
 	"testing"
 	"time"
 
-	"zecpower/internal/ledger"
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
+	"zecpower/internal/store/bolt"
 )
 
 func TestARunByHandDoesNotHaveTheDaemonStoppedForItsHistory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	daemon, err := ledger.Open(ledger.Config{Dir: dir})
+	daemon, err := bolt.Open(bolt.Config{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func (p *progress) Progressed(_ batcher.RunInfo, done batcher.Progress) {
 	if done.Total < p.bar.GetMax() {
 		p.bar.ChangeMax(done.Total) // groups that share instances: each is powered once
 	}
-	_ = p.bar.Set(done.Settled) // cosmetic
+	_ = p.bar.Set(done.Final) // cosmetic
 }
 
 func (p *progress) finish() {

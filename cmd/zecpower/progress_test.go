@@ -15,7 +15,7 @@ func TestTheBarStaysBelowALogLine(t *testing.T) {
 	bar := newProgress(theirs, startWords)
 	run := batcher.RunInfo{Groups: []batcher.GroupInfo{{Group: "web", Total: 8}}}
 	bar.RunStarted(run)
-	bar.Progressed(run, batcher.Progress{Total: 8, Settled: 2})
+	bar.Progressed(run, batcher.Progress{Total: 8, Final: 2})
 	if _, err := io.WriteString(bar.out(), "a log line\n"); err != nil {
 		t.Fatal(err)
 	}

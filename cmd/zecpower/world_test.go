@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
-	"zecpower/internal/ledger"
+	"zecpower/internal/store/bolt"
 	"zecpower/internal/zecsim"
 )
 
@@ -218,9 +218,9 @@ func (w *world) runJSON(into any, args ...string) {
 	}
 }
 
-func (w *world) history(args ...string) []ledger.Entry {
+func (w *world) history(args ...string) []bolt.Entry {
 	w.t.Helper()
-	var entries []ledger.Entry
+	var entries []bolt.Entry
 	w.runJSON(&entries, append([]string{"history", "--state-dir", w.state()}, args...)...)
 	return entries
 }

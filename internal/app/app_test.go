@@ -18,8 +18,8 @@ import (
 
 	"zecpower/batcher"
 	"zecpower/internal/config"
-	"zecpower/internal/ledger"
 	"zecpower/internal/power"
+	"zecpower/internal/store/bolt"
 )
 
 // endedServer is a web server that has ended.
@@ -170,7 +170,7 @@ func TestWatchNoticesAFileThatChangedWhileItWasRead(t *testing.T) {
 
 func TestHistoryQuestionsSurviveTheControlSocket(t *testing.T) {
 	at := time.Date(2026, 11, 23, 7, 45, 0, 123, time.UTC)
-	for _, q := range []ledger.Query{
+	for _, q := range []bolt.Query{
 		{},
 		{Schedule: "morning", Group: "web", Instance: "i-1 &=?", Since: at, Until: at.Add(time.Hour), Limit: 7},
 	} {
@@ -205,14 +205,14 @@ type keptJournal struct {
 	settled []power.InstanceResult
 }
 
-func (j *keptJournal) Settled(_, _ string, results []power.InstanceResult) error {
+func (j *keptJournal) Final(_, _ string, results []power.InstanceResult) error {
 	j.settled = append(j.settled, results...)
 	return nil
 }
 
 func TestWhatAStopCutOffIsNotFinal(t *testing.T) {
 	kept := &keptJournal{}
-	err := resumable{kept}.Settled("run", "web", []power.InstanceResult{
+	err := resumable{kept}.Final("run", "web", []power.InstanceResult{
 		{InstanceID: "a", Outcome: power.OutcomeStarted},
 		{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled},
 		{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonNotFound},
@@ -228,7 +228,7 @@ type keptEvents struct {
 	settled, finished int
 }
 
-func (o *keptEvents) Settled(_ batcher.RunInfo, _ string, results []power.InstanceResult) {
+func (o *keptEvents) Final(_ batcher.RunInfo, _ string, results []power.InstanceResult) {
 	o.settled += len(results)
 }
 func (o *keptEvents) RunFinished(batcher.RunInfo, power.Report) { o.finished++ }
@@ -248,7 +248,7 @@ func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			kept := &keptEvents{}
 			o, before := suspending{kept}, slices.Clone(c.results)
-			o.Settled(batcher.RunInfo{}, "web", c.results)
+			o.Final(batcher.RunInfo{}, "web", c.results)
 			o.RunFinished(batcher.RunInfo{}, power.Report{Groups: []power.GroupReport{{Group: "web", Results: c.results}}})
 			if kept.settled != c.settled || kept.finished != c.finished {
 				t.Errorf("told of %d results and %d ends, want %d and %d", kept.settled, kept.finished, c.settled, c.finished)
@@ -271,12 +271,12 @@ func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l, err := ledger.OpenReadOnly(dir)
+	l, err := bolt.OpenReadOnly(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	entries, err := l.History(ledger.Query{})
+	entries, err := l.History(bolt.Query{})
 	if err != nil || len(entries) != 3 || entries[1].Action != "stop" {
 		t.Errorf("%+v, %v, want three entries", entries, err)
 	}
@@ -284,12 +284,12 @@ func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
 
 func TestRecordManualDoesNotWaitForADaemon(t *testing.T) {
 	dir := t.TempDir()
-	l, err := ledger.Open(ledger.Config{Dir: dir})
+	l, err := bolt.Open(bolt.Config{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	var held *ledger.HeldError
+	var held *bolt.HeldError
 	if err := RecordManual(dir, power.Report{RunID: "manual/2026-11-23T07:45:00Z"}); !errors.As(err, &held) {
 		t.Errorf("%v, want that it is held", err)
 	}

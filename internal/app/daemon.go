@@ -16,9 +16,9 @@ import (
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
-	"zecpower/internal/ledger"
 	"zecpower/internal/logging"
 	"zecpower/internal/metrics"
+	"zecpower/internal/store/bolt"
 	"zecpower/internal/web"
 	"zecpower/scheduler"
 )
@@ -63,7 +63,7 @@ type Daemon struct {
 	metrics *metrics.Metrics
 	events  *logging.Events
 	account *account
-	ledger  *ledger.Ledger
+	store   *bolt.Store
 	loop    *scheduler.Loop
 	notify  notifier
 	runs    *tracker
@@ -98,10 +98,10 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, down.run(d.log)) }()
 
 	cfg := d.opts.Config
-	if d.ledger, err = ledger.Open(ledger.Config{Dir: d.opts.StateDir, Warn: d.ledgerWarning}); err != nil {
+	if d.store, err = bolt.Open(bolt.Config{Dir: d.opts.StateDir, Warn: d.ledgerWarning}); err != nil {
 		return err
 	}
-	down.push("ledger", d.ledger.Close)
+	down.push("ledger", d.store.Close)
 	if err := d.begin(cfg); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 		return &ConfigError{err}
 	}
 	d.account.requests = d.metrics
-	d.account.journal = resumable{d.ledger}
+	d.account.journal = resumable{d.store}
 	d.account.observer = d.observers()
 	s, err := d.account.prepare(cfg)
 	if err != nil {
@@ -143,7 +143,7 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 	d.inUse()
 	d.warn(cfg)
 	d.loop, err = scheduler.New(scheduler.Config{
-		Schedules: cfg.Schedules, Run: d.makeRun, Ledger: d.ledger, Clock: d.opts.Clock, Alive: d.alive,
+		Schedules: cfg.Schedules, Run: d.makeRun, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
 		Observer: scheduler.Observers{d.metrics.Scheduler(), d.events.Scheduler()},
 	})
 	return err

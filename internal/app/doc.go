@@ -5,5 +5,5 @@
 // order. A failure to remember (the ledger) never keeps a fleet off: it is told
 // loudly and the run goes on. A configuration is put to use whole or not at
 // all, and a run that is under way keeps the one it began with. What survives a
-// crash is what internal/ledger holds; the next start resumes from there.
+// crash is what internal/store/bolt holds; the next start resumes from there.
 package app

@@ -11,12 +11,12 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/internal/config"
-	"zecpower/internal/ledger"
+	"zecpower/internal/store/bolt"
 )
 
 // HistoryValues puts a question about the past into the query of a request to
 // the control socket; [ParseHistory] takes it out again.
-func HistoryValues(q ledger.Query) url.Values {
+func HistoryValues(q bolt.Query) url.Values {
 	v := url.Values{}
 	set := func(key, value string) {
 		if value != "" {
@@ -39,8 +39,8 @@ func HistoryValues(q ledger.Query) url.Values {
 }
 
 // ParseHistory reads what HistoryValues wrote.
-func ParseHistory(v url.Values) (q ledger.Query, err error) {
-	q = ledger.Query{Schedule: v.Get("schedule"), Group: v.Get("group"), Instance: v.Get("instance")}
+func ParseHistory(v url.Values) (q bolt.Query, err error) {
+	q = bolt.Query{Schedule: v.Get("schedule"), Group: v.Get("group"), Instance: v.Get("instance")}
 	for key, into := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
 		text := v.Get(key)
 		if text == "" {
@@ -68,14 +68,14 @@ func (d *Daemon) historyHandler() http.Handler {
 		if q.Instance != "" {
 			q.InstanceGroups = GroupsOf(d.current.Load().config, q.Instance)
 		}
-		entries, err := d.ledger.History(q)
+		entries, err := d.store.History(q)
 		if err != nil {
 			d.log.Error("history cannot be read", zap.Error(err))
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		if entries == nil {
-			entries = []ledger.Entry{}
+			entries = []bolt.Entry{}
 		}
 		writeJSON(w, entries)
 	})

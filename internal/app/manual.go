@@ -8,8 +8,8 @@ import (
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
-	"zecpower/internal/ledger"
 	"zecpower/internal/power"
+	"zecpower/internal/store/bolt"
 	"zecpower/scheduler"
 )
 
@@ -69,14 +69,14 @@ const maxSameSecond = 60
 // The ledger knows runs to the second: one that shares its second with another
 // is recorded under the next free one.
 func RecordManual(stateDir string, r power.Report) (err error) {
-	l, err := ledger.Open(ledger.Config{Dir: stateDir, LockWait: recordWait})
+	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	at := r.ScheduledAt.Truncate(time.Second)
 	for range maxSameSecond {
-		taken, err := l.History(ledger.Query{Schedule: ledger.ManualSchedule, Since: at, Until: at, Limit: 1})
+		taken, err := l.History(bolt.Query{Schedule: bolt.ManualSchedule, Since: at, Until: at, Limit: 1})
 		if err != nil {
 			return err
 		}
@@ -89,4 +89,4 @@ func RecordManual(stateDir string, r power.Report) (err error) {
 	return l.RecordManual(r)
 }
 
-func manualID(at time.Time) string { return scheduler.RunID(ledger.ManualSchedule, at) }
+func manualID(at time.Time) string { return scheduler.RunID(bolt.ManualSchedule, at) }

@@ -66,5 +66,5 @@ func (d *Daemon) statusLine(s scheduler.Snapshot) string {
 
 func (d *Daemon) runLine(r scheduler.Running) string {
 	p := d.runs.progress(r.Firing.RunID)
-	return fmt.Sprintf("%s: %d of %d instances settled, %d on the way, %d failed", r.Firing.RunID, p.Settled, p.Total, p.Pending, p.Failed)
+	return fmt.Sprintf("%s: %d of %d instances settled, %d on the way, %d failed", r.Firing.RunID, p.Final, p.Total, p.Pending, p.Failed)
 }

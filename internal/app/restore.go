@@ -3,9 +3,9 @@ package app
 import (
 	"go.uber.org/zap"
 
-	"zecpower/internal/ledger"
 	"zecpower/internal/metrics"
 	"zecpower/internal/power"
+	"zecpower/internal/store/bolt"
 )
 
 // restoreDepth is how many of the ledger's newest entries are searched for the
@@ -15,9 +15,9 @@ const restoreDepth = 100
 // restoreMetrics tells the metrics how the groups' last runs ended, so that an
 // alert about failed instances outlives a restart of the daemon.
 func (d *Daemon) restoreMetrics() {
-	entries, err := d.ledger.History(ledger.Query{Limit: restoreDepth, MaxFailures: metrics.MaxFailedInfo})
+	entries, err := d.store.History(bolt.Query{Limit: restoreDepth, MaxFailures: metrics.MaxFailedInfo})
 	if err != nil {
-		if d.ledger.Trouble() != nil {
+		if d.store.Trouble() != nil {
 			return // told already
 		}
 		d.log.Error("the last runs cannot be read: their failed instances are not in the metrics", zap.Error(err))
@@ -25,7 +25,7 @@ func (d *Daemon) restoreMetrics() {
 	}
 	cfg := d.current.Load().config
 	for _, e := range entries { // newest first
-		if e.Kind != ledger.KindRun || e.Result == "" {
+		if e.Kind != bolt.KindRun || e.Result == "" {
 			continue
 		}
 		r := power.Report{RunID: e.RunID, Schedule: e.Schedule, Action: e.Action}
@@ -39,7 +39,7 @@ func (d *Daemon) restoreMetrics() {
 }
 
 // groupReport is as much of a group's report as the metrics show.
-func groupReport(g ledger.GroupEntry) power.GroupReport {
+func groupReport(g bolt.GroupEntry) power.GroupReport {
 	r := power.GroupReport{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Err: g.Err}
 	for _, f := range g.Failures {
 		r.Results = append(r.Results, power.InstanceResult{

@@ -29,13 +29,13 @@ func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunE
 // restore hands the batcher what the ledger kept of an interrupted run. Without
 // it the run is no less safe: it looks at every id before it sends anything.
 func (d *Daemon) restore(f scheduler.Firing, groups []batcher.Group) {
-	p, err := d.ledger.Progress(f.RunID)
+	p, err := d.store.Progress(f.RunID)
 	if err != nil {
 		d.log.Error("a run's progress cannot be read: each of its instances is looked at afresh", zap.String("run_id", f.RunID), zap.Error(err))
 		return
 	}
 	for i := range groups {
-		groups[i].Settled = p.Settled[groups[i].Name]
+		groups[i].Final = p.Final[groups[i].Name]
 		groups[i].Attempted = p.Attempted[groups[i].Name]
 	}
 }
@@ -56,12 +56,12 @@ func groupErrors(r power.Report) error {
 type resumable struct{ batcher.Journal }
 
 // Settled implements batcher.Journal.
-func (j resumable) Settled(runID, group string, results []power.InstanceResult) error {
+func (j resumable) Final(runID, group string, results []power.InstanceResult) error {
 	results = final(results)
 	if len(results) == 0 {
 		return nil
 	}
-	return j.Journal.Settled(runID, group, results)
+	return j.Journal.Final(runID, group, results)
 }
 
 // suspending is the same for who watches: a run that the daemon's stop cut off
@@ -69,9 +69,9 @@ func (j resumable) Settled(runID, group string, results []power.InstanceResult) 
 type suspending struct{ batcher.Observer }
 
 // Settled implements batcher.Observer.
-func (o suspending) Settled(run batcher.RunInfo, group string, results []power.InstanceResult) {
+func (o suspending) Final(run batcher.RunInfo, group string, results []power.InstanceResult) {
 	if results = final(results); len(results) > 0 {
-		o.Observer.Settled(run, group, results)
+		o.Observer.Final(run, group, results)
 	}
 }
 

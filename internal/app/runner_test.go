@@ -7,15 +7,15 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/batcher"
-	"zecpower/internal/ledger"
 	"zecpower/internal/power"
+	"zecpower/internal/store/bolt"
 	"zecpower/scheduler"
 )
 
 // What the process before settled is final, a failure too, and its accepted
 // requests count.
 func TestAResumedRunIsGivenWhatItHadDone(t *testing.T) {
-	l, err := ledger.Open(ledger.Config{Dir: t.TempDir()})
+	l, err := bolt.Open(bolt.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,16 +26,16 @@ func TestAResumedRunIsGivenWhatItHadDone(t *testing.T) {
 	if err := l.Attempted(f.RunID, "web", []string{"i-2"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Settled(f.RunID, "web", []power.InstanceResult{gone}); err != nil {
+	if err := l.Final(f.RunID, "web", []power.InstanceResult{gone}); err != nil {
 		t.Fatal(err)
 	}
 	groups := []batcher.Group{{Name: "web"}, {Name: "db"}}
-	(&Daemon{ledger: l, log: zap.NewNop()}).restore(f, groups)
+	(&Daemon{store: l, log: zap.NewNop()}).restore(f, groups)
 	web, db := groups[0], groups[1]
-	if len(web.Settled) != 1 || web.Settled[0].InstanceID != "i-1" || web.Settled[0].Reason != power.ReasonRecycled || web.Attempted["i-2"] != 1 {
+	if len(web.Final) != 1 || web.Final[0].InstanceID != "i-1" || web.Final[0].Reason != power.ReasonRecycled || web.Attempted["i-2"] != 1 {
 		t.Errorf("web: %+v", web)
 	}
-	if len(db.Settled)+len(db.Attempted) != 0 {
+	if len(db.Final)+len(db.Attempted) != 0 {
 		t.Errorf("db has what web did: %+v", db)
 	}
 }

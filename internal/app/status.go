@@ -89,8 +89,8 @@ func (d *Daemon) Status() Status {
 	if reloaded.err != nil {
 		s.Config.Rejected = reloaded.err.Error()
 	}
-	if snap.Ledger != nil {
-		s.Ledger = snap.Ledger.Error()
+	if snap.StoreErr != nil {
+		s.Ledger = snap.StoreErr.Error()
 	}
 	if end := d.webEnd.Load(); end != nil {
 		s.Web = (*end).Error()
@@ -112,7 +112,7 @@ func (d *Daemon) runStatus(r scheduler.Running) RunStatus {
 	return RunStatus{
 		RunID: r.Firing.RunID, Schedule: r.Firing.Schedule, Action: r.Firing.Action, Groups: r.Firing.Groups,
 		StartedAt: r.StartedAt.UTC(), Deadline: utc(r.Firing.Deadline),
-		Total: p.Total, Settled: p.Settled, Pending: p.Pending, Failed: p.Failed,
+		Total: p.Total, Settled: p.Final, Pending: p.Pending, Failed: p.Failed,
 	}
 }
 

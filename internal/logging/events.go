@@ -134,7 +134,7 @@ func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
 
 // Settled implements batcher.Observer: a line for each instance that failed, up
 // to the run's limit.
-func (e *Events) Settled(run batcher.RunInfo, group string, results []power.InstanceResult) {
+func (e *Events) Final(run batcher.RunInfo, group string, results []power.InstanceResult) {
 	for _, r := range results {
 		if r.Outcome != power.OutcomeFailed {
 			continue

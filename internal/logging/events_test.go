@@ -118,7 +118,7 @@ func TestBatchIsALineUnlessItGoesAgain(t *testing.T) {
 
 func TestFailedInstanceIsALine(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.Settled(info, "web", []power.InstanceResult{{InstanceID: "i-1", Outcome: power.OutcomeStarted}, failure})
+	e.Final(info, "web", []power.InstanceResult{{InstanceID: "i-1", Outcome: power.OutcomeStarted}, failure})
 	expect(t, only(t, logs, EventInstanceFailed), zapcore.WarnLevel, with(map[string]any{
 		"group": "web", "instance_id": "i-7", "reason": "recycled", "code": "OPERATION_DENIED_INSTANCE_RECYCLED",
 		"state": "RECYCLE", "request_id": "T1", "attempts": 2,
@@ -130,7 +130,7 @@ func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 	e.RunStarted(info)
 	results := slices.Repeat([]power.InstanceResult{failure}, 2)
 	for range 10 {
-		e.Settled(info, "web", results)
+		e.Final(info, "web", results)
 	}
 	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 3 {
 		t.Errorf("%d lines, want 3", n)
@@ -143,7 +143,7 @@ func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 	if len(ids) != 20 {
 		t.Errorf("%d failed_ids, want all 20", len(ids))
 	}
-	e.Settled(info, "web", results[:1]) // another run starts from 0
+	e.Final(info, "web", results[:1]) // another run starts from 0
 	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 4 {
 		t.Errorf("%d lines after the next run's first, want 4", n)
 	}
@@ -290,7 +290,7 @@ func TestScheduleEvents(t *testing.T) {
 func TestOverlapIsAWarningEachTime(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	for range 3 {
-		e.Scheduler().RunSkipped(scheduler.Skipped{Schedule: "morning", Nominal: at, Last: at, Count: 1, Cause: scheduler.VerdictOverlap})
+		e.Scheduler().RunSkipped(scheduler.Skipped{Schedule: "morning", Nominal: at, Last: at, Count: 1, Cause: scheduler.DecisionOverlap})
 	}
 	if n := logs.FilterMessage(EventScheduleSkipped).Len(); n != 3 {
 		t.Errorf("%d events, want 3", n)
@@ -301,7 +301,7 @@ func TestOverlapIsAWarningEachTime(t *testing.T) {
 func TestSkipsMeantToBeAreToldOnceADayAndCause(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	s := e.Scheduler()
-	skip := func(schedule string, day int, cause scheduler.Verdict, calendar string) int {
+	skip := func(schedule string, day int, cause scheduler.DecisionKind, calendar string) int {
 		for i := range 5 {
 			nominal := at.AddDate(0, 0, day).Add(time.Duration(i) * time.Minute)
 			s.RunSkipped(scheduler.Skipped{Schedule: schedule, Nominal: nominal, Last: nominal, Count: 1, Cause: cause, Calendar: calendar})
@@ -309,9 +309,9 @@ func TestSkipsMeantToBeAreToldOnceADayAndCause(t *testing.T) {
 		return logs.FilterMessage(EventScheduleSkipped).Len()
 	}
 	for i, got := range []int{
-		skip("a", 0, scheduler.VerdictPaused, ""), skip("b", 0, scheduler.VerdictPaused, ""),
-		skip("a", 1, scheduler.VerdictPaused, ""), skip("a", 1, scheduler.VerdictExcluded, "holidays"),
-		skip("a", 1, scheduler.VerdictExcluded, "2026-11-24"),
+		skip("a", 0, scheduler.DecisionPaused, ""), skip("b", 0, scheduler.DecisionPaused, ""),
+		skip("a", 1, scheduler.DecisionPaused, ""), skip("a", 1, scheduler.DecisionExcluded, "holidays"),
+		skip("a", 1, scheduler.DecisionExcluded, "2026-11-24"),
 	} {
 		if got != i+1 {
 			t.Errorf("step %d: %d events, want %d", i, got, i+1)
@@ -338,7 +338,7 @@ func TestLedgerFailureIsToldOnceASpell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		for range 20 {
-			e.Scheduler().LedgerFailed("decide", errors.New("no space left on device"))
+			e.Scheduler().StoreFailed("decide", errors.New("no space left on device"))
 			time.Sleep(15 * time.Second)
 		}
 		if logs.Len() != 1 || logs.All()[0].Level != zapcore.ErrorLevel {
@@ -368,7 +368,7 @@ func TestEventsOfManyRunsAtOnce(t *testing.T) {
 			e.RunStarted(run)
 			for range 20 {
 				e.Retried(run, "StartInstances", apiclient.ClassTransient, lost(i, "T"))
-				e.Settled(run, "web", []power.InstanceResult{failure})
+				e.Final(run, "web", []power.InstanceResult{failure})
 			}
 			e.RunFinished(run, power.Report{})
 		})

@@ -19,7 +19,7 @@ func (e *Events) Scheduler() scheduler.Observer { return scheduleEvents{e} }
 
 // skippedGroup is what skips have in common that are told once.
 type skippedGroup struct {
-	cause    scheduler.Verdict
+	cause    scheduler.DecisionKind
 	calendar string
 	day      string // UTC
 }
@@ -66,7 +66,7 @@ func (s scheduleEvents) RunSkipped(k scheduler.Skipped) {
 		fields = append(fields, zap.String("calendar", k.Calendar))
 	}
 	level := zapcore.WarnLevel
-	if k.Cause != scheduler.VerdictOverlap {
+	if k.Cause != scheduler.DecisionOverlap {
 		level = s.e.skipLevel(k)
 	}
 	s.e.logger.Log(level, EventScheduleSkipped, fields...)
@@ -95,7 +95,7 @@ func (scheduleEvents) NextRun(string, time.Time) {}
 func (scheduleEvents) LastRun(string, scheduler.LastRun) {}
 
 // LedgerFailed implements scheduler.Observer, once a spell: the loop tries again each round.
-func (s scheduleEvents) LedgerFailed(op string, err error) {
+func (s scheduleEvents) StoreFailed(op string, err error) {
 	level := zapcore.DebugLevel
 	if s.e.news(spellKey{apiAction: op, fingerprint: errorText(err)}) {
 		level = zapcore.ErrorLevel

@@ -71,7 +71,7 @@ func play(m *Metrics, info batcher.RunInfo, r power.Report) {
 	m.RunStarted(info)
 	for _, g := range r.Groups {
 		m.BatchFinished(info, batcher.Batch{Group: g.Group, Size: g.Total, Result: batcher.BatchPartial})
-		m.Settled(info, g.Group, g.Results)
+		m.Final(info, g.Group, g.Results)
 	}
 	m.RunFinished(info, r)
 }
@@ -334,7 +334,7 @@ func TestRunIsCounted(t *testing.T) {
 	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 1`)
 	m.BatchFinished(info, batcher.Batch{Group: "web", Result: batcher.BatchPartial})
 	m.Retried(info, "StartInstances", apiclient.ClassThrottled, errors.New("429"))
-	m.Settled(info, "web", report.Groups[0].Results)
+	m.Final(info, "web", report.Groups[0].Results)
 	m.RunFinished(info, report)
 	expect(t, m,
 		`zecpower_runs_in_progress{schedule="morning"} 0`,
@@ -449,7 +449,7 @@ func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {
 	m.SetKnown(Known{})
 	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 1`)
 	expectNone(t, m, "next_run")
-	m.Settled(info, "web", report.Groups[0].Results)
+	m.Final(info, "web", report.Groups[0].Results)
 	m.RunFinished(info, report)
 	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 0`,
 		`zecpower_runs_total{action="start",result="partial",schedule="morning"} 1`,
@@ -464,10 +464,10 @@ func TestSchedulerIsHeard(t *testing.T) {
 	m.SetKnown(known())
 	s := m.Scheduler()
 	s.RunMissed(scheduler.Missed{Schedule: "morning", Count: 3, Reason: scheduler.MissedDown})
-	s.RunSkipped(scheduler.Skipped{Schedule: "morning", Count: 2, Cause: scheduler.VerdictOverlap})
-	s.RunSkipped(scheduler.Skipped{Schedule: "morning", Count: 5, Cause: scheduler.VerdictPaused})
+	s.RunSkipped(scheduler.Skipped{Schedule: "morning", Count: 2, Cause: scheduler.DecisionOverlap})
+	s.RunSkipped(scheduler.Skipped{Schedule: "morning", Count: 5, Cause: scheduler.DecisionPaused})
 	s.ClockStepped(time.Hour)
-	s.LedgerFailed("decide", errors.New("disk full"))
+	s.StoreFailed("decide", errors.New("disk full"))
 	s.NextRun("morning", at)
 	s.LastRun("morning", scheduler.LastRun{FinishedAt: at, LastSuccess: at.Add(-time.Hour)})
 	expect(t, m,

@@ -38,7 +38,7 @@ func (m *Metrics) Retried(_ batcher.RunInfo, apiAction string, class apiclient.C
 func (m *Metrics) CredentialsRejected(batcher.RunInfo, error) {}
 
 // Settled implements batcher.Observer.
-func (m *Metrics) Settled(run batcher.RunInfo, group string, rs []power.InstanceResult) {
+func (m *Metrics) Final(run batcher.RunInfo, group string, rs []power.InstanceResult) {
 	counts := make(map[power.Outcome]int)
 	for _, r := range rs {
 		counts[r.Outcome]++

@@ -10,7 +10,7 @@ import (
 // reasonOverlap stands beside scheduler.MissedReasons: a nominal time that was
 // due and did not run because the run before it was still going. Excluded and
 // paused ones were never meant to run and are not counted.
-const reasonOverlap = string(scheduler.VerdictOverlap)
+const reasonOverlap = string(scheduler.DecisionOverlap)
 
 func missedReasons() []string {
 	reasons := []string{reasonOverlap}
@@ -71,7 +71,7 @@ func (o scheduleObserver) RunMissed(missed scheduler.Missed) {
 
 // RunSkipped implements scheduler.Observer.
 func (o scheduleObserver) RunSkipped(s scheduler.Skipped) {
-	if s.Cause == scheduler.VerdictOverlap {
+	if s.Cause == scheduler.DecisionOverlap {
 		o.count(s.Schedule, reasonOverlap, s.Count)
 	}
 }
@@ -109,7 +109,7 @@ func (o scheduleObserver) LastRun(schedule string, last scheduler.LastRun) {
 }
 
 // LedgerFailed implements scheduler.Observer.
-func (o scheduleObserver) LedgerFailed(string, error) { o.m.ledgerFails.Inc() }
+func (o scheduleObserver) StoreFailed(string, error) { o.m.ledgerFails.Inc() }
 
 // removed reports a schedule that the configuration does not name (any more).
 func (m *Metrics) removed(schedule string) bool {

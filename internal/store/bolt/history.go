@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"encoding/json"
@@ -39,11 +39,11 @@ type Kind string
 // The kinds. All but KindRun say why a nominal time did not (fully) run.
 const (
 	KindRun         Kind = "run"
-	KindMissed           = Kind(scheduler.VerdictMissed)
-	KindInterrupted      = Kind(scheduler.VerdictInterrupted)
-	KindExcluded         = Kind(scheduler.VerdictExcluded)
-	KindPaused           = Kind(scheduler.VerdictPaused)
-	KindOverlap          = Kind(scheduler.VerdictOverlap)
+	KindMissed           = Kind(scheduler.DecisionMissed)
+	KindInterrupted      = Kind(scheduler.DecisionInterrupted)
+	KindExcluded         = Kind(scheduler.DecisionExcluded)
+	KindPaused           = Kind(scheduler.DecisionPaused)
+	KindOverlap          = Kind(scheduler.DecisionOverlap)
 )
 
 // Entry is what became of one nominal time of one schedule, or of a stretch of
@@ -109,7 +109,7 @@ func newInstanceEntry(r power.InstanceResult) InstanceEntry {
 }
 
 // History answers q, newest first.
-func (l *Ledger) History(q Query) (entries []Entry, err error) {
+func (l *Store) History(q Query) (entries []Entry, err error) {
 	if q.Limit <= 0 {
 		q.Limit = DefaultLimit
 	}
@@ -191,7 +191,7 @@ func (s *search) describe(key []byte, e *entry) (*Entry, error) {
 	if e.Count > 1 || e.AtLeast {
 		out.LastTime, out.Count = e.Last, e.Count
 	}
-	if e.isRun() || e.Verdict == scheduler.VerdictInterrupted {
+	if e.isRun() || e.Verdict == scheduler.DecisionInterrupted {
 		out.RunID = scheduler.RunID(name, nominal)
 	}
 	groups, err := s.results(key, e)
@@ -231,7 +231,7 @@ func (s *search) results(key []byte, e *entry) (groups []group, err error) {
 		return nil, err
 	}
 	for _, name := range e.Groups {
-		if results := p.Settled[name]; len(results) > 0 {
+		if results := p.Final[name]; len(results) > 0 {
 			groups = append(groups, group{
 				totals: sumUp(name, results), settled: results,
 				read: func() ([]power.InstanceResult, error) { return results, nil },

@@ -8,16 +8,16 @@ import (
 
 // slot is what the loop knows of one schedule name. Only the goroutine of
 // Loop.Run writes it, under Loop.mu.
-type slot struct {
+type entry struct {
 	name     string
 	schedule *Schedule // nil once removed, while its last runs end
 	spec     string    // of schedule
 
-	through time.Time // every nominal time up to here is decided
-	next    Occurrence
-	hasNext bool       // next is the first nominal time after through
-	due     Occurrence // the first one that will run; zero Run: none
-	told    time.Time  // what the observer knows of the next run
+	through  time.Time // every nominal time up to here is decided
+	next     Occurrence
+	hasNext  bool       // next is the first nominal time after through
+	due      Occurrence // the first one that will run; zero Run: none
+	notified time.Time  // what the observer knows of the next run
 
 	waiting []Firing // claimed, begin at their RunAt, in that order
 	queued  *Firing  // claimed, begins when running is 0
@@ -32,7 +32,7 @@ type slot struct {
 // any clock step while the ledger works, and for short ones while it does not.
 const maxRemembered = 128
 
-func (s *slot) remember(nominal time.Time) {
+func (s *entry) remember(nominal time.Time) {
 	at, known := slices.BinarySearch(s.ran, nominal.Unix())
 	if known {
 		return
@@ -43,13 +43,13 @@ func (s *slot) remember(nominal time.Time) {
 	}
 }
 
-func (s *slot) hasRun(nominal time.Time) bool {
+func (s *entry) hasRun(nominal time.Time) bool {
 	_, found := slices.BinarySearch(s.ran, nominal.Unix())
 	return found
 }
 
 // seek finds the next nominal time after through.
-func (s *slot) seek() {
+func (s *entry) seek() {
 	s.hasNext = false
 	for o := range s.schedule.Occurrences(s.through, time.Time{}) {
 		s.next, s.hasNext = o, true
@@ -60,7 +60,7 @@ func (s *slot) seek() {
 // seekDue finds the next nominal time after through that will run. It is kept
 // until it passes: a schedule of every second on an excluded day would look
 // through the rest of the day each second otherwise.
-func (s *slot) seekDue(always bool) {
+func (s *entry) seekDue(always bool) {
 	switch {
 	case s.schedule.Paused:
 		s.due = Occurrence{}
@@ -73,7 +73,7 @@ func (s *slot) seekDue(always bool) {
 }
 
 // wake is when the slot next needs a round; false: never.
-func (s *slot) wake() (time.Time, bool) {
+func (s *entry) wake() (time.Time, bool) {
 	at, ok := s.next.Nominal, s.hasNext
 	if len(s.waiting) > 0 && (!ok || s.waiting[0].RunAt.Before(at)) {
 		at, ok = s.waiting[0].RunAt, true
@@ -82,7 +82,7 @@ func (s *slot) wake() (time.Time, bool) {
 }
 
 // nextRun is when the schedule next runs, as far as planned; zero: not at all.
-func (s *slot) nextRun() time.Time {
+func (s *entry) nextRun() time.Time {
 	if s.schedule == nil {
 		return time.Time{}
 	}
@@ -93,49 +93,49 @@ func (s *slot) nextRun() time.Time {
 	return at
 }
 
-func (s *slot) wait(f Firing) {
+func (s *entry) wait(f Firing) {
 	at, _ := slices.BinarySearchFunc(s.waiting, f.RunAt, func(w Firing, t time.Time) int { return w.RunAt.Compare(t) })
 	s.waiting = slices.Insert(s.waiting, at, f)
 }
 
 // idle says that nothing but its schedule keeps the slot.
-func (s *slot) idle() bool { return len(s.running) == 0 && s.queued == nil && len(s.waiting) == 0 }
+func (s *entry) idle() bool { return len(s.running) == 0 && s.queued == nil && len(s.waiting) == 0 }
 
 // agenda holds the slots by their wake time, so that a round touches those
 // that need it and no other.
-type agenda struct{ slots []*slot }
+type queue struct{ entries []*entry }
 
-func (a *agenda) Len() int { return len(a.slots) }
+func (a *queue) Len() int { return len(a.entries) }
 
-func (a *agenda) Less(i, j int) bool {
-	x, _ := a.slots[i].wake()
-	y, _ := a.slots[j].wake()
+func (a *queue) Less(i, j int) bool {
+	x, _ := a.entries[i].wake()
+	y, _ := a.entries[j].wake()
 	return x.Before(y)
 }
 
-func (a *agenda) Swap(i, j int) {
-	a.slots[i], a.slots[j] = a.slots[j], a.slots[i]
-	a.slots[i].index, a.slots[j].index = i, j
+func (a *queue) Swap(i, j int) {
+	a.entries[i], a.entries[j] = a.entries[j], a.entries[i]
+	a.entries[i].index, a.entries[j].index = i, j
 }
 
 // Push implements heap.Interface.
-func (a *agenda) Push(x any) {
-	s := x.(*slot)
-	s.index = len(a.slots)
-	a.slots = append(a.slots, s)
+func (a *queue) Push(x any) {
+	s := x.(*entry)
+	s.index = len(a.entries)
+	a.entries = append(a.entries, s)
 }
 
 // Pop implements heap.Interface.
-func (a *agenda) Pop() any {
-	s := a.slots[len(a.slots)-1]
-	a.slots[len(a.slots)-1] = nil
-	a.slots = a.slots[:len(a.slots)-1]
+func (a *queue) Pop() any {
+	s := a.entries[len(a.entries)-1]
+	a.entries[len(a.entries)-1] = nil
+	a.entries = a.entries[:len(a.entries)-1]
 	s.index = -1
 	return s
 }
 
 // place puts s where its wake time belongs, or takes it out.
-func (a *agenda) place(s *slot) {
+func (a *queue) place(s *entry) {
 	_, wakes := s.wake()
 	switch {
 	case wakes && s.index < 0:
@@ -148,21 +148,21 @@ func (a *agenda) place(s *slot) {
 }
 
 // first is the earliest wake time; false: none.
-func (a *agenda) first() (time.Time, bool) {
-	if len(a.slots) == 0 {
+func (a *queue) first() (time.Time, bool) {
+	if len(a.entries) == 0 {
 		return time.Time{}, false
 	}
-	return a.slots[0].wake()
+	return a.entries[0].wake()
 }
 
 // take removes and gives the slots whose wake time has come.
-func (a *agenda) take(now time.Time) []*slot {
-	var due []*slot
-	for len(a.slots) > 0 {
-		if at, _ := a.slots[0].wake(); at.After(now) {
+func (a *queue) take(now time.Time) []*entry {
+	var due []*entry
+	for len(a.entries) > 0 {
+		if at, _ := a.entries[0].wake(); at.After(now) {
 			break
 		}
-		due = append(due, heap.Pop(a).(*slot))
+		due = append(due, heap.Pop(a).(*entry))
 	}
 	return due
 }

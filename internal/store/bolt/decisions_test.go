@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"testing"
@@ -48,7 +48,7 @@ func TestRunWhoseProgressIsDamagedStillEnds(t *testing.T) {
 	gone, ended := runAt(morning), runAt(morning.Add(time.Hour))
 	decide(t, l, gone, ended)
 	for _, d := range []scheduler.Decision{gone, ended} {
-		must(t, l.Settled(d.Firing().RunID, "web", []power.InstanceResult{started("i-1")}))
+		must(t, l.Final(d.Firing().RunID, "web", []power.InstanceResult{started("i-1")}))
 	}
 	must(t, l.update("damage", func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketProgress)
@@ -58,7 +58,7 @@ func TestRunWhoseProgressIsDamagedStillEnds(t *testing.T) {
 	f.Resumed = true
 	_, err := l.Decide(scheduler.Round{
 		Begins:   []scheduler.Firing{f},
-		Abandons: []scheduler.Abandonment{{Firing: gone.Firing(), Verdict: scheduler.VerdictInterrupted, At: morning}},
+		Abandons: []scheduler.Abandonment{{Firing: gone.Firing(), Kind: scheduler.DecisionInterrupted, At: morning}},
 	})
 	must(t, err)
 	r := report(f.RunID, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})

@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ import (
 
 var morning = time.Date(2026, 11, 17, 7, 45, 0, 0, time.UTC) // a Tuesday
 
-func open(t testing.TB, dir string, change ...func(*Config)) *Ledger {
+func open(t testing.TB, dir string, change ...func(*Config)) *Store {
 	t.Helper()
 	cfg := Config{Dir: dir, LockWait: 100 * time.Millisecond}
 	for _, c := range change {
@@ -45,29 +45,29 @@ func must(t testing.TB, err error) {
 
 func runAt(nominal time.Time) scheduler.Decision {
 	return scheduler.Decision{
-		Schedule: "wake", Action: "start", Groups: []string{"db", "web"}, Verdict: scheduler.VerdictRun,
+		Schedule: "wake", Action: "start", Groups: []string{"db", "web"}, Kind: scheduler.DecisionRun,
 		Nominal: nominal, Last: nominal, Count: 1, RunAt: nominal, Deadline: nominal.Add(30 * time.Minute),
 	}
 }
 
-func notRun(v scheduler.Verdict, nominal time.Time) scheduler.Decision {
+func notRun(v scheduler.DecisionKind, nominal time.Time) scheduler.Decision {
 	d := runAt(nominal)
-	d.Verdict, d.RunAt, d.Deadline = v, time.Time{}, time.Time{}
+	d.Kind, d.RunAt, d.Deadline = v, time.Time{}, time.Time{}
 	return d
 }
 
-func decide(t testing.TB, l *Ledger, decisions ...scheduler.Decision) []string {
+func decide(t testing.TB, l *Store, decisions ...scheduler.Decision) []string {
 	t.Helper()
 	last := decisions[len(decisions)-1]
 	held, err := l.Decide(scheduler.Round{
 		At: last.Nominal, Decisions: decisions,
-		Marks: []scheduler.Mark{{Schedule: last.Schedule, Through: last.Nominal, Spec: "spec"}},
+		Watermarks: []scheduler.Watermark{{Schedule: last.Schedule, Through: last.Nominal, Spec: "spec"}},
 	})
 	must(t, err)
 	return held
 }
 
-func load(t testing.TB, l *Ledger) scheduler.State {
+func load(t testing.TB, l *Store) scheduler.State {
 	t.Helper()
 	state, err := l.Load(morning.Add(-24 * time.Hour))
 	must(t, err)
@@ -96,7 +96,7 @@ func report(runID string, groups ...power.GroupReport) power.Report {
 	return power.Report{RunID: runID, Schedule: "wake", Action: "start", ScheduledAt: morning, StartedAt: morning, Groups: groups}
 }
 
-func finish(t testing.TB, l *Ledger, d scheduler.Decision, groups ...power.GroupReport) {
+func finish(t testing.TB, l *Store, d scheduler.Decision, groups ...power.GroupReport) {
 	t.Helper()
 	r := report(d.Firing().RunID, groups...)
 	must(t, l.Finish(d.Firing(), scheduler.RunEnd{Result: r.Result(), Report: &r}, d.Nominal.Add(time.Minute)))
@@ -115,8 +115,8 @@ func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
 	if len(state.Unfinished) != 1 || !reflect.DeepEqual(state.Unfinished[0], want) {
 		t.Fatalf("unfinished: %+v, want %+v", state.Unfinished, want)
 	}
-	if m := state.Marks["wake"]; !m.Through.Equal(morning) || m.Spec != "spec" || !state.DecidedThrough.Equal(morning) {
-		t.Errorf("marks %+v, decided through %s", state.Marks, state.DecidedThrough)
+	if m := state.Watermarks["wake"]; !m.Through.Equal(morning) || m.Spec != "spec" || !state.DecidedThrough.Equal(morning) {
+		t.Errorf("marks %+v, decided through %s", state.Watermarks, state.DecidedThrough)
 	}
 	if got := state.Ran["wake"]; len(got) != 1 || !got[0].Equal(morning) {
 		t.Errorf("ran: %v", got)
@@ -140,7 +140,7 @@ func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
 func TestQueuedRunGetsItsTimesWhenItBegins(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
-	d.Verdict = scheduler.VerdictQueued
+	d.Kind = scheduler.DecisionQueued
 	decide(t, l, d)
 	if f := load(t, l).Unfinished[0]; f.Waits != scheduler.WaitTurn {
 		t.Errorf("claimed: %+v", f)
@@ -166,12 +166,12 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 	}
 	results := []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}
 	for range 2 {
-		must(t, l.Settled(d.Firing().RunID, "web", results))
+		must(t, l.Final(d.Firing().RunID, "web", results))
 	}
 	p, err := l.Progress(d.Firing().RunID)
 	must(t, err)
-	if !reflect.DeepEqual(p.Settled["web"], results) {
-		t.Errorf("settled %+v", p.Settled)
+	if !reflect.DeepEqual(p.Final["web"], results) {
+		t.Errorf("settled %+v", p.Final)
 	}
 	for range 2 {
 		finish(t, l, d, power.GroupReport{Group: "web", Results: results})
@@ -179,11 +179,11 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 	if held := decide(t, l, d); len(held) != 1 || len(load(t, l).Unfinished) != 0 {
 		t.Error("a late claim reopened a run that had ended")
 	}
-	must(t, l.Settled(d.Firing().RunID, "web", results))
-	if p, _ := l.Progress(d.Firing().RunID); len(p.Settled) != 0 {
+	must(t, l.Final(d.Firing().RunID, "web", results))
+	if p, _ := l.Progress(d.Firing().RunID); len(p.Final) != 0 {
 		t.Errorf("progress of a run that has ended: %+v", p)
 	}
-	skipped := notRun(scheduler.VerdictPaused, morning.Add(time.Hour))
+	skipped := notRun(scheduler.DecisionPaused, morning.Add(time.Hour))
 	for range 2 {
 		decide(t, l, skipped)
 	}
@@ -196,7 +196,7 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 
 func TestRunReplacesTheNoteOfItsTimeAndNotTheOtherWayRound(t *testing.T) {
 	l := open(t, t.TempDir())
-	missed := notRun(scheduler.VerdictMissed, morning)
+	missed := notRun(scheduler.DecisionMissed, morning)
 	missed.Reason = scheduler.MissedClockStep
 	decide(t, l, missed)
 	if held := decide(t, l, runAt(morning)); len(held) != 0 {
@@ -230,9 +230,9 @@ func TestAttemptsCount(t *testing.T) {
 func TestPausedAllDayIsOneEntry(t *testing.T) {
 	l := open(t, t.TempDir())
 	for i := range 5 {
-		decide(t, l, notRun(scheduler.VerdictPaused, morning.Add(time.Duration(i)*10*time.Second)))
+		decide(t, l, notRun(scheduler.DecisionPaused, morning.Add(time.Duration(i)*10*time.Second)))
 	}
-	decide(t, l, notRun(scheduler.VerdictPaused, morning.Add(24*time.Hour)))
+	decide(t, l, notRun(scheduler.DecisionPaused, morning.Add(24*time.Hour)))
 	entries, err := l.History(Query{})
 	must(t, err)
 	if len(entries) != 2 || entries[1].Count != 5 || !entries[1].LastTime.Equal(morning.Add(40*time.Second)) {
@@ -244,9 +244,9 @@ func TestAbandonedRunKeepsWhatItDid(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	must(t, l.Settled(d.Firing().RunID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
+	must(t, l.Final(d.Firing().RunID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
 	round := scheduler.Round{Abandons: []scheduler.Abandonment{
-		{Firing: d.Firing(), Verdict: scheduler.VerdictInterrupted, Reason: scheduler.MissedInterrupted, At: morning.Add(2 * time.Hour)},
+		{Firing: d.Firing(), Kind: scheduler.DecisionInterrupted, Reason: scheduler.MissedInterrupted, At: morning.Add(2 * time.Hour)},
 	}}
 	for range 2 {
 		_, err := l.Decide(round)
@@ -277,9 +277,9 @@ func TestWhyWasThisMachineNotOn(t *testing.T) {
 	d = runAt(day(1))
 	decide(t, l, d)
 	finish(t, l, d, web(failed("i-7", power.ReasonRecycled)))
-	excluded := notRun(scheduler.VerdictExcluded, day(2))
+	excluded := notRun(scheduler.DecisionExcluded, day(2))
 	excluded.Calendar = "sg-holidays"
-	missed := notRun(scheduler.VerdictMissed, day(3))
+	missed := notRun(scheduler.DecisionMissed, day(3))
 	missed.Reason = scheduler.MissedDown
 	decide(t, l, excluded, missed)
 	d = runAt(day(4))

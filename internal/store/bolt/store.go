@@ -18,7 +18,7 @@
 // end), progress (what an open run has done, a value a chunk), results (of an
 // ended run, a value a group: outcomes only), lists (the ids of a group, once
 // for as many runs as had the same), marks, last, groups, meta.
-package ledger
+package bolt
 
 import (
 	"crypto/rand"
@@ -103,7 +103,7 @@ var ErrReadOnly = errors.New("ledger: opened to be read only")
 var ErrSlow = errors.New("ledger: the disk does not answer")
 
 // Ledger is an open ledger.
-type Ledger struct {
+type Store struct {
 	cfg      Config
 	readOnly bool
 	folder   *os.File // locked; nil where it cannot be
@@ -132,12 +132,12 @@ type Ledger struct {
 // warned of and told by every write: a fleet is powered without a ledger, too.
 // A file is never replaced unless it is empty; once it is moved away, a new one
 // is made.
-func Open(cfg Config) (*Ledger, error) {
+func Open(cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{
+	l := &Store{
 		cfg: cfg, requests: make(chan *request, maxGroup), quit: make(chan struct{}), done: make(chan struct{}),
 		tails: map[string][]byte{}, session: rand.Text(),
 	}
@@ -160,7 +160,7 @@ func Open(cfg Config) (*Ledger, error) {
 // OpenReadOnly opens the ledger to be read while no daemon runs. It fails with
 // a *HeldError while one does (ask its control socket then), and with
 // fs.ErrNotExist where nothing was ever recorded.
-func OpenReadOnly(dir string) (*Ledger, error) {
+func OpenReadOnly(dir string) (*Store, error) {
 	cfg, err := Config{Dir: dir}.withDefaults()
 	if err != nil {
 		return nil, err
@@ -169,13 +169,13 @@ func OpenReadOnly(dir string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{cfg: cfg, readOnly: true, db: db, done: make(chan struct{}), quit: make(chan struct{})}
+	l := &Store{cfg: cfg, readOnly: true, db: db, done: make(chan struct{}), quit: make(chan struct{})}
 	close(l.done)
 	return l, nil
 }
 
 // Trouble is why the ledger cannot be written at present; nil when it can.
-func (l *Ledger) Trouble() error {
+func (l *Store) Trouble() error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.trouble
@@ -183,7 +183,7 @@ func (l *Ledger) Trouble() error {
 
 // Close waits for the writes under way, at most Config.WriteTimeout, and lets
 // the file go.
-func (l *Ledger) Close() error {
+func (l *Store) Close() error {
 	var err error
 	l.once.Do(func() {
 		close(l.quit)

@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // daemon is a scheduler loop on a real ledger, whose writes can be cut off as a
 // kill would.
 type daemon struct {
-	*Ledger
+	*Store
 	mu     sync.Mutex
 	killed bool
 }
@@ -35,14 +35,14 @@ func (d *daemon) Decide(r scheduler.Round) ([]string, error) {
 	if err := d.dead(); err != nil {
 		return nil, err
 	}
-	return d.Ledger.Decide(r)
+	return d.Store.Decide(r)
 }
 
 func (d *daemon) Finish(f scheduler.Firing, r scheduler.RunEnd, at time.Time) error {
 	if err := d.dead(); err != nil {
 		return err
 	}
-	return d.Ledger.Finish(f, r, at)
+	return d.Store.Finish(f, r, at)
 }
 
 // fleet is what the runs of all daemons did to ten instances a run.
@@ -77,13 +77,13 @@ func live(t *testing.T, dir string, f *fleet, d time.Duration) {
 	timetable, err := cron.Parse("*/30 * * * *", zone)
 	must(t, err)
 	l := open(t, dir)
-	daemon := &daemon{Ledger: l}
+	daemon := &daemon{Store: l}
 	loop, err := scheduler.New(scheduler.Config{
 		Schedules: []scheduler.Schedule{{
 			Name: "wake", Timetable: timetable, Zone: zone, Action: "start", Groups: []string{"web"},
 			CatchUp: time.Hour, Deadline: 25 * time.Minute,
 		}},
-		Ledger: daemon, Observer: scheduler.Observers{},
+		Store: daemon, Observer: scheduler.Observers{},
 		Run: func(ctx context.Context, firing scheduler.Firing) scheduler.RunEnd {
 			return f.run(ctx, t, daemon, firing)
 		},
@@ -105,7 +105,7 @@ func live(t *testing.T, dir string, f *fleet, d time.Duration) {
 func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing scheduler.Firing) scheduler.RunEnd {
 	p, err := d.Progress(firing.RunID)
 	must(t, err)
-	results := p.Settled["web"]
+	results := p.Final["web"]
 	for i := len(results); i < 10; i++ {
 		select {
 		case <-ctx.Done():
@@ -117,7 +117,7 @@ func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing schedul
 		f.started[id]++
 		f.mu.Unlock()
 		results = append(results, started(id))
-		must(t, d.Settled(firing.RunID, "web", results[i:]))
+		must(t, d.Final(firing.RunID, "web", results[i:]))
 	}
 	return scheduler.RunEnd{
 		Result: power.ResultOK, Report: new(report(firing.RunID, power.GroupReport{Group: "web", Results: results})),

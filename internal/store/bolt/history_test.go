@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 func TestStretchThatReachesIntoTheTimeAskedForIsShown(t *testing.T) {
 	l := open(t, t.TempDir())
 	for hour := range 6 {
-		d := notRun(scheduler.VerdictExcluded, morning.Add(time.Duration(hour)*time.Hour))
+		d := notRun(scheduler.DecisionExcluded, morning.Add(time.Duration(hour)*time.Hour))
 		d.Calendar = "holidays"
 		decide(t, l, d)
 	}
@@ -35,7 +35,7 @@ func TestInstanceOfARunThatLeftNoReport(t *testing.T) {
 	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-7"), started("i-8")}})
 	d = runAt(morning.Add(24 * time.Hour))
 	decide(t, l, d)
-	must(t, l.Settled(d.Firing().RunID, "web", []power.InstanceResult{started("i-8")}))
+	must(t, l.Final(d.Firing().RunID, "web", []power.InstanceResult{started("i-8")}))
 	must(t, l.Finish(d.Firing(), scheduler.RunEnd{Result: power.ResultFailed, Err: errors.New("the run panicked: boom")}, d.Nominal))
 	entries, err := l.History(Query{Instance: "i-7"})
 	must(t, err)
@@ -51,8 +51,8 @@ func TestInstanceThatAnInterruptedRunDidNotComeTo(t *testing.T) {
 	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-7"), started("i-8")}})
 	d = runAt(morning.Add(24 * time.Hour))
 	decide(t, l, d)
-	must(t, l.Settled(d.Firing().RunID, "web", []power.InstanceResult{started("i-8")}))
-	gone := scheduler.Abandonment{Firing: d.Firing(), Verdict: scheduler.VerdictInterrupted, Reason: scheduler.MissedInterrupted, At: d.Nominal.Add(24 * time.Hour)}
+	must(t, l.Final(d.Firing().RunID, "web", []power.InstanceResult{started("i-8")}))
+	gone := scheduler.Abandonment{Firing: d.Firing(), Kind: scheduler.DecisionInterrupted, Reason: scheduler.MissedInterrupted, At: d.Nominal.Add(24 * time.Hour)}
 	_, err := l.Decide(scheduler.Round{Abandons: []scheduler.Abandonment{gone}})
 	must(t, err)
 	entries, err := l.History(Query{Instance: "i-7"})
@@ -67,8 +67,8 @@ func TestResumedRunKeepsWhatItDidToAGroupThatIsGone(t *testing.T) {
 	d := runAt(morning)
 	decide(t, l, d)
 	f := d.Firing()
-	must(t, l.Settled(f.RunID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
-	must(t, l.Settled(f.RunID, "db", []power.InstanceResult{started("i-3"), started("i-4")}))
+	must(t, l.Final(f.RunID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
+	must(t, l.Final(f.RunID, "db", []power.InstanceResult{started("i-3"), started("i-4")}))
 	f.Resumed = true
 	_, err := l.Decide(scheduler.Round{Begins: []scheduler.Firing{f}})
 	must(t, err)

@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"zecpower/internal/power"
 )
 
-var _ batcher.Journal = (*Ledger)(nil)
+var _ batcher.Journal = (*Store)(nil)
 
 // The kinds of progress.
 const (
@@ -24,12 +24,12 @@ const (
 
 // Progress is what an interrupted run had done, by group.
 type Progress struct {
-	Settled   map[string][]power.InstanceResult // final outcomes, each id once
+	Final     map[string][]power.InstanceResult // final outcomes, each id once
 	Attempted map[string]map[string]int         // accepted requests by id
 }
 
 // Attempted implements batcher.Journal. Each call counts.
-func (l *Ledger) Attempted(runID, group string, ids []string) error {
+func (l *Store) Attempted(runID, group string, ids []string) error {
 	value := joinIDs(ids)
 	return l.progress("record accepted instances", runID, group, func(b *bbolt.Bucket, key []byte) error {
 		n, err := b.NextSequence()
@@ -41,7 +41,7 @@ func (l *Ledger) Attempted(runID, group string, ids []string) error {
 }
 
 // Settled implements batcher.Journal. The same results again change nothing.
-func (l *Ledger) Settled(runID, group string, results []power.InstanceResult) error {
+func (l *Store) Final(runID, group string, results []power.InstanceResult) error {
 	value := encodeChunk(results)
 	h := fnv.New64a()
 	_, _ = h.Write(joinIDs(idsOf(results)))
@@ -50,7 +50,7 @@ func (l *Ledger) Settled(runID, group string, results []power.InstanceResult) er
 	})
 }
 
-func (l *Ledger) progress(op, runID, group string, put func(b *bbolt.Bucket, key []byte) error) error {
+func (l *Store) progress(op, runID, group string, put func(b *bbolt.Bucket, key []byte) error) error {
 	key, err := runKey(runID)
 	if err != nil {
 		return fmt.Errorf("ledger: %s: %w", op, err)
@@ -64,7 +64,7 @@ func (l *Ledger) progress(op, runID, group string, put func(b *bbolt.Bucket, key
 }
 
 // Progress is what is known of a run that has not ended.
-func (l *Ledger) Progress(runID string) (p Progress, err error) {
+func (l *Store) Progress(runID string) (p Progress, err error) {
 	key, err := runKey(runID)
 	if err != nil {
 		return p, fmt.Errorf("ledger: read a run's progress: %w", err)
@@ -77,7 +77,7 @@ func (l *Ledger) Progress(runID string) (p Progress, err error) {
 }
 
 func readProgress(tx *bbolt.Tx, key []byte) (Progress, error) {
-	p := Progress{Settled: map[string][]power.InstanceResult{}, Attempted: map[string]map[string]int{}}
+	p := Progress{Final: map[string][]power.InstanceResult{}, Attempted: map[string]map[string]int{}}
 	settled := map[string]map[string]bool{}
 	prefix := ofEntry(key)
 	err := under(tx.Bucket(bucketProgress), prefix, func(k, value []byte) error {
@@ -97,7 +97,7 @@ func readProgress(tx *bbolt.Tx, key []byte) (Progress, error) {
 		for _, r := range results {
 			if !settled[group][r.InstanceID] {
 				settled[group][r.InstanceID] = true
-				p.Settled[group] = append(p.Settled[group], r)
+				p.Final[group] = append(p.Final[group], r)
 			}
 		}
 		return nil
@@ -120,8 +120,8 @@ func groupsFromProgress(tx *bbolt.Tx, key []byte) (values []groupValues, err err
 	if err != nil {
 		return nil, err
 	}
-	for _, group := range slices.Sorted(maps.Keys(p.Settled)) {
-		v, err := encodeGroup(sumUp(group, p.Settled[group]), p.Settled[group])
+	for _, group := range slices.Sorted(maps.Keys(p.Final)) {
+		v, err := encodeGroup(sumUp(group, p.Final[group]), p.Final[group])
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +147,7 @@ func withProgress(tx *bbolt.Tx, key []byte, groups []power.GroupReport, reported
 			known[r.InstanceID] = true
 		}
 		all := slices.Clip(g.Results)
-		for _, r := range p.Settled[g.Group] {
+		for _, r := range p.Final[g.Group] {
 			if !known[r.InstanceID] {
 				all = append(all, r)
 			}

@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ const (
 // considerPruning starts pruning once an hour of the loop's own time has
 // passed. A clock that jumps starts the hour anew: one set forward by a year for
 // a minute must not cost the history.
-func (l *Ledger) considerPruning(now time.Time) {
+func (l *Store) considerPruning(now time.Time) {
 	between := now.Sub(l.roundAt)
 	l.roundAt = now
 	if between < 0 || between > pruneEvery || l.prunedAt.IsZero() {
@@ -31,7 +31,7 @@ func (l *Ledger) considerPruning(now time.Time) {
 }
 
 // pruneStep removes some of what is older than the retention.
-func (l *Ledger) pruneStep() {
+func (l *Store) pruneStep() {
 	cutoff := l.prunedAt.Add(-l.cfg.Retention)
 	more := false
 	err := l.transact(func(tx *bbolt.Tx) (err error) {

@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"os"
@@ -41,14 +41,14 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-func benchRun(b *testing.B, l *Ledger, nominal time.Time, results []power.InstanceResult) {
+func benchRun(b *testing.B, l *Store, nominal time.Time, results []power.InstanceResult) {
 	d := runAt(nominal)
 	decide(b, l, d)
 	id := d.Firing().RunID
 	for at := 0; at < len(results); at += 100 {
 		chunk := results[at:min(at+100, len(results))]
 		must(b, l.Attempted(id, "web", idsOf(chunk)))
-		must(b, l.Settled(id, "web", chunk))
+		must(b, l.Final(id, "web", chunk))
 	}
 	finish(b, l, d, power.GroupReport{Group: "web", Results: results})
 }
@@ -64,7 +64,7 @@ func BenchmarkDecide10k(b *testing.B) {
 			d := runAt(nominal)
 			d.Schedule = instanceID(n)
 			round.Decisions = append(round.Decisions, d)
-			round.Marks = append(round.Marks, scheduler.Mark{Schedule: d.Schedule, Through: nominal, Spec: "45 7 * * *"})
+			round.Watermarks = append(round.Watermarks, scheduler.Watermark{Schedule: d.Schedule, Through: nominal, Spec: "45 7 * * *"})
 		}
 		_, err := l.Decide(round)
 		must(b, err)

@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"bytes"
@@ -13,12 +13,12 @@ import (
 	"zecpower/scheduler"
 )
 
-var _ scheduler.Ledger = (*Ledger)(nil)
+var _ scheduler.Store = (*Store)(nil)
 
 // Load implements scheduler.Ledger.
-func (l *Ledger) Load(recent time.Time) (scheduler.State, error) {
+func (l *Store) Load(recent time.Time) (scheduler.State, error) {
 	state := scheduler.State{
-		Marks: map[string]scheduler.Mark{}, Ran: map[string][]time.Time{}, Last: map[string]scheduler.LastRun{},
+		Watermarks: map[string]scheduler.Watermark{}, Ran: map[string][]time.Time{}, Last: map[string]scheduler.LastRun{},
 	}
 	err := l.view("load", func(tx *bbolt.Tx) error {
 		if data := tx.Bucket(bucketMeta).Get(keyThrough); data != nil {
@@ -26,7 +26,7 @@ func (l *Ledger) Load(recent time.Time) (scheduler.State, error) {
 				return err
 			}
 		}
-		if err := loadMap(tx.Bucket(bucketMarks), state.Marks); err != nil {
+		if err := loadMap(tx.Bucket(bucketMarks), state.Watermarks); err != nil {
 			return err
 		}
 		if err := loadMap(tx.Bucket(bucketLast), state.Last); err != nil {
@@ -88,7 +88,7 @@ func loadOpen(tx *bbolt.Tx) (open []scheduler.Firing, err error) {
 }
 
 // Decide implements scheduler.Ledger.
-func (l *Ledger) Decide(r scheduler.Round) ([]string, error) {
+func (l *Store) Decide(r scheduler.Round) ([]string, error) {
 	var held []string // the writer's until update has returned nil: a write over its time still sets it
 	err := l.update("record decisions", func(tx *bbolt.Tx) error {
 		held = nil
@@ -119,14 +119,14 @@ func (l *Ledger) Decide(r scheduler.Round) ([]string, error) {
 	return held, nil
 }
 
-func (l *Ledger) putMarks(tx *bbolt.Tx, r scheduler.Round) error {
+func (l *Store) putMarks(tx *bbolt.Tx, r scheduler.Round) error {
 	if !r.At.IsZero() {
 		if err := putJSON(tx.Bucket(bucketMeta), keyThrough, r.At); err != nil {
 			return err
 		}
 		l.considerPruning(r.At)
 	}
-	for _, m := range r.Marks {
+	for _, m := range r.Watermarks {
 		if err := putJSON(tx.Bucket(bucketMarks), []byte(m.Schedule), m); err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func (l *Ledger) putMarks(tx *bbolt.Tx, r scheduler.Round) error {
 }
 
 // decide writes one decision; held says that its run was there already.
-func (l *Ledger) decide(tx *bbolt.Tx, d scheduler.Decision) (held bool, err error) {
+func (l *Store) decide(tx *bbolt.Tx, d scheduler.Decision) (held bool, err error) {
 	key := entryKey(d.Schedule, d.Nominal)
 	there, err := getEntry(tx, key)
 	if err != nil {
@@ -160,8 +160,8 @@ func (l *Ledger) decide(tx *bbolt.Tx, d scheduler.Decision) (held bool, err erro
 
 func claim(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 	e := entry{
-		Verdict: scheduler.VerdictRun, Action: d.Action, Groups: d.Groups, RunAt: d.RunAt.UTC(), Deadline: utc(d.Deadline),
-		CatchUp: d.Verdict == scheduler.VerdictCatchUp, Waits: d.Firing().Waits,
+		Verdict: scheduler.DecisionRun, Action: d.Action, Groups: d.Groups, RunAt: d.RunAt.UTC(), Deadline: utc(d.Deadline),
+		CatchUp: d.Kind == scheduler.DecisionCatchUp, Waits: d.Firing().Waits,
 	}
 	if err := tx.Bucket(bucketOpen).Put(key, nil); err != nil {
 		return err
@@ -172,7 +172,7 @@ func claim(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 // note writes why a time did not run. It makes the schedule's newest such entry
 // longer where that is of the same day and kind: a paused schedule of every ten
 // seconds is one entry a day, not 8,640.
-func (l *Ledger) note(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
+func (l *Store) note(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 	if tail := l.tails[d.Schedule]; tail != nil {
 		e, err := getEntry(tx, tail)
 		if err != nil {
@@ -187,18 +187,18 @@ func (l *Ledger) note(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 	}
 	l.tails[d.Schedule] = key
 	return putEntry(tx, key, &entry{
-		Verdict: d.Verdict, Action: d.Action, Groups: d.Groups, Last: d.Last.UTC(), Count: d.Count,
+		Verdict: d.Kind, Action: d.Action, Groups: d.Groups, Last: d.Last.UTC(), Count: d.Count,
 		AtLeast: d.AtLeast, Reason: d.Reason, Calendar: d.Calendar,
 	})
 }
 
 func (e *entry) continuedBy(key []byte, d scheduler.Decision) bool {
 	_, first := splitKey(key)
-	return e.RunAt.IsZero() && e.Verdict == d.Verdict && e.Reason == d.Reason && e.Calendar == d.Calendar && !e.AtLeast &&
+	return e.RunAt.IsZero() && e.Verdict == d.Kind && e.Reason == d.Reason && e.Calendar == d.Calendar && !e.AtLeast &&
 		scheduler.SameDay(first, d.Nominal) && !d.Nominal.Before(first)
 }
 
-func (l *Ledger) begin(tx *bbolt.Tx, f scheduler.Firing) error {
+func (l *Store) begin(tx *bbolt.Tx, f scheduler.Firing) error {
 	return changeRun(tx, f, func(_ []byte, e *entry) error {
 		e.Groups, e.RunAt, e.Deadline, e.CatchUp, e.Waits = f.Groups, f.RunAt.UTC(), utc(f.Deadline), f.CatchUp, f.Waits
 		if f.Resumed && e.ResumedBy != l.session { // else it is a repetition: a process resumes a run once
@@ -213,14 +213,14 @@ func abandon(tx *bbolt.Tx, a scheduler.Abandonment) error {
 	return changeRun(tx, a.Firing, func(key []byte, e *entry) error {
 		groups, err := groupsFromProgress(tx, key)
 		e.noteDamage(err)
-		e.Verdict, e.Reason, e.FinishedAt, e.Count, e.Last = a.Verdict, a.Reason, a.At.UTC(), 1, a.Firing.Nominal.UTC()
+		e.Verdict, e.Reason, e.FinishedAt, e.Count, e.Last = a.Kind, a.Reason, a.At.UTC(), 1, a.Firing.Nominal.UTC()
 		return closeRun(tx, key, a.Firing.Nominal, e, groups)
 	})
 }
 
 // Finish implements scheduler.Ledger. A run without a report is closed with what
 // the journal holds of it.
-func (l *Ledger) Finish(f scheduler.Firing, r scheduler.RunEnd, at time.Time) error {
+func (l *Store) Finish(f scheduler.Firing, r scheduler.RunEnd, at time.Time) error {
 	report := power.Report{}
 	if r.Report != nil {
 		report = *r.Report
@@ -253,7 +253,7 @@ func (l *Ledger) Finish(f scheduler.Firing, r scheduler.RunEnd, at time.Time) er
 }
 
 // RecordManual records a run by hand that is over.
-func (l *Ledger) RecordManual(r power.Report) error {
+func (l *Store) RecordManual(r power.Report) error {
 	f := scheduler.Firing{
 		RunID: r.RunID, Schedule: ManualSchedule, Action: r.Action, Nominal: r.ScheduledAt, RunAt: r.StartedAt,
 	}
@@ -275,7 +275,7 @@ func changeRun(tx *bbolt.Tx, f scheduler.Firing, change func(key []byte, e *entr
 	}
 	if e == nil || e.RunAt.IsZero() { // its claim was lost, or its time was noted as missed before
 		e = &entry{
-			Verdict: scheduler.VerdictRun, Action: f.Action, Groups: f.Groups, RunAt: f.RunAt.UTC(), Deadline: utc(f.Deadline),
+			Verdict: scheduler.DecisionRun, Action: f.Action, Groups: f.Groups, RunAt: f.RunAt.UTC(), Deadline: utc(f.Deadline),
 			CatchUp: f.CatchUp, Waits: f.Waits,
 		}
 	}

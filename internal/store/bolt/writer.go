@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"errors"
@@ -30,7 +30,7 @@ func (r *request) try(tx *bbolt.Tx) (err error) {
 }
 
 // update makes a write, and waits for it.
-func (l *Ledger) update(op string, do func(*bbolt.Tx) error) error {
+func (l *Store) update(op string, do func(*bbolt.Tx) error) error {
 	if l.readOnly {
 		return ErrReadOnly
 	}
@@ -63,13 +63,13 @@ func (l *Ledger) update(op string, do func(*bbolt.Tx) error) error {
 
 // overdue says that the writer is waiting for a disk that has had its time:
 // whoever comes meanwhile need not wait as well.
-func (l *Ledger) overdue() bool {
+func (l *Store) overdue() bool {
 	since := l.busy.Load()
 	return since != nil && time.Since(*since) >= l.cfg.WriteTimeout
 }
 
 // atWork notes that the writer begins to wait for the disk; the answer ends that.
-func (l *Ledger) atWork() (done func()) {
+func (l *Store) atWork() (done func()) {
 	now := time.Now()
 	l.busy.Store(&now)
 	return func() { l.busy.Store(nil) }
@@ -77,7 +77,7 @@ func (l *Ledger) atWork() (done func()) {
 
 // writer makes the writes, one commit after another, until quit. It owns what
 // Ledger says is the writer's.
-func (l *Ledger) writer() {
+func (l *Store) writer() {
 	defer close(l.done)
 	for {
 		select {
@@ -95,7 +95,7 @@ func (l *Ledger) writer() {
 	}
 }
 
-func (l *Ledger) closing() bool {
+func (l *Store) closing() bool {
 	select {
 	case <-l.quit:
 		return true
@@ -104,7 +104,7 @@ func (l *Ledger) closing() bool {
 	}
 }
 
-func (l *Ledger) gather(first *request) []*request {
+func (l *Store) gather(first *request) []*request {
 	group := []*request{first}
 	for len(group) < maxGroup {
 		select {
@@ -119,7 +119,7 @@ func (l *Ledger) gather(first *request) []*request {
 
 // commit makes a group of writes one transaction. Where one of them fails by
 // itself, each gets a transaction of its own.
-func (l *Ledger) commit(group []*request) {
+func (l *Store) commit(group []*request) {
 	if err := l.writable(); err != nil {
 		for _, r := range group {
 			r.done <- err
@@ -146,7 +146,7 @@ func (l *Ledger) commit(group []*request) {
 	}
 }
 
-func (l *Ledger) transact(do func(*bbolt.Tx) error) error {
+func (l *Store) transact(do func(*bbolt.Tx) error) error {
 	defer l.atWork()()
 	return updateOf(l.db, do)
 }
@@ -175,7 +175,7 @@ func recovered(err *error) {
 }
 
 // writable tries to leave a state in which the file could not be written.
-func (l *Ledger) writable() error {
+func (l *Store) writable() error {
 	trouble := l.Trouble()
 	if trouble == nil {
 		return nil
@@ -208,7 +208,7 @@ func (l *Ledger) writable() error {
 }
 
 // view reads.
-func (l *Ledger) view(op string, do func(*bbolt.Tx) error) (err error) {
+func (l *Store) view(op string, do func(*bbolt.Tx) error) (err error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.db == nil {

@@ -1,4 +1,4 @@
-package ledger
+package bolt
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ const ManualSchedule = "manual"
 // entry is what became of one nominal time. A zero field is left out of the file.
 type entry struct {
 	// Verdict is scheduler.VerdictRun for a run, begun or yet to begin; else why there is none.
-	Verdict  scheduler.Verdict      `json:"v"`
+	Verdict  scheduler.DecisionKind `json:"v"`
 	Action   power.Action           `json:"a,omitempty"`
 	Groups   []string               `json:"g,omitempty"`
 	Last     time.Time              `json:"l,omitzero"`
@@ -79,7 +79,7 @@ type totals struct {
 	List       []byte `json:"l,omitempty"`
 }
 
-func (e *entry) isRun() bool { return e.Verdict == scheduler.VerdictRun }
+func (e *entry) isRun() bool { return e.Verdict == scheduler.DecisionRun }
 
 // reported says that a run ended with a report: its results are all there are.
 func (e *entry) reported() bool { return !e.StartedAt.IsZero() }
