@@ -41,6 +41,7 @@ type failureJSON struct {
 	Code       string `json:"code"`
 	State      string `json:"state"`
 	RequestID  string `json:"request_id"`
+	HTTPStatus int    `json:"http_status,omitempty"`
 	Attempts   int    `json:"attempts"`
 }
 
@@ -52,7 +53,7 @@ func (g GroupReport) marshal(action Action) ([]byte, error) {
 		out.Started, out.AlreadyRunning = &g.Done, &g.Already
 	}
 	for _, f := range g.Failures() {
-		out.Failures = append(out.Failures, failureJSON{f.InstanceID, f.Reason, f.Code, f.State, f.RequestID, f.Attempts})
+		out.Failures = append(out.Failures, failureJSON{f.InstanceID, f.Reason, f.Code, f.State, f.RequestID, f.HTTPStatus, f.Attempts})
 	}
 	return json.Marshal(out)
 }

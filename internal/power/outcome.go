@@ -33,18 +33,34 @@ const (
 	ReasonWrongState Reason = "wrong_state"
 	// ReasonRejected: the API kept refusing it though its state allowed the action.
 	ReasonRejected Reason = "rejected"
-	// ReasonBootFailed: accepted, then fell back, as often as attempts allow.
+	// ReasonReversed: after the action was accepted, somebody outside of the run
+	// switched the instance the other way.
+	ReasonReversed Reason = "reversed"
+	// ReasonBootFailed: a start was accepted, then the instance fell back to
+	// STOPPED, as often as attempts allow.
 	ReasonBootFailed Reason = "boot_failed"
-	// ReasonBootTimeout: accepted, and still on its way when its time was up.
+	// ReasonBootTimeout: a start was accepted, and the instance was still on its
+	// way when the boot timeout or the deadline was over.
 	ReasonBootTimeout Reason = "boot_timeout"
+	// ReasonStopFailed: a stop was accepted, then the instance fell back to
+	// RUNNING, as often as attempts allow.
+	ReasonStopFailed Reason = "stop_failed"
+	// ReasonStopTimeout: a stop was accepted, and the instance was still STOPPING
+	// when the timeout or the deadline was over.
+	ReasonStopTimeout Reason = "stop_timeout"
 	// ReasonThrottled: the request budget left no room for it before the deadline.
 	ReasonThrottled Reason = "throttled"
 	// ReasonAPIError: the API or the way to it was failing until the deadline.
 	ReasonAPIError Reason = "api_error"
+	// ReasonBlocked: the network in front of the API refused this host until the
+	// deadline.
+	ReasonBlocked Reason = "blocked"
 	// ReasonAuth: the API refused the credentials.
 	ReasonAuth Reason = "auth"
 	// ReasonInvalidRequest: the API refused the request itself.
 	ReasonInvalidRequest Reason = "invalid_request"
+	// ReasonInternalError: a bug of zecpower ended the work on it; see the log.
+	ReasonInternalError Reason = "internal_error"
 	// ReasonCancelled: the run was stopped before this instance had its turn.
 	ReasonCancelled Reason = "cancelled"
 )
@@ -52,7 +68,8 @@ const (
 // Reasons lists every reason, in the order of the constants.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonNotFound, ReasonRecycled, ReasonWrongState, ReasonRejected, ReasonBootFailed, ReasonBootTimeout,
-		ReasonThrottled, ReasonAPIError, ReasonAuth, ReasonInvalidRequest, ReasonCancelled,
+		ReasonNotFound, ReasonRecycled, ReasonWrongState, ReasonRejected, ReasonReversed, ReasonBootFailed, ReasonBootTimeout,
+		ReasonStopFailed, ReasonStopTimeout, ReasonThrottled, ReasonAPIError, ReasonBlocked, ReasonAuth, ReasonInvalidRequest,
+		ReasonInternalError, ReasonCancelled,
 	}
 }

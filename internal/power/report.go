@@ -12,6 +12,8 @@ type InstanceResult struct {
 	Code      string
 	State     string
 	RequestID string
+	// HTTPStatus is the status of the last refusal; 0 where there was none.
+	HTTPStatus int
 	// Attempts counts the requests for the action that named this instance and may have reached the API.
 	Attempts int
 	// ReachedAt is when the wanted state was first seen; zero where it was not.
