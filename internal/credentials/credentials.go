@@ -1,19 +1,3 @@
-// Package credentials finds the credentials for the ZEC API.
-//
-// Sources are looked at in a fixed order and the first one that is there is taken whole; sources are never mixed. One
-// that is there but broken (half a pair, a file that others can read, JSON that does not parse) is an error: going on
-// to the next would act as someone else than was asked for.
-//
-// The order:
-//
-//  1. the file of --credentials-file
-//  2. $CREDENTIALS_DIRECTORY/zenlayer, where systemd puts LoadCredential=zenlayer:FILE
-//  3. ZENLAYER_TOKEN; it comes before a key pair that is set beside it
-//  4. ZENLAYER_ACCESS_KEY_ID with ZENLAYER_ACCESS_KEY_SECRET
-//  5. ZENLAYERCLOUD_ACCESS_KEY_ID with ZENLAYERCLOUD_ACCESS_KEY_PASSWORD, the names of Zenlayer's other tools
-//  6. ~/.zenlayer/credentials.json, which zeno writes
-//
-// No error holds anything that was read from a file or a variable: only names, paths, modes and positions.
 package credentials
 
 import (
@@ -26,89 +10,98 @@ import (
 	"zecpower/apiclient"
 )
 
-// ErrNotFound is what errors.Is finds in the error of Find when no source has anything. Broken sources are not it.
+// ErrNotFound matches, with errors.Is, the error that Find returns when every source is absent. A
+// source that is present but broken gives a different error.
 var ErrNotFound = errors.New("no credentials found")
 
-// Options are where to look.
+// Options say where Find searches. With the zero value every source is absent.
 type Options struct {
-	// File is --credentials-file; empty where it was not given.
+	// File is the path given with --credentials-file. Empty: the flag was not given.
 	File string
 
-	// Profile picks one of a file's profiles. Empty: ZENLAYER_PROFILE, else "default".
+	// Profile selects one of a file's profiles. Empty: ZENLAYER_PROFILE, else "default".
 	Profile string
 
-	// Getenv reads a variable, as os.Getenv; an empty value is an unset one. Nil: an empty environment.
+	// Getenv reads an environment variable, as os.Getenv does. An empty value counts as unset.
+	// Nil: an empty environment.
 	Getenv func(string) string
 
-	// Home is the user's home folder; empty where there is none, as for many services.
+	// Home is the user's home folder. Empty: there is none, as for many services.
 	Home string
 }
 
-// Find returns the credentials of the first source that has any, valid, and the source's name for the log.
+// Find returns the credentials of the first source that is present, and the source's name for the
+// log. The credentials are valid: they pass apiclient.Credentials.Validate and contain only printable
+// ASCII. Where every source is absent the error matches ErrNotFound and lists all of them. Where a
+// source is broken the error names that source.
 func Find(o Options) (apiclient.Credentials, string, error) {
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
 	}
-	var looked []string
-	for _, look := range []func() answer{
+	var absent []string
+	for _, read := range []func() result{
 		o.flagFile,
 		o.systemd,
 		o.token,
-		func() answer { return o.pair("ZENLAYER_ACCESS_KEY_ID", "ZENLAYER_ACCESS_KEY_SECRET") },
-		func() answer { return o.pair("ZENLAYERCLOUD_ACCESS_KEY_ID", "ZENLAYERCLOUD_ACCESS_KEY_PASSWORD") },
+		func() result { return o.pair("ZENLAYER_ACCESS_KEY_ID", "ZENLAYER_ACCESS_KEY_SECRET") },
+		func() result { return o.pair("ZENLAYERCLOUD_ACCESS_KEY_ID", "ZENLAYERCLOUD_ACCESS_KEY_PASSWORD") },
 		o.homeFile,
 	} {
-		a := look()
-		if a.absent != "" {
-			looked = append(looked, a.source+": "+a.absent)
+		r := read()
+		if r.absent != "" {
+			absent = append(absent, r.source+": "+r.absent)
 			continue
 		}
-		if a.err != nil {
-			return apiclient.Credentials{}, "", fmt.Errorf("credentials: %s: %w", a.source, a.err)
+		// From here on the source is present. A broken one ends the search.
+		if r.err != nil {
+			return apiclient.Credentials{}, "", fmt.Errorf("credentials: %s: %w", r.source, r.err)
 		}
-		if err := check(a.found); err != nil {
-			return apiclient.Credentials{}, "", fmt.Errorf("credentials: %s: %w", a.source, err)
+		if err := check(r.found); err != nil {
+			return apiclient.Credentials{}, "", fmt.Errorf("credentials: %s: %w", r.source, err)
 		}
-		return a.found, a.source, nil
+		return r.found, r.source, nil
 	}
-	return apiclient.Credentials{}, "", &notFoundError{looked}
+	return apiclient.Credentials{}, "", &notFoundError{absent}
 }
 
-// answer is what one source says: absent, broken, or found.
-type answer struct {
-	source string
-	absent string // why it has nothing to say; empty where it has
+// result is what reading one source gave. Exactly one of three holds: the source is absent (absent is
+// not empty), it is broken (err is not nil), or it has credentials (found).
+type result struct {
+	source string // its name, for errors and the log
+	absent string // why the source has no credentials; empty where it is present
 	err    error
 	found  apiclient.Credentials
 }
 
-// notFoundError lists every source, one a line, and the remedy.
-type notFoundError struct{ looked []string }
+// notFoundError lists why each source is absent, one source a line, and the remedy.
+type notFoundError struct{ absent []string }
 
 func (e *notFoundError) Error() string {
-	return ErrNotFound.Error() + "; looked at\n  " + strings.Join(e.looked, "\n  ") +
+	return ErrNotFound.Error() + "; checked\n  " + strings.Join(e.absent, "\n  ") +
 		"\nset ZENLAYER_ACCESS_KEY_ID and ZENLAYER_ACCESS_KEY_SECRET, or name a file with --credentials-file"
 }
 
 func (e *notFoundError) Is(target error) bool { return target == ErrNotFound }
 
-// credentialName is the ID of LoadCredential= in the unit.
+// credentialName is the ID of LoadCredential= in the systemd unit.
 const credentialName = "zenlayer"
 
-func (o Options) flagFile() answer {
+func (o Options) flagFile() result {
 	if o.File == "" {
-		return answer{source: "--credentials-file", absent: "not given"}
+		return result{source: "--credentials-file", absent: "not given"}
 	}
-	a := answer{source: "--credentials-file " + showPath(o.File)}
+	r := result{source: "--credentials-file " + showPath(o.File)}
 	data, err := readFile(o.File, o.inSystemd(o.File))
 	if err == nil {
-		a.found, err = parse(data, o.Profile, o.profile())
+		r.found, err = parse(data, o.Profile, o.profile())
 	}
-	a.err = err
-	return a
+	r.err = err
+	return r
 }
 
-// showPath hides what neither is there nor looks like a path: a secret that was put there by mistake must not be repeated.
+// showPath returns path as an error may show it. A text that is not an existing file and does not
+// have the form of a path is replaced: it may be a secret that was given in place of a path, and an
+// error must not repeat it.
 func showPath(path string) string {
 	if _, err := os.Lstat(path); err == nil {
 		return path
@@ -124,73 +117,75 @@ func showPath(path string) string {
 	return "(the file given)"
 }
 
-func (o Options) systemd() answer {
+func (o Options) systemd() result {
 	dir := o.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
-		return answer{source: "$CREDENTIALS_DIRECTORY/" + credentialName, absent: "CREDENTIALS_DIRECTORY is not set"}
+		return result{source: "$CREDENTIALS_DIRECTORY/" + credentialName, absent: "CREDENTIALS_DIRECTORY is not set"}
 	}
 	path := filepath.Join(dir, credentialName)
-	a := answer{source: path}
+	r := result{source: path}
 	data, err := readFile(path, true)
 	switch {
 	case errors.Is(err, errNoFile):
-		a.absent = "no such file; add LoadCredential=" + credentialName + ":FILE to the unit"
+		r.absent = "no such file; add LoadCredential=" + credentialName + ":FILE to the unit"
 	case err != nil:
-		a.err = err
+		r.err = err
 	default:
-		a.found, a.err = parse(data, o.Profile, o.profile())
+		r.found, r.err = parse(data, o.Profile, o.profile())
 	}
-	return a
+	return r
 }
 
-// inSystemd says whether a path that was given is in the folder that systemd made for the service.
+// inSystemd reports whether path lies directly in the credentials folder that systemd made for the
+// service. Files there have other modes than a user's own; see checkFile.
 func (o Options) inSystemd(path string) bool {
 	dir := o.Getenv("CREDENTIALS_DIRECTORY")
 	return dir != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir)
 }
 
-func (o Options) token() answer {
+func (o Options) token() result {
 	const name = "ZENLAYER_TOKEN"
 	value := o.Getenv(name)
 	if value == "" {
-		return answer{source: name, absent: "not set"}
+		return result{source: name, absent: "not set"}
 	}
-	return answer{source: name, found: apiclient.Credentials{Token: apiclient.NewSecret(strings.TrimSpace(value))}}
+	return result{source: name, found: apiclient.Credentials{Token: apiclient.NewSecret(strings.TrimSpace(value))}}
 }
 
-func (o Options) pair(idName, secretName string) answer {
+func (o Options) pair(idName, secretName string) result {
 	id, secret := o.Getenv(idName), o.Getenv(secretName)
-	a := answer{source: idName + " and " + secretName}
+	r := result{source: idName + " and " + secretName}
 	switch {
 	case id == "" && secret == "":
-		a.absent = "not set"
+		r.absent = "not set"
 	case id == "":
-		a.err = fmt.Errorf("%s is not set, but %s is; set both", idName, secretName)
+		r.err = fmt.Errorf("%s is not set, but %s is; set both", idName, secretName)
 	case secret == "":
-		a.err = fmt.Errorf("%s is not set, but %s is; set both", secretName, idName)
+		r.err = fmt.Errorf("%s is not set, but %s is; set both", secretName, idName)
 	}
-	a.found = apiclient.Credentials{AccessKeyID: strings.TrimSpace(id), AccessKeySecret: apiclient.NewSecret(strings.TrimSpace(secret))}
-	return a
+	r.found = apiclient.Credentials{AccessKeyID: strings.TrimSpace(id), AccessKeySecret: apiclient.NewSecret(strings.TrimSpace(secret))}
+	return r
 }
 
-func (o Options) homeFile() answer {
+func (o Options) homeFile() result {
 	if o.Home == "" {
-		return answer{source: "~/.zenlayer/credentials.json", absent: "there is no home folder"}
+		return result{source: "~/.zenlayer/credentials.json", absent: "there is no home folder"}
 	}
 	path := filepath.Join(o.Home, ".zenlayer", "credentials.json")
-	a := answer{source: fmt.Sprintf("%s (profile %q)", path, o.profile())}
+	r := result{source: fmt.Sprintf("%s (profile %q)", path, o.profile())}
 	data, err := readFile(path, false)
 	switch {
 	case errors.Is(err, errNoFile):
-		a.absent = "no such file"
+		r.absent = "no such file"
 	case err != nil:
-		a.err = err
+		r.err = err
 	default:
-		a.found, a.err = parseJSON(withoutMark(data), o.Profile, o.profile())
+		r.found, r.err = parseJSON(withoutBOM(data), o.Profile, o.profile())
 	}
-	return a
+	return r
 }
 
+// profile is the name of the profile to use, by flag, variable or default. It is never empty.
 func (o Options) profile() string {
 	if o.Profile != "" {
 		return o.Profile
@@ -201,7 +196,9 @@ func (o Options) profile() string {
 	return "default"
 }
 
-// check refuses what cannot be credentials, before a request carries it in a header.
+// check refuses values that cannot be credentials. It runs before any request, because the values
+// are sent in HTTP headers, where a control character or a space would break the request or its
+// signature.
 func check(c apiclient.Credentials) error {
 	for _, v := range []struct{ what, value string }{
 		{"access key id", c.AccessKeyID},

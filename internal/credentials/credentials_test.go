@@ -14,7 +14,7 @@ import (
 	"zecpower/apiclient"
 )
 
-// Whatever stands in a file or variable of these tests and must not be shown has this in it.
+// hidden is part of every value in these tests that no error may show.
 const hidden = "s3cr3t"
 
 func pairOf(id, secret string) apiclient.Credentials {
@@ -25,7 +25,7 @@ func tokenOf(token string) apiclient.Credentials {
 	return apiclient.Credentials{Token: apiclient.NewSecret(token)}
 }
 
-// write makes a file of the mode, whatever the umask, and returns its path.
+// write makes a file of exactly this mode, independent of the umask, and returns its path.
 func write(t *testing.T, path, content string, mode fs.FileMode) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -56,7 +56,7 @@ const zenoFile = `{
   "staging": {"access_key_id": "", "access_key_secret": "", "token": "staging-s3cr3t"}
 }`
 
-// world has credentials in every source; tests take them away.
+// world has credentials in every source. Tests remove them one by one.
 type world struct {
 	opts Options
 	env  map[string]string
@@ -88,7 +88,7 @@ func TestFirstSourceWinsInTheDocumentedOrder(t *testing.T) {
 	steps := []struct {
 		want   apiclient.Credentials
 		source string
-		take   func()
+		remove func()
 	}{
 		{pairOf("flag-id", "flag-s3cr3t"), "--credentials-file " + w.opts.File, func() { w.opts.File = "" }},
 		{pairOf("unit-id", "unit-s3cr3t"), w.env["CREDENTIALS_DIRECTORY"] + "/zenlayer", func() { os.Remove(w.env["CREDENTIALS_DIRECTORY"] + "/zenlayer") }},
@@ -110,11 +110,11 @@ func TestFirstSourceWinsInTheDocumentedOrder(t *testing.T) {
 		if err != nil || got != s.want || source != s.source {
 			t.Fatalf("got %q, error %v; want %q", source, err, s.source)
 		}
-		s.take()
+		s.remove()
 	}
 	_, _, err := Find(w.opts)
 	if !errors.Is(err, ErrNotFound) {
-		t.Fatalf("all sources taken away: %v; want ErrNotFound", err)
+		t.Fatalf("all sources removed: %v; want ErrNotFound", err)
 	}
 }
 
@@ -123,7 +123,7 @@ func TestNothingFoundListsEverySourceAndTheRemedy(t *testing.T) {
 	if !errors.Is(err, ErrNotFound) {
 		t.Fatal(err)
 	}
-	want := `no credentials found; looked at
+	want := `no credentials found; checked
   --credentials-file: not given
   $CREDENTIALS_DIRECTORY/zenlayer: CREDENTIALS_DIRECTORY is not set
   ZENLAYER_TOKEN: not set
@@ -271,7 +271,7 @@ func TestTheHomeFileMayBeginWithAByteOrderMark(t *testing.T) {
 }
 
 func TestBrokenFileIsAnErrorAtEachPlace(t *testing.T) {
-	// Every later source would work, so that going on would be seen.
+	// Every later source is valid, so that falling through to it would succeed and fail the test.
 	places := map[string]func(w *world) string{
 		"flag":    func(w *world) string { return w.opts.File },
 		"systemd": func(w *world) string { w.opts.File = ""; return w.env["CREDENTIALS_DIRECTORY"] + "/zenlayer" },
@@ -297,7 +297,7 @@ func TestBrokenFileIsAnErrorAtEachPlace(t *testing.T) {
 		},
 		"it is someone else's": func(t *testing.T, path string) string {
 			if os.Geteuid() != 0 {
-				t.Skip("only root can give files away")
+				t.Skip("only root can change the owner of a file")
 			}
 			return errorOf(os.Chown(path, 12345, 12345), "owned by uid 12345")
 		},
@@ -344,7 +344,7 @@ func TestSecretGivenInPlaceOfAFileIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestFileThatIsThereIsNamedWhateverItsPath(t *testing.T) {
+func TestExistingFileIsNamedInTheErrorWithAnyPath(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("keys", []byte("no colon"), 0o600); err != nil {
 		t.Fatal(err)
@@ -355,7 +355,7 @@ func TestFileThatIsThereIsNamedWhateverItsPath(t *testing.T) {
 	}
 }
 
-func TestFileFlagIntoTheSystemdFolderIsJudgedAsSystemdWritesIt(t *testing.T) {
+func TestFileFlagIntoTheSystemdFolderAllowsTheModesThatSystemdWrites(t *testing.T) {
 	w := fullWorld(t)
 	w.opts.File = w.env["CREDENTIALS_DIRECTORY"] + "/zenlayer" // mode 0440
 	got, _, err := Find(w.opts)
@@ -377,10 +377,10 @@ func FuzzParseNeverPanicsNorShowsTheContent(f *testing.F) {
 	f.Add([]byte(`{"default": {"token": `), "")
 	f.Add([]byte(`{"a":{}}`), "a")
 	f.Fuzz(func(t *testing.T, data []byte, asked string) {
-		const mark = "Zq9Kx7Wv"
+		const marker = "Zq9Kx7Wv"
 		name := cmp.Or(asked, "default")
-		c, err := parse(append([]byte(mark), data...), asked, name)
-		if err != nil && strings.Contains(err.Error(), mark) && !strings.Contains(asked, mark) {
+		c, err := parse(append([]byte(marker), data...), asked, name)
+		if err != nil && strings.Contains(err.Error(), marker) && !strings.Contains(asked, marker) {
 			t.Errorf("the error shows the content: %v", err)
 		}
 		if err == nil && check(c) == nil && c.Validate() != nil {

@@ -10,15 +10,22 @@ import (
 	"syscall"
 )
 
-// maxFile is far above any credentials file; it ends the reading of what is none.
+// maxFile, in bytes, is far above the size of any credentials file. It bounds the memory that reading
+// a wrong file takes.
 const maxFile = 64 << 10
 
+// errNoFile means that a file is absent, as opposed to unreadable. Only optional sources treat it as
+// "this source is absent".
 var errNoFile = errors.New("there is no such file; check the path")
 
-// readFile reads a file that nobody but its owner can. The checks are made on the opened file, so that it cannot be
-// exchanged between check and read; a symbolic link is followed and what it leads to is checked.
+// readFile reads a private credentials file of up to maxFile bytes. systemd says that the file lies in
+// systemd's credentials folder, where other modes are allowed; see checkFile. A missing file gives
+// errNoFile.
+//
+// The checks use the opened file, so that the file cannot be exchanged between check and read. A
+// symbolic link is followed, and its target is checked.
 func readFile(path string, systemd bool) ([]byte, error) {
-	// Without O_NONBLOCK a pipe in its place would hang the start.
+	// Without O_NONBLOCK, opening a named pipe would block the start until a writer comes.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, openError(err)
@@ -30,7 +37,7 @@ func readFile(path string, systemd bool) ([]byte, error) {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return nil, errors.New("the owner of the file cannot be told on this system")
+		return nil, errors.New("the owner of the file cannot be determined on this system")
 	}
 	if err := checkFile(path, info.Mode(), int(stat.Uid), os.Geteuid(), systemd); err != nil {
 		return nil, err
@@ -45,7 +52,8 @@ func readFile(path string, systemd bool) ([]byte, error) {
 	return data, nil
 }
 
-// openError leaves the path out: the source has named it.
+// openError words an error of opening or reading a file. It leaves the path out, because the source's
+// name already contains it.
 func openError(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
@@ -60,9 +68,13 @@ func openError(err error) error {
 	return fmt.Errorf("cannot be read: %w", err)
 }
 
-// checkFile decides whether a file is private enough. systemd hands out credentials of mode 0400, or 0440 owned by
-// root with an access list that names the service's user (252 and later, User= or DynamicUser=); the group bits are
-// that list's mask then, and the folder lets only the service in. So a group may read there, and nowhere else.
+// checkFile decides whether a file is private enough. The file must be a regular one, owned by root or
+// by user, with mode 0600 or stricter.
+//
+// In systemd's credentials folder 0640 is allowed too. systemd writes credentials with mode 0400, or
+// with mode 0440, owned by root and with an access list that names the service's user (systemd 252 and
+// later, User= or DynamicUser=). In the second case the group bits are the mask of that list, and the
+// folder itself admits only the service. Anywhere else, group bits give the file to a real group.
 func checkFile(path string, mode fs.FileMode, owner, user int, systemd bool) error {
 	allowed := fs.FileMode(0o600)
 	if systemd {
@@ -81,7 +93,8 @@ func checkFile(path string, mode fs.FileMode, owner, user int, systemd bool) err
 	return nil
 }
 
-// shellWord is a path as one can type it.
+// shellWord quotes a path where a POSIX shell needs that, so that the command in an error can be typed
+// as it is.
 func shellWord(path string) string {
 	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:") == "" {
 		return path

@@ -10,16 +10,19 @@ import (
 	"zecpower/apiclient"
 )
 
-// profile is one set of credentials as zeno writes it; more keys may stand beside.
+// profile is one set of credentials in the form that zeno writes. Unknown keys beside these are
+// ignored.
 type profile struct {
 	AccessKeyID     string `json:"access_key_id"`
 	AccessKeySecret string `json:"access_key_secret"`
 	Token           string `json:"token"`
 }
 
-// parse reads a credentials file in either form: JSON, or KEYID:SECRET on one line.
+// parse reads the content of a credentials file in either form: JSON, or KEYID:SECRET on one line.
+// asked is the profile of --profile, empty where the flag was not given. name is the profile to use
+// where the file has profiles. No error quotes the content.
 func parse(data []byte, asked, name string) (apiclient.Credentials, error) {
-	text := strings.TrimSpace(string(withoutMark(data)))
+	text := strings.TrimSpace(string(withoutBOM(data)))
 	if text == "" {
 		return apiclient.Credentials{}, errors.New("the file is empty; write KEYID:SECRET into it")
 	}
@@ -42,11 +45,11 @@ func parse(data []byte, asked, name string) (apiclient.Credentials, error) {
 	return apiclient.Credentials{AccessKeyID: id, AccessKeySecret: apiclient.NewSecret(secret)}, nil
 }
 
-// withoutMark leaves out the byte order mark that some editors put in front.
-func withoutMark(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) }
+// withoutBOM removes the UTF-8 byte order mark that some editors write at the start of a file.
+func withoutBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) }
 
-// parseJSON reads {"PROFILE": {"access_key_id": …}}, or one profile's object alone. asked is the profile of --profile,
-// empty where it was not given; name is the one to take.
+// parseJSON reads {"PROFILE": {"access_key_id": …}}, or one profile's object alone. asked and name are
+// as for parse. Asking for a profile of a file that has none is an error.
 func parseJSON(data []byte, asked, name string) (apiclient.Credentials, error) {
 	var top map[string]json.RawMessage
 	if err := json.Unmarshal(data, &top); err != nil {
@@ -65,7 +68,8 @@ func parseJSON(data []byte, asked, name string) (apiclient.Credentials, error) {
 	return decodeProfile(raw, fmt.Sprintf("profile %q", name))
 }
 
-// isProfile tells one profile's object from a mapping of profiles: it has a profile's key, and that is no object.
+// isProfile reports whether top is one profile's object and not a mapping of profiles. It is one where
+// a profile's key is present and its value is not an object: a profile may be named "token".
 func isProfile(top map[string]json.RawMessage) bool {
 	for _, key := range []string{"access_key_id", "access_key_secret", "token"} {
 		if raw, ok := top[key]; ok && !bytes.HasPrefix(raw, []byte("{")) {
@@ -99,7 +103,8 @@ func decodeProfile(raw []byte, where string) (apiclient.Credentials, error) {
 	}, nil
 }
 
-// jsonError says where the JSON is broken. The decoder's own text is not used: it quotes what it read.
+// jsonError gives the line and column at which the JSON is broken. It does not use the decoder's own
+// text, which quotes the input and with it perhaps a secret.
 func jsonError(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {

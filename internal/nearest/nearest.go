@@ -1,25 +1,24 @@
-// Package nearest finds what a mistyped word was meant to be, for the hints of error messages.
-//
-// It keeps no state and is safe for concurrent use. The work grows with the product of the lengths: Word gives up on
-// words above 64 bytes, callers of Distance bound theirs, and who looks thousands of words up bounds their number.
 package nearest
 
 import "strings"
 
-// Word is the candidate that a person who wrote word most likely meant, or "" where none is near. Case and the kind
-// of dash do not count; the first of equally near candidates wins.
+// Word returns the candidate that the author of word most likely meant, or "" where none is near. Case
+// is ignored, and "-" equals "_". The first of equally near candidates wins. A word above 64 bytes has
+// no near candidate.
 func Word(word string, candidates []string) string {
 	const longest = 64
 	if len(word) > longest {
 		return ""
 	}
 	word = fold(word)
+
+	// First by distance. A third of the longer word may differ, and at least one letter.
 	best, least := "", longest
 	for _, c := range candidates {
 		f := fold(c)
 		limit := max(1, max(len(f), len(word))/3)
 		if d := len(f) - len(word); d > limit || -d > limit {
-			continue
+			continue // the distance is at least the difference of the lengths: do not compute it
 		}
 		if d := Distance(word, f); d <= limit && d < least {
 			best, least = c, d
@@ -28,6 +27,9 @@ func Word(word string, candidates []string) string {
 	if best != "" || len(word) < 4 {
 		return best
 	}
+
+	// Then by containment: "interval" stands for "poll_interval". Parts under 4 bytes are in too many
+	// words to be a hint.
 	for _, c := range candidates {
 		if f := fold(c); strings.Contains(f, word) || (len(f) >= 4 && strings.Contains(word, f)) {
 			return c
@@ -36,13 +38,16 @@ func Word(word string, candidates []string) string {
 	return ""
 }
 
+// fold removes the differences that Word ignores.
 func fold(s string) string {
 	return strings.ReplaceAll(strings.ToLower(s), "-", "_")
 }
 
-// Distance counts the insertions, deletions, replacements and swaps of neighbouring bytes between a and b (optimal
-// string alignment). Swaps count as one because they are what fingers do.
+// Distance returns the least number of insertions, deletions, replacements and swaps of neighbouring
+// bytes that turn a into b (optimal string alignment). A swap counts as one, because it is one common
+// typing mistake. Time and memory are O(len(a)·len(b)) and O(len(b)).
 func Distance(a, b string) int {
+	// row[j] is the distance between a[:i] and b[:j]. last and before are the rows of i-1 and i-2.
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		last[j] = j

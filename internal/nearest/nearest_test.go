@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestWordIsWhatFingersMeant(t *testing.T) {
+func TestWordFindsTheMistypedKey(t *testing.T) {
 	keys := []string{"api", "batch_size", "boot_timeout", "catch_up", "cron", "groups", "instances", "instances_file", "poll_interval", "timeout", "web"}
 	for word, want := range map[string]string{
 		"corn":                   "cron",
