@@ -63,7 +63,7 @@ func BenchmarkRoundAllDue(b *testing.B) {
 	for b.Loop() {
 		next, _ := loop.queue.first()
 		clock.move(next.Sub(clock.reading.Wall))
-		loop.before = clock.reading
+		loop.previous = clock.reading
 		loop.round()
 		for loop.active > 0 {
 			loop.finished(<-loop.ends)

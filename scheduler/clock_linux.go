@@ -6,24 +6,26 @@ import (
 	"unsafe"
 )
 
-// The clocks whose difference is the time spent in suspend: linux/time.h.
+// The clock ids of linux/time.h. CLOCK_BOOTTIME counts suspend, CLOCK_MONOTONIC does not.
 const (
 	clockMonotonic = 1
 	clockBoottime  = 7
 )
 
-// suspended is how long the machine has slept since it booted. Reading the two
-// clocks one after the other puts microseconds of noise in it.
+// suspended returns how long the machine has spent in suspend since it booted; 0 where a clock cannot
+// be read. The two clocks are read one after the other, so the value is microseconds off. drift
+// ignores differences of that size.
 func suspended() time.Duration {
-	mono, ok := readClock(clockMonotonic)
-	boot, ok2 := readClock(clockBoottime)
+	mono, ok := kernelClock(clockMonotonic)
+	boot, ok2 := kernelClock(clockBoottime)
 	if !ok || !ok2 {
 		return 0
 	}
 	return boot - mono
 }
 
-func readClock(id uintptr) (time.Duration, bool) {
+// kernelClock reads one of the kernel's clocks; false where the kernel does not have it.
+func kernelClock(id uintptr) (time.Duration, bool) {
 	var ts syscall.Timespec
 	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, id, uintptr(unsafe.Pointer(&ts)), 0) //nolint:gosec // the kernel's own struct, no other way without a dependency
 	return time.Duration(ts.Nano()), errno == 0

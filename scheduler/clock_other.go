@@ -4,6 +4,6 @@ package scheduler
 
 import "time"
 
-// suspended is not known here: a suspend then looks like a clock step, which
-// the loop treats the same but for the reason that it gives.
+// suspended is 0 on this system: the time in suspend is not known. A suspend then counts as a clock
+// step. The loop decides the same in both cases; only the reason that it records differs.
 func suspended() time.Duration { return 0 }

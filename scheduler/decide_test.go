@@ -249,7 +249,7 @@ func TestWhereDecisionsGoOn(t *testing.T) {
 		{"from where it was", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "02 08:00", "03 08:00"},
 		{"from where all were", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "05 11:00", "05 11:00"},
 		{"an edited one starts from now", Watermark{Through: at("03 08:00"), Spec: "other"}, true, "05 11:00", "05 12:00"},
-		{"one that was paused then starts from now", Watermark{Through: at("03 08:00"), Spec: s.spec() + pausedMark}, true, "05 11:00", "05 12:00"},
+		{"one that was paused then starts from now", Watermark{Through: at("03 08:00"), Spec: s.spec() + pausedSuffix}, true, "05 11:00", "05 12:00"},
 		{"a mark in the future is ignored", Watermark{Through: at("07 08:00"), Spec: s.spec()}, true, "05 11:00", "05 12:00"},
 		{"so is a common one", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "07 11:00", "03 08:00"},
 	} {

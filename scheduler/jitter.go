@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// jitterSalt keeps the hash apart from any other use of a schedule's name. It
-// is the same on every host: a standby must pick the same second. Changing it
-// moves every jittered run.
+// jitterSalt separates this hash from any other use of a schedule's name. It is the same on every
+// host, because a standby must compute the same second. Changing it moves every jittered run.
 const jitterSalt = "zecpower/jitter/1\x00"
 
-// JitterOffset is the shift of every run of s behind its nominal time: whole
-// seconds in [0, Jitter), from the name alone, so the same every day, after
-// every restart and on every host. A window under two seconds gives 0.
+// JitterOffset returns by how much every run of s begins after its nominal time. It is a whole number
+// of seconds in [0, Jitter) and depends on the schedule's name and Jitter alone: it is the same every
+// day, after every restart and on every host. A Jitter under two seconds gives 0.
 func (s *Schedule) JitterOffset() time.Duration {
 	window := uint64(max(s.Jitter, 0) / time.Second)
 	if window < 2 {

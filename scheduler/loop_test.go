@@ -746,7 +746,7 @@ func TestConfigIsChecked(t *testing.T) {
 	s := mustSchedule(t, "s", "@daily")
 	for name, cfg := range map[string]Config{
 		"no run function":  {Store: &session{}, Observer: events{}},
-		"no ledger":        {Run: run, Observer: events{}},
+		"no store":         {Run: run, Observer: events{}},
 		"no observer":      {Run: run, Store: &session{}},
 		"negative":         {Run: run, Store: &session{}, Observer: events{}, Heartbeat: -1},
 		`"s": named twice`: {Run: run, Store: &session{}, Observer: events{}, Schedules: []Schedule{s, s}},

@@ -6,125 +6,126 @@ import (
 	"zecpower/internal/power"
 )
 
-// Observer is told what the loop does, as it does it. Every call comes from
-// the goroutine of Loop.Run, so calls never overlap, and a slow observer
-// delays decisions.
+// Observer is notified of what the loop does, as it does it. Every call comes from the goroutine of
+// Loop.Run: calls never overlap, and a slow observer delays decisions.
 type Observer interface {
-	// RunStarted precedes the call of the run function.
+	// RunStarted comes before the call of the run function.
 	RunStarted(f Firing)
-	// RunFinished follows it; took is measured on the monotonic clock.
+	// RunFinished comes after the run function has returned. took is measured on the monotonic clock.
 	RunFinished(f Firing, r RunEnd, took time.Duration)
-	// RunSuspended: the daemon stops in mid-run; the next start resumes it.
+	// RunSuspended comes in place of RunFinished where the daemon stops during a run. The next start
+	// resumes it.
 	RunSuspended(f Firing)
-	// RunMissed: nominal times that will not run though they were due.
+	// RunMissed reports nominal times that were due and will not run.
 	RunMissed(m Missed)
-	// RunSkipped: nominal times that were not meant to run.
+	// RunSkipped reports nominal times that were not meant to run.
 	RunSkipped(s Skipped)
-	// ClockStepped: the wall clock went delta further than time itself did.
+	// ClockStepped reports that the wall clock was set by delta, negative for backward.
 	ClockStepped(delta time.Duration)
-	// NextRun: the coming run time (jitter included) of a schedule has changed;
-	// zero where there is none: paused, removed, or nothing within 5 years.
+	// NextRun reports that the next run time of a schedule, jitter included, has changed. Zero: it has
+	// none, because it is paused or removed, or has no due time within 5 years.
 	NextRun(schedule string, at time.Time)
-	// LastRun: how a schedule last ended. Comes at start-up for every schedule
-	// that the ledger remembers, then after each run.
+	// LastRun reports how a schedule last ended: at start-up for every schedule that the store has a
+	// run of, then after each run.
 	LastRun(schedule string, last LastRun)
-	// LedgerFailed: op was not, or may not have been, recorded. The fleet is
-	// powered on regardless, and the loop tries to record it again each round.
+	// StoreFailed reports that op was not, or perhaps not, recorded. The fleet is powered on all the
+	// same, and the loop tries again each round.
 	StoreFailed(op string, err error)
 }
 
-// Missed is a stretch of missed nominal times with one reason, all on one UTC day.
+// Missed is a stretch of missed nominal times of one schedule with one reason. They lie on one UTC day,
+// except where AtLeast is set.
 type Missed struct {
 	Schedule string
 	Nominal  time.Time // the first of them
-	Last     time.Time // the last of them; Nominal where Count is 1
-	Count    int
-	AtLeast  bool // there were more than the loop cares to count
+	Last     time.Time // the last of them, or with AtLeast a bound; equal to Nominal for a single time
+	Count    int       // how many, at least 1
+	AtLeast  bool      // there are more than Count: the loop did not count them all
 	Reason   MissedReason
 }
 
-// Skipped is a stretch of nominal times that were left out on purpose, all on
-// one UTC day.
+// Skipped is a stretch of nominal times of one schedule that were left out on purpose. They lie on one
+// UTC day, unless there were too many to count.
 type Skipped struct {
 	Schedule string
-	Nominal  time.Time // the first of them
-	Last     time.Time // the last of them; Nominal where Count is 1
-	Count    int
-	Cause    DecisionKind // VerdictExcluded, VerdictPaused or VerdictOverlap
-	Calendar string       // of VerdictExcluded
+	Nominal  time.Time    // the first of them
+	Last     time.Time    // the last of them; equal to Nominal for a single time
+	Count    int          // how many, at least 1
+	Cause    DecisionKind // DecisionExcluded, DecisionPaused or DecisionOverlap
+	Calendar string       // of DecisionExcluded: the calendar's name; empty otherwise
 }
 
-// LastRun is how a schedule's newest finished run ended.
+// LastRun is how a schedule's newest finished run ended. The zero value: none has finished.
 type LastRun struct {
 	RunID       string
 	Nominal     time.Time
-	FinishedAt  time.Time
+	FinishedAt  time.Time // wall clock
 	Result      power.Result
 	LastSuccess time.Time // when a run of the schedule last finished with power.ResultOK; zero: never
 }
 
-// Observers fans out to several observers, in order.
+// Observers passes each call to several observers, in order.
 type Observers []Observer
 
-// RunStarted implements Observer.
-func (os Observers) RunStarted(f Firing) {
-	for _, o := range os {
+// RunStarted calls each observer.
+func (all Observers) RunStarted(f Firing) {
+	for _, o := range all {
 		o.RunStarted(f)
 	}
 }
 
-// RunFinished implements Observer.
-func (os Observers) RunFinished(f Firing, r RunEnd, took time.Duration) {
-	for _, o := range os {
+// RunFinished calls each observer.
+func (all Observers) RunFinished(f Firing, r RunEnd, took time.Duration) {
+	for _, o := range all {
 		o.RunFinished(f, r, took)
 	}
 }
 
-// RunSuspended implements Observer.
-func (os Observers) RunSuspended(f Firing) {
-	for _, o := range os {
+// RunSuspended calls each observer.
+func (all Observers) RunSuspended(f Firing) {
+	for _, o := range all {
 		o.RunSuspended(f)
 	}
 }
 
-// RunMissed implements Observer.
-func (os Observers) RunMissed(m Missed) {
-	for _, o := range os {
+// RunMissed calls each observer.
+func (all Observers) RunMissed(m Missed) {
+	for _, o := range all {
 		o.RunMissed(m)
 	}
 }
 
-// RunSkipped implements Observer.
-func (os Observers) RunSkipped(s Skipped) {
-	for _, o := range os {
+// RunSkipped calls each observer.
+func (all Observers) RunSkipped(s Skipped) {
+	for _, o := range all {
 		o.RunSkipped(s)
 	}
 }
 
-// ClockStepped implements Observer.
-func (os Observers) ClockStepped(delta time.Duration) {
-	for _, o := range os {
+// ClockStepped calls each observer.
+func (all Observers) ClockStepped(delta time.Duration) {
+	for _, o := range all {
 		o.ClockStepped(delta)
 	}
 }
 
-// NextRun implements Observer.
-func (os Observers) NextRun(schedule string, at time.Time) {
-	for _, o := range os {
+// NextRun calls each observer.
+func (all Observers) NextRun(schedule string, at time.Time) {
+	for _, o := range all {
 		o.NextRun(schedule, at)
 	}
 }
 
-// LastRun implements Observer.
-func (os Observers) LastRun(schedule string, last LastRun) {
-	for _, o := range os {
+// LastRun calls each observer.
+func (all Observers) LastRun(schedule string, last LastRun) {
+	for _, o := range all {
 		o.LastRun(schedule, last)
 	}
 }
 
-// LedgerFailed implements Observer.
-func (os Observers) StoreFailed(op string, err error) {
-	for _, o := range os {
+// StoreFailed calls each observer.
+func (all Observers) StoreFailed(op string, err error) {
+	for _, o := range all {
 		o.StoreFailed(op, err)
 	}
 }

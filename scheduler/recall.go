@@ -6,14 +6,20 @@ import (
 	"time"
 )
 
-// recall asks the ledger what earlier processes left, and resumes their runs.
-// While the ledger cannot tell, schedules start from now, and it is asked again
-// each heartbeat: late is better than never for a run left in the middle.
+// recallReach is how far back from now the loop loads what ran. Where the clock is set back further, the
+// store still refuses a run that it has: see Store.Decide.
+const recallReach = 24 * time.Hour
+
+// recall loads what earlier processes left in the store, and resumes their runs. The first call also
+// makes the entries. Where the store fails, the schedules start from now, and round calls recall again
+// each heartbeat until it succeeds: a run that a crash cut short must not wait for the next restart.
 func (l *Loop) recall(now time.Time) {
 	state, err := l.cfg.Store.Load(now.Add(-recallReach))
 	if err != nil {
 		l.storeFailed("load", err)
 	}
+
+	// 1. Make the entries, once and also after a failure: the schedules must fire without a store.
 	if l.starting {
 		l.fill(state, now)
 	}
@@ -21,25 +27,85 @@ func (l *Loop) recall(now time.Time) {
 		return
 	}
 	l.recalled = true
-	unfinished := slices.DeleteFunc(state.Unfinished, l.claimed) // before what others ran is remembered as well
+
+	// 2. Drop the runs of this process from those to resume. There are some where the store answers
+	// late. This must come before remember, which adds the runs of other processes: after it the two
+	// cannot be told apart.
+	unfinished := slices.DeleteFunc(state.Unfinished, l.claimed)
+
+	// 3. Remember what ran, so that no time runs twice, and report how each schedule last ended.
 	l.remember(state)
 	for _, name := range slices.Sorted(maps.Keys(state.Last)) {
-		if s := l.entries[name]; s != nil && s.schedule != nil {
-			l.cfg.Observer.LastRun(name, s.last)
+		if e := l.entries[name]; e != nil && e.schedule != nil {
+			l.cfg.Observer.LastRun(name, e.last)
 		}
 	}
+
+	// 4. Resume last: it needs to know what ran, to see whether a younger run replaces an open one.
 	l.resumeAll(unfinished, now)
 }
 
-// claimed says that f is this process's own, which the ledger was slow to tell of.
+// claimed reports whether this process claimed f.
 func (l *Loop) claimed(f Firing) bool {
-	s := l.entries[f.Schedule]
-	return s != nil && s.hasRun(f.Nominal)
+	e := l.entries[f.Schedule]
+	return e != nil && e.hasRun(f.Nominal)
 }
 
-// resumeAll goes on with what earlier processes claimed and did not end, first
-// with what may have begun.
+// fill makes the first entries, from the configuration and what the store has about them.
+func (l *Loop) fill(state State, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.cfg.Schedules {
+		e := l.newEntry(&l.cfg.Schedules[i])
+		w, known := state.Watermarks[e.name]
+		e.through = startFrom(w, known, e.spec, state.DecidedThrough, now)
+		// Correct a watermark that is missing, lies in the future, or belongs to another spec.
+		if !known || e.through.Before(w.Through) || w.Spec != e.spec {
+			l.unrecorded.Watermarks = append(l.unrecorded.Watermarks, e.watermark())
+		}
+		e.seek()
+		e.seekDue(true)
+	}
+	// A schedule that is gone must have no watermark: it would be its past if it came back.
+	for name := range state.Watermarks {
+		if l.entries[name] == nil {
+			l.unrecorded.Forget = append(l.unrecorded.Forget, name)
+		}
+	}
+	l.cfg.Schedules = nil // the entries have them now; a reload must be able to free them
+	l.rebuildQueue()
+}
+
+func (l *Loop) newEntry(schedule *Schedule) *entry {
+	e := &entry{name: schedule.Name, schedule: schedule, spec: schedule.spec(), index: -1}
+	l.entries[e.name] = e
+	return e
+}
+
+// remember adds what earlier processes ran to the entries. A run that this process finished is newer
+// than the last one in the store, and stays.
+func (l *Loop) remember(state State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, times := range state.Ran {
+		if e := l.entries[name]; e != nil {
+			for _, t := range times {
+				e.remember(t)
+			}
+		}
+	}
+	for name, last := range state.Last {
+		if e := l.entries[name]; e != nil && e.last.FinishedAt.IsZero() {
+			e.last = last
+		}
+	}
+}
+
+// resumeAll goes on with the runs that earlier processes claimed and did not end.
 func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
+	// Decide first about runs that may have begun, then about those that waited for their time, then
+	// about those that waited in the queue. That is the order in which they would have run: a begun run
+	// makes the others overlap with it, not the other way round.
 	var round Round
 	begun := map[string]bool{}
 	for _, waits := range []Wait{WaitNone, WaitTime, WaitTurn} {
@@ -52,6 +118,7 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 	if round.empty() {
 		return
 	}
+	// As in reconcile: durable first, then report, then begin.
 	l.record(round)
 	l.notifyAbandoned(round.Abandons)
 	for _, f := range round.Begins {
@@ -59,127 +126,43 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 	}
 }
 
-// fill makes the first slots.
-func (l *Loop) fill(state State, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range l.cfg.Schedules {
-		s := l.newEntry(&l.cfg.Schedules[i])
-		m, known := state.Watermarks[s.name]
-		s.through = startFrom(m, known, s.spec, state.DecidedThrough, now)
-		if !known || s.through.Before(m.Through) || m.Spec != s.spec {
-			l.unrecorded.Watermarks = append(l.unrecorded.Watermarks, s.watermark())
-		}
-		s.seek()
-		s.seekDue(true)
-	}
-	for name := range state.Watermarks {
-		if l.entries[name] == nil {
-			l.unrecorded.Forget = append(l.unrecorded.Forget, name)
-		}
-	}
-	l.cfg.Schedules = nil // the slots hold them; a reload must be able to free them
-	l.rebuildQueue()
-}
-
-func (l *Loop) newEntry(schedule *Schedule) *entry {
-	s := &entry{name: schedule.Name, schedule: schedule, spec: schedule.spec(), index: -1}
-	l.entries[s.name] = s
-	return s
-}
-
-func (l *Loop) remember(state State) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for name, times := range state.Ran {
-		if s := l.entries[name]; s != nil {
-			for _, t := range times {
-				s.remember(t)
-			}
-		}
-	}
-	for name, last := range state.Last {
-		if s := l.entries[name]; s != nil && s.last.FinishedAt.IsZero() {
-			s.last = last
-		}
-	}
-}
-
-// takeUp finds out how a run goes on that an earlier process left. begun are
-// the schedules that have such a run in round.
+// resume decides how f, a run of an earlier process, goes on, and adds that to round or to the entry.
+// begun has the names of the schedules of which a run begins in round; resume adds to it.
 func (l *Loop) resume(round *Round, begun map[string]bool, f Firing, now time.Time) {
-	s := l.entries[f.Schedule]
+	e := l.entries[f.Schedule]
 	f.Resumed = true
 	var schedule *Schedule
 	replaced := false
-	if s != nil && s.schedule != nil {
-		schedule, replaced = s.schedule, s.replaces(f, now)
+	if e != nil && e.schedule != nil {
+		schedule, replaced = e.schedule, e.replaces(f, now)
 	}
-	verdict, reason := resume(f, schedule, now, replaced)
-	if verdict == DecisionInterrupted && reason == MissedInterrupted && f.Waits != WaitNone { // it never began
-		verdict, reason = DecisionMissed, situation{schedule: schedule, cause: MissedDown}.missedReason(replaced)
+
+	// 1. Decide by its times. A run that had not begun was not interrupted: it is missed, like a time
+	// that was never claimed. Its reason is found the same way; the cause is that no daemon was there.
+	kind, reason := resume(f, schedule, now, replaced)
+	if kind == DecisionInterrupted && reason == MissedInterrupted && f.Waits != WaitNone {
+		kind, reason = DecisionMissed, situation{schedule: schedule, cause: MissedDown}.missedReason(replaced)
 	}
-	busy := s != nil && len(s.running) > 0 || begun[f.Schedule]
+
+	// 2. Apply the overlap policy. busy: a run of the schedule is going, or begins in this round.
+	busy := e != nil && len(e.running) > 0 || begun[f.Schedule]
 	switch {
-	case verdict == DecisionInterrupted, verdict == DecisionMissed:
-		round.Abandons = append(round.Abandons, Abandonment{f, verdict, reason, now})
-	case verdict == DecisionJittered:
-		l.lock(func() { s.wait(f); l.queue.place(s) })
+	case kind == DecisionInterrupted, kind == DecisionMissed:
+		round.Abandons = append(round.Abandons, Abandonment{f, kind, reason, now})
+	case kind == DecisionJittered:
+		l.lock(func() { e.wait(f); l.queue.place(e) })
 	case !busy || schedule.Overlap == OverlapAllow:
 		begun[f.Schedule] = true
-		round.Begins = append(round.Begins, f.setOut(verdict, schedule, now))
-	case s.queued == nil && f.Waits != WaitTime:
-		l.lock(func() { s.queued = &f })
-	case s.queued == nil && schedule.Overlap == OverlapQueue:
+		round.Begins = append(round.Begins, f.begin(kind, schedule, now))
+	// A run that may have done a part of its work, or had a place in the queue, gets the queue's one
+	// place under any policy. Its record in the store is right as it is, so nothing is written.
+	case e.queued == nil && f.Waits != WaitTime:
+		l.lock(func() { e.queued = &f })
+	// One that waited for its time gets that place only where the schedule queues.
+	case e.queued == nil && schedule.Overlap == OverlapQueue:
 		f.Waits = WaitTurn
-		l.lock(func() { s.queued = &f })
+		l.lock(func() { e.queued = &f })
 	default:
 		round.Abandons = append(round.Abandons, Abandonment{f, DecisionOverlap, "", now})
 	}
-}
-
-// setOut is f as it begins now. Only a run that had no time to use yet, or has
-// used it up, gets new time. One that waited takes the groups that its schedule
-// has by now: those that it had may be gone.
-func (f Firing) setOut(v DecisionKind, s *Schedule, now time.Time) Firing {
-	if f.Waits != WaitNone && f.Action == s.Action {
-		f.Groups = s.Groups
-	}
-	f.CatchUp = f.CatchUp || v == DecisionCatchUp && f.Waits != WaitTurn
-	if v == DecisionCatchUp || f.Waits == WaitTurn {
-		f.RunAt, f.Deadline = now, s.deadline(now)
-	}
-	f.Waits = WaitNone
-	return f
-}
-
-// replaces says that a younger run of the schedule does the work of f: one that
-// has had its turn, or that is due and undecided. One that was left out does not.
-func (s *entry) replaces(f Firing, now time.Time) bool {
-	younger, _ := slices.BinarySearch(s.ran, f.Nominal.Unix()+1)
-	if younger < len(s.ran) && !time.Unix(s.ran[younger], 0).Add(s.schedule.JitterOffset()).After(now) {
-		return true
-	}
-	return s.schedule.dueWithin(latest(f.Nominal, s.through), now)
-}
-
-// dueWithin says whether a due time lies in (after, until].
-func (s *Schedule) dueWithin(after, until time.Time) bool {
-	seen := 0
-	for o := range s.Occurrences(after, until) {
-		if o.Status == StatusDue && !o.Run.After(until) {
-			return true
-		}
-		if seen++; seen == maxListed {
-			break
-		}
-	}
-	return false
-}
-
-// lock changes slots while nobody takes a snapshot of them.
-func (l *Loop) lock(change func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	change()
 }

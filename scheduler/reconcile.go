@@ -1,99 +1,118 @@
 package scheduler
 
-import (
-	"maps"
-	"slices"
-	"time"
+import "time"
 
-	"zecpower/internal/power"
-)
-
-// plan is what a round makes of one slot.
+// plan is what one round decides about one entry. Making it changes nothing; apply makes it true.
 type plan struct {
-	slot      *entry
-	begins    []Firing      // claimed before, their time has come
-	abandons  []Abandonment // claimed before, will not run
-	queue     *Firing       // claimed before, waits for its predecessor
-	decisions []Decision
+	entry     *entry
+	begins    []Firing      // claimed before; their time has come
+	abandons  []Abandonment // claimed before; they will not run
+	queue     *Firing       // claimed before; waits for its predecessor from now on; nil: none
+	decisions []Decision    // about nominal times that have come, claims among them
 }
 
-// reconcile decides every nominal time that has come, records that, and begins
-// what is to begin: in this order, so that a run is durable before its first
-// request leaves. shared is what all situations have in common.
+// reconcile decides every nominal time that has come, records the decisions, and begins the runs.
+// shared is the part of a situation that all schedules have in common.
+//
+// The order is the guarantee: a run is durable before its first request leaves. Whatever woke the loop,
+// and however late, one call catches up with the clock.
 func (l *Loop) reconcile(shared situation) {
-	slots := l.take(shared.now)
-	if len(slots) == 0 {
+	// 1. Take the entries whose wake time has come out of the queue. At most heartbeats there are none,
+	// and the round costs nothing. apply puts each back.
+	var due []*entry
+	l.lock(func() { due = l.queue.popDue(shared.now) })
+	if len(due) == 0 {
 		return
 	}
-	plans := make([]plan, len(slots))
+
+	// 2. Plan all of them before anything is changed, and collect the plans in one round. One write
+	// then makes the decisions of all schedules durable, which matters when thousands fire together.
+	plans := make([]plan, len(due))
 	round := Round{At: shared.now}
-	for i, s := range slots {
-		plans[i] = s.plan(shared)
+	for i, e := range due {
+		plans[i] = e.plan(shared)
 		plans[i].addTo(&round)
 		if i%1000 == 999 {
-			l.cfg.Alive() // a morning's worth of schedules after a long night is work, not a hang
+			l.cfg.Alive() // thousands of schedules after a long night take a while; the watchdog must not fire
 		}
 	}
+
+	// 3. Record. An entry may have woken with nothing to record, and an empty round is not written. held
+	// names the runs that the store already had: another process, or this one before the clock was set
+	// back, claimed them, so they must not begin. Where the store fails, held is nil and every run
+	// begins: a fleet that stays off costs more than a run that might be made twice.
 	var held map[string]bool
 	if !round.empty() {
 		held = l.record(round)
 	}
+
+	// 4. Make the plans true, one schedule at a time. From here on requests may leave.
 	for _, p := range plans {
 		l.apply(p, held, shared.now)
 	}
 }
 
+// addTo adds the plan to the round that is recorded.
 func (p *plan) addTo(r *Round) {
 	r.Begins = append(r.Begins, p.begins...)
 	if p.queue != nil {
-		r.Begins = append(r.Begins, *p.queue)
+		r.Begins = append(r.Begins, *p.queue) // not a beginning, but a claim that waits for something else now
 	}
 	r.Abandons = append(r.Abandons, p.abandons...)
 	r.Decisions = append(r.Decisions, p.decisions...)
+	// r.At says the same for all schedules. The schedule's own watermark counts where r.At does not:
+	// once a clock that was wrong has recorded an instant in the future. See startFrom.
 	if len(p.decisions) > 0 {
-		r.Watermarks = append(r.Watermarks, Watermark{Schedule: p.slot.name, Through: r.At, Spec: p.slot.spec})
+		r.Watermarks = append(r.Watermarks, Watermark{Schedule: p.entry.name, Through: r.At, Spec: p.entry.spec})
 	}
 }
 
-func (l *Loop) take(now time.Time) []*entry {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.queue.take(now)
-}
-
-// plan decides about s without changing it.
-func (s *entry) plan(shared situation) plan {
-	p := plan{slot: s}
-	if s.schedule == nil {
-		return p
+// plan decides about e without changing it.
+func (e *entry) plan(shared situation) plan {
+	p := plan{entry: e}
+	if e.schedule == nil {
+		return p // removed; only its last runs keep the entry
 	}
-	shared.schedule, shared.through, shared.ran = s.schedule, s.through, s.hasRun
-	shared.running, shared.queued = len(s.running), s.queued != nil
-	for _, f := range s.waiting {
+
+	// 1. Complete the situation. shared is a copy.
+	shared.schedule, shared.through, shared.ran = e.schedule, e.through, e.hasRun
+	shared.running, shared.queued = len(e.running), e.queued != nil
+
+	// 2. First the runs that were claimed earlier and whose run time has come. They are older than any
+	// nominal time that is undecided, so they come before those in the overlap policy: placeClaim
+	// counts them in shared. waiting is ordered by run time.
+	for _, f := range e.waiting {
 		if f.RunAt.After(shared.now) {
 			break
 		}
-		p.place(f, &shared)
+		p.placeClaim(f, &shared)
 	}
-	if s.hasNext && !s.next.Nominal.After(shared.now) {
+
+	// 3. Then the nominal times that have come. Without the check an entry that woke for a claim only
+	// would list its nominal times in vain.
+	if e.hasNext && !e.next.Nominal.After(shared.now) {
 		p.decisions = shared.decide()
 	}
 	return p
 }
 
-// place finds out what becomes of a waiting run whose time has come.
-func (p *plan) place(f Firing, s *situation) {
-	verdict := DecisionRun
+// placeClaim decides what becomes of a claimed run whose run time has come, and counts it in s.
+func (p *plan) placeClaim(f Firing, s *situation) {
+	// 1. Where it is late (the machine slept over its run time, or the clock was set forward), it may be
+	// too late: then it is missed like any other time.
+	kind := DecisionRun
 	if s.now.Sub(f.RunAt) > s.grace {
-		replaced := p.slot.replaces(f, s.now)
-		if verdict, _ = resume(f, s.schedule, s.now, replaced); verdict == DecisionInterrupted {
+		replaced := p.entry.replaces(f, s.now)
+		if kind, _ = resume(f, s.schedule, s.now, replaced); kind == DecisionInterrupted {
 			p.abandons = append(p.abandons, Abandonment{f, DecisionMissed, s.missedReason(replaced), s.now})
 			return
 		}
 	}
-	switch s.turn(DecisionRun) {
+
+	// 2. The overlap policy applies now, not when it was claimed: what goes on at its run time counts.
+	switch s.applyOverlap(DecisionRun) {
 	case DecisionRun:
-		p.begins = append(p.begins, f.setOut(verdict, s.schedule, s.now))
+		p.begins = append(p.begins, f.begin(kind, s.schedule, s.now))
 		s.running++
 	case DecisionQueued:
 		f.Waits = WaitTurn
@@ -103,178 +122,68 @@ func (p *plan) place(f Firing, s *situation) {
 	}
 }
 
-// apply makes a plan true.
+// apply makes a recorded plan true. held are the runs that the store already had.
 func (l *Loop) apply(p plan, held map[string]bool, now time.Time) {
+	// 1. Change the entry in one step, so that a snapshot shows it before or after. It goes back into the
+	// queue last, at the wake time that it has by then.
 	begins := p.begins
 	l.lock(func() {
-		p.slot.forgetPassed(now)
+		p.entry.advance(now)
 		if p.queue != nil {
-			p.slot.queued = p.queue
+			p.entry.queued = p.queue
 		}
-		begins = append(begins, p.slot.claim(p.decisions, held)...)
-		l.queue.place(p.slot)
+		begins = append(begins, p.entry.claim(p.decisions, held)...)
+		l.queue.place(p.entry)
 	})
+
+	// 2. Report the times and claims that do not run. notify leaves out those that do: begin reports
+	// them.
 	l.notifyAbandoned(p.abandons)
 	for _, d := range p.decisions {
 		l.notify(d)
 	}
+
+	// 3. Begin the runs, older claims first. Each is durable by now. Then report the next run.
 	for _, f := range begins {
-		l.begin(p.slot, f)
+		l.begin(p.entry, f)
 	}
-	l.notifyNext(p.slot)
+	l.notifyNext(p.entry)
 }
 
-// forgetPassed moves s on to now: what waited is planned, what was next is decided.
-func (s *entry) forgetPassed(now time.Time) {
+// advance moves e on to now: claims whose run time has come are planned, nominal times up to now are
+// decided.
+func (e *entry) advance(now time.Time) {
 	passed := 0
-	for passed < len(s.waiting) && !s.waiting[passed].RunAt.After(now) {
+	for passed < len(e.waiting) && !e.waiting[passed].RunAt.After(now) {
 		passed++
 	}
-	s.waiting = append(s.waiting[:0:0], s.waiting[passed:]...)
-	if s.schedule == nil || s.through.After(now) {
+	e.waiting = append(e.waiting[:0:0], e.waiting[passed:]...)
+	if e.schedule == nil || e.through.After(now) {
 		return
 	}
-	s.through = now
-	s.seek()
-	s.seekDue(false)
+	e.through = now
+	e.seek()
+	e.seekDue(false)
 }
 
-// claim takes the runs of decisions on, and gives those that begin now. A run
-// that the ledger held already had its turn, in this process or another.
-func (s *entry) claim(decisions []Decision, held map[string]bool) (begins []Firing) {
+// claim adds the runs among decisions to e, and returns those that begin now. A run in held had its turn
+// already, in this process or another: it is remembered and does not begin.
+func (e *entry) claim(decisions []Decision, held map[string]bool) (begins []Firing) {
 	for _, d := range decisions {
 		if !d.Claims() {
 			continue
 		}
-		s.remember(d.Nominal)
+		e.remember(d.Nominal)
 		f := d.Firing()
 		switch {
 		case held[f.RunID]:
 		case d.Kind == DecisionJittered:
-			s.wait(f)
+			e.wait(f)
 		case d.Kind == DecisionQueued:
-			s.queued = &f
+			e.queued = &f
 		default:
 			begins = append(begins, f)
 		}
 	}
 	return begins
-}
-
-// begin starts a claimed run, unless the daemon is stopping: then the claim
-// waits in the ledger for the next start.
-func (l *Loop) begin(s *entry, f Firing) {
-	if l.runs.Err() != nil {
-		return
-	}
-	l.cfg.Observer.RunStarted(f)
-	l.lock(func() {
-		s.running = append(s.running, Running{Firing: f, StartedAt: l.cfg.Clock.Read().Wall})
-		l.active++
-	})
-	go l.execute(l.runs, f)
-}
-
-// finished takes a run's end in, and lets the next in the queue begin.
-func (l *Loop) finished(e ended) {
-	s := l.entries[e.firing.Schedule]
-	l.lock(func() {
-		l.active--
-		s.drop(e.firing.RunID)
-		if !e.suspended {
-			s.finish(e)
-		}
-	})
-	if e.suspended {
-		l.cfg.Observer.RunSuspended(e.firing)
-		return
-	}
-	l.cfg.Observer.RunFinished(e.firing, e.result, e.took)
-	if s.schedule != nil {
-		l.cfg.Observer.LastRun(s.name, s.last)
-	}
-	if e.unwritten != nil {
-		finish := func() error { return l.cfg.Store.Finish(e.firing, e.result, e.at) }
-		l.writeLater(write{"record a run's end", finish}, e.unwritten)
-	}
-	l.nextInQueue(s)
-	if s.schedule == nil && s.idle() {
-		l.lock(func() { delete(l.entries, s.name) })
-	}
-}
-
-func (s *entry) drop(runID string) {
-	for i, r := range s.running {
-		if r.Firing.RunID == runID {
-			s.running = append(s.running[:i:i], s.running[i+1:]...)
-			return
-		}
-	}
-}
-
-func (s *entry) finish(e ended) {
-	last := LastRun{
-		RunID: e.firing.RunID, Nominal: e.firing.Nominal, FinishedAt: e.at,
-		Result: e.result.Result, LastSuccess: s.last.LastSuccess,
-	}
-	if last.Result == power.ResultOK {
-		last.LastSuccess = e.at
-	}
-	s.last = last
-}
-
-// nextInQueue begins the queued run of s once nothing else of it runs.
-func (l *Loop) nextInQueue(s *entry) {
-	if s.queued == nil || len(s.running) > 0 || l.runs.Err() != nil {
-		return
-	}
-	f := *s.queued
-	l.lock(func() { s.queued = nil })
-	now := l.cfg.Clock.Read().Wall
-	verdict := DecisionRun
-	if f.Waits == WaitNone { // a run that an earlier process began: its time goes on
-		var reason MissedReason
-		if verdict, reason = resume(f, s.schedule, now, false); verdict == DecisionInterrupted {
-			gone := []Abandonment{{f, verdict, reason, now}}
-			l.record(Round{Abandons: gone})
-			l.notifyAbandoned(gone)
-			return
-		}
-	}
-	f = f.setOut(verdict, s.schedule, now)
-	l.record(Round{Begins: []Firing{f}})
-	l.begin(s, f)
-}
-
-func (l *Loop) notifyAbandoned(all []Abandonment) {
-	for _, a := range all {
-		l.notify(Decision{
-			Schedule: a.Firing.Schedule, Kind: a.Kind, Nominal: a.Firing.Nominal, Last: a.Firing.Nominal,
-			Count: 1, Reason: a.Reason,
-		})
-	}
-}
-
-// tell tells the observer of a decision against a run.
-func (l *Loop) notify(d Decision) {
-	switch d.Kind {
-	case DecisionMissed, DecisionInterrupted:
-		l.cfg.Observer.RunMissed(Missed{d.Schedule, d.Nominal, d.Last, d.Count, d.AtLeast, d.Reason})
-	case DecisionExcluded, DecisionPaused, DecisionOverlap:
-		l.cfg.Observer.RunSkipped(Skipped{d.Schedule, d.Nominal, d.Last, d.Count, d.Kind, d.Calendar})
-	}
-}
-
-// tellNext tells the observer of the next run where it has changed.
-func (l *Loop) notifyNext(s *entry) {
-	if at := s.nextRun(); !at.Equal(s.notified) {
-		s.notified = at
-		l.cfg.Observer.NextRun(s.name, at)
-	}
-}
-
-func (l *Loop) notifyAll() {
-	for _, name := range slices.Sorted(maps.Keys(l.entries)) {
-		l.notifyNext(l.entries[name])
-	}
 }

@@ -1,153 +1,100 @@
 package scheduler
 
 import (
-	"cmp"
-	"slices"
+	"errors"
+	"fmt"
 	"time"
 )
 
-// Ledger remembers decisions and runs where a crash cannot lose them.
-//
-// Every write is idempotent: the loop repeats one whose success it did not
-// see. An error means "not, or perhaps not, recorded"; the loop then goes on
-// with what it remembers itself. A write may take its time but must end: the
-// decision loop waits for it. Implementations are safe for concurrent use,
-// since Finish is called from the goroutines of runs.
-type Store interface {
-	// Load tells what earlier processes decided and left undone. recent bounds
-	// State.Ran from below.
-	Load(recent time.Time) (State, error)
-	// Decide records a round in one durable step, before any of its runs
-	// begins. It answers with the ids of those runs that it already held, in
-	// whatever state; their records stay as they are. A run replaces any other
-	// record of its nominal time; one that has ended stays ended.
-	Decide(r Round) (held []string, err error)
-	// Finish records the end of a run, claimed or not.
-	Finish(f Firing, r RunEnd, at time.Time) error
+// saveEvery is how often the loop records how far everything is decided, where it has nothing else to
+// record. After a crash the next start decides at most this much of the past again.
+const saveEvery = 5 * time.Minute
+
+// maxWrites bounds the ends of runs, with their reports, that are kept while the store fails.
+const maxWrites = 256
+
+// write is a write that the store has not accepted yet.
+type write struct {
+	op string // what it does, for StoreFailed
+	do func() error
 }
 
-// State is what a ledger remembers.
-type State struct {
-	// Marks by schedule: how far each is decided.
-	Watermarks map[string]Watermark
-	// DecidedThrough holds for every schedule that has a mark: no nominal time
-	// up to here is undecided. Zero where nothing was ever recorded.
-	DecidedThrough time.Time
-	// Unfinished are the runs without an end, in nominal order.
-	Unfinished []Firing
-	// Ran holds, by schedule, the nominal times after Load's recent that ran.
-	Ran map[string][]time.Time
-	// Last by schedule.
-	Last map[string]LastRun
-}
-
-// Mark says how far one schedule is decided, and under which timing.
-type Watermark struct {
-	Schedule string
-	Through  time.Time // every nominal time up to here is decided
-	Spec     string    // of the schedule at that time; a different one now means an edit
-}
-
-// Round is what one decision round has to record.
-type Round struct {
-	At         time.Time // all schedules are decided up to here; zero: no further than before
-	Decisions  []Decision
-	Begins     []Firing      // claimed runs that begin, begin again (Resumed), or now wait for something else
-	Abandons   []Abandonment // claimed runs that will not begin, or not go on
-	Watermarks []Watermark   // replace those of the same schedules
-	Forget     []string      // schedules that are gone: their marks go too
-}
-
-// Abandonment is the end of a claimed run that nobody makes, or goes on with.
-type Abandonment struct {
-	Firing Firing
-	Kind   DecisionKind // VerdictOverlap, VerdictPaused, VerdictMissed or VerdictInterrupted
-	Reason MissedReason
-	At     time.Time
-}
-
-func (r *Round) empty() bool {
-	return len(r.Decisions) == 0 && len(r.Begins) == 0 && len(r.Abandons) == 0 && len(r.Watermarks) == 0 && len(r.Forget) == 0
-}
-
-// maxUnrecorded bounds what the loop remembers of rounds that a failing ledger
-// did not take: a day of 10,000 schedules every ten minutes would be more, yet
-// by then the memory matters more than the record.
-const maxUnrecorded = 100_000
-
-// add appends other, which is newer, to r.
-func (r *Round) add(other Round) {
-	if !other.At.IsZero() {
-		r.At = other.At
-	}
-	r.Decisions = append(r.Decisions, other.Decisions...)
-	r.Begins = append(r.Begins, other.Begins...)
-	r.Abandons = append(r.Abandons, other.Abandons...)
-	r.Watermarks = latestWatermarks(append(r.Watermarks, other.Watermarks...), other.Forget)
-	r.Forget = forgotten(append(r.Forget, other.Forget...), r.Watermarks)
-}
-
-// trim holds r to the bound and answers how much that pushed out. Runs go last:
-// what is forgotten of a time that did not run is a line of the history, what is
-// forgotten of a run is its resumption.
-func (r *Round) trim() (dropped int) {
-	var over [3]int
-	if len(r.Decisions) > maxUnrecorded {
-		slices.SortStableFunc(r.Decisions, func(a, b Decision) int { return cmp.Compare(rank(a), rank(b)) })
-	}
-	r.Decisions, over[0] = newest(r.Decisions)
-	r.Begins, over[1] = newest(r.Begins)
-	r.Abandons, over[2] = newest(r.Abandons)
-	return over[0] + over[1] + over[2]
-}
-
-func rank(d Decision) int {
-	if d.Claims() {
-		return 1
-	}
-	return 0
-}
-
-func newest[T any](all []T) (kept []T, dropped int) {
-	if len(all) <= maxUnrecorded {
-		return all, 0
-	}
-	dropped = len(all) - maxUnrecorded
-	return append([]T(nil), all[dropped:]...), dropped
-}
-
-func latestWatermarks(marks []Watermark, forget []string) []Watermark {
-	gone := make(map[string]bool, len(forget))
-	for _, name := range forget {
-		gone[name] = true
-	}
-	at := make(map[string]int, len(marks))
-	kept := marks[:0:0]
-	for _, m := range marks {
-		if gone[m.Schedule] {
-			continue
+// record writes r, and all that the store did not accept before, in one step. It returns the ids of the
+// runs that the store already had: they must not begin again. While the store fails it returns nil and
+// keeps r for the next round: the fleet is powered on all the same.
+func (l *Loop) record(r Round) (held map[string]bool) {
+	// 1. Join r to what is left over. The store receives rounds in order and as one: a newer watermark
+	// must not become durable before the decisions that it covers.
+	l.wrote = true
+	l.unrecorded.add(r)
+	ids, err := l.cfg.Store.Decide(l.unrecorded)
+	if err != nil {
+		// 2. On failure keep everything, up to a bound on memory. The round may be durable all the same;
+		// Decide is idempotent, so writing it again is safe.
+		if dropped := l.unrecorded.trim(); dropped > 0 {
+			l.storeFailed("remember decisions", fmt.Errorf("%d decisions will never be recorded: the store has not accepted any for too long", dropped))
 		}
-		if i, ok := at[m.Schedule]; ok {
-			kept[i] = m
-			continue
-		}
-		at[m.Schedule] = len(kept)
-		kept = append(kept, m)
+		l.storeFailed("record decisions", err)
+		return nil
 	}
-	return kept
+
+	// 3. The round is durable, and nothing of it is left over. Write the ends of runs that are left
+	// over: they come after the claims of those runs.
+	l.unrecorded = Round{}
+	held = make(map[string]bool, len(ids))
+	for _, id := range ids {
+		held[id] = true
+	}
+	l.rewrite()
+	return held
 }
 
-func forgotten(names []string, marks []Watermark) []string {
-	back := make(map[string]bool, len(marks)+len(names))
-	for _, m := range marks {
-		back[m.Schedule] = true
-	}
-	kept := names[:0:0]
-	for _, name := range names {
-		if !back[name] {
-			back[name] = true
-			kept = append(kept, name)
+// rewrite tries the writes that failed before, in order, up to the first that fails again. Where all
+// succeed the store counts as working.
+func (l *Loop) rewrite() {
+	for len(l.writes) > 0 {
+		if err := l.writes[0].do(); err != nil {
+			l.storeFailed(l.writes[0].op, err)
+			return // the later ones would most likely fail too, and each may take its time
 		}
+		l.writes[0] = write{} // the backing array must not keep the report alive
+		l.writes = l.writes[1:]
 	}
-	return kept
+	l.setStoreErr(nil)
+}
+
+// writeLater reports that w failed with err, and keeps it for rewrite. Above maxWrites the oldest is
+// dropped and reported.
+func (l *Loop) writeLater(w write, err error) {
+	l.storeFailed(w.op, err)
+	if len(l.writes) >= maxWrites {
+		l.storeFailed(l.writes[0].op, errors.New("given up: too many writes wait for the store"))
+		l.writes = append([]write(nil), l.writes[1:]...)
+	}
+	l.writes = append(l.writes, w)
+}
+
+// recordRest records what the other steps of the round left: what the store did not accept before, the
+// first state of the schedules, and every saveEvery that there was nothing to decide.
+func (l *Loop) recordRest(r Reading) {
+	leftover := !l.unrecorded.empty() || len(l.writes) > 0
+	if l.wrote {
+		l.savedAt = r.Monotonic
+		return
+	}
+	if leftover || l.starting || r.Monotonic-l.savedAt >= saveEvery {
+		l.record(Round{At: r.Wall})
+		l.savedAt = r.Monotonic
+	}
+}
+
+// storeFailed reports a failed write or load, in the snapshot and to the observer. op says what was
+// tried.
+func (l *Loop) storeFailed(op string, err error) {
+	l.setStoreErr(err)
+	l.cfg.Observer.StoreFailed(op, err)
+}
+
+func (l *Loop) setStoreErr(err error) {
+	l.lock(func() { l.storeErr = err })
 }

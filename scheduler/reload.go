@@ -5,15 +5,24 @@ import (
 	"time"
 )
 
-// ErrStopped is the answer to a Reload of a loop that has ended.
+// ErrStopped is the error of a Reload of a loop that has ended.
 var ErrStopped = errors.New("scheduler: the loop has ended")
 
-// Reload swaps the schedules for others, all or none, and returns when they
-// hold. Runs that are going are not disturbed. What came due up to now is
-// decided by the old schedules, what comes later by the new ones: no schedule
-// fires for a time before it, or its edit, was loaded. Runs that wait for their
-// jittered time or in a queue keep their place unless their schedule is gone or
-// paused, and begin with the groups that it has then. Before Run it replaces Config.Schedules. It is safe for concurrent use.
+// reload is a request to replace the schedules.
+type reload struct {
+	schedules []Schedule
+	done      chan struct{} // closed when the request is applied, or a newer one has replaced it
+}
+
+// Reload replaces all schedules, or none where one of them is invalid. It returns when the new ones are
+// in force. Before Run it replaces Config.Schedules. After Run has ended it returns ErrStopped. It is
+// safe for concurrent use. Of two requests in the same round only the later one is applied, and both
+// calls return nil.
+//
+// The old schedules decide what came due up to now, the new ones what comes later: no schedule fires
+// for a time before it, or its edit, was loaded. Runs that are going are not disturbed. Runs that wait
+// for their jittered time or in the queue keep their place and begin with the groups that their
+// schedule has then, unless it is removed or paused. In that case they are recorded and do not run.
 func (l *Loop) Reload(schedules []Schedule) error {
 	if err := validate(schedules); err != nil {
 		return err
@@ -23,8 +32,8 @@ func (l *Loop) Reload(schedules []Schedule) error {
 		return nil
 	}
 	select {
-	case l.poke <- struct{}{}:
-	default: // the loop has yet to answer an earlier one, and will see this one too
+	case l.wake <- struct{}{}:
+	default: // a wake-up is pending already; that round applies this request
 	}
 	select {
 	case <-request.done:
@@ -34,6 +43,8 @@ func (l *Loop) Reload(schedules []Schedule) error {
 	}
 }
 
+// submit makes schedules the pending request; running is false where the loop has not begun, and they
+// are in force at once.
 func (l *Loop) submit(schedules []Schedule) (request *reload, running bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,13 +54,14 @@ func (l *Loop) submit(schedules []Schedule) (request *reload, running bool) {
 	}
 	request = &reload{schedules: schedules, done: make(chan struct{})}
 	if l.pending != nil {
-		close(l.pending.done) // overtaken by a newer one before it could hold
+		close(l.pending.done) // this newer request replaces it before it was applied
 	}
 	l.pending = request
 	return request, true
 }
 
-// applyReload makes a waiting reload true; everything up to now is decided.
+// applyReload applies the pending request, if there is one. Everything up to now is decided already,
+// with the old schedules.
 func (l *Loop) applyReload(now time.Time) {
 	l.mu.Lock()
 	request := l.pending
@@ -58,7 +70,12 @@ func (l *Loop) applyReload(now time.Time) {
 	if request == nil {
 		return
 	}
-	l.ahead = Reading{} // no schedule goes back to before it was loaded
+
+	// 1. After this a step of the clock that is undone must not move a schedule back to before it was
+	// loaded.
+	l.beforeStep = Reading{}
+
+	// 2. Replace the schedules in one step, so that a snapshot shows the old ones or the new ones.
 	round := Round{At: now}
 	var dropped []Firing
 	l.lock(func() {
@@ -67,13 +84,18 @@ func (l *Loop) applyReload(now time.Time) {
 		dropped = append(dropped, l.dropPaused()...)
 		l.rebuildQueue()
 	})
+
+	// 3. End the claims that were dropped: missed where the schedule was removed, else paused.
 	for _, f := range dropped {
 		a := Abandonment{f, DecisionPaused, "", now}
-		if s := l.entries[f.Schedule]; s == nil || s.schedule == nil {
+		if e := l.entries[f.Schedule]; e == nil || e.schedule == nil {
 			a.Kind, a.Reason = DecisionMissed, MissedRemoved
 		}
 		round.Abandons = append(round.Abandons, a)
 	}
+
+	// 4. Record before reporting, and answer the caller last: after that a crash finds the new
+	// schedules' watermarks.
 	l.record(round)
 	l.notifyAbandoned(round.Abandons)
 	for _, name := range round.Forget {
@@ -83,60 +105,63 @@ func (l *Loop) applyReload(now time.Time) {
 	close(request.done)
 }
 
-// remove takes the schedules out that are not among next.
+// remove takes the schedules that are not among next out of force. It returns their names, and their
+// claims that had not begun. An entry with runs that are going stays until the last of them ends.
 func (l *Loop) remove(next []Schedule) (names []string, dropped []Firing) {
 	stays := make(map[string]bool, len(next))
 	for i := range next {
 		stays[next[i].Name] = true
 	}
-	for name, s := range l.entries {
-		if stays[name] || s.schedule == nil {
+	for name, e := range l.entries {
+		if stays[name] || e.schedule == nil {
 			continue
 		}
 		names = append(names, name)
-		dropped = append(dropped, s.dropClaims()...)
-		s.schedule, s.hasNext, s.notified = nil, false, time.Time{}
-		if s.idle() {
+		dropped = append(dropped, e.dropClaims()...)
+		e.schedule, e.hasNext, e.notified = nil, false, time.Time{}
+		if e.idle() {
 			delete(l.entries, name)
 		}
 	}
 	return names, dropped
 }
 
-// adopt puts next in force from now on.
-func (l *Loop) adopt(next []Schedule, now time.Time) (marks []Watermark) {
+// adopt puts next in force from now on. It returns the watermarks of new and edited schedules; the
+// others keep theirs.
+func (l *Loop) adopt(next []Schedule, now time.Time) (watermarks []Watermark) {
 	for i := range next {
-		s := l.entries[next[i].Name]
-		isNew := s == nil || s.schedule == nil
-		if s == nil {
-			s = l.newEntry(&next[i])
+		e := l.entries[next[i].Name]
+		isNew := e == nil || e.schedule == nil
+		if e == nil {
+			e = l.newEntry(&next[i])
 		}
-		edited := s.spec != next[i].spec()
-		s.schedule, s.spec, s.through = &next[i], next[i].spec(), now
-		s.seek()
-		s.seekDue(true)
+		edited := e.spec != next[i].spec()
+		e.schedule, e.spec, e.through = &next[i], next[i].spec(), now
+		e.seek()
+		e.seekDue(true)
 		if isNew || edited {
-			marks = append(marks, s.watermark())
+			watermarks = append(watermarks, e.watermark())
 		}
 	}
-	return marks
+	return watermarks
 }
 
+// dropPaused removes and returns the claims of paused schedules that have not begun.
 func (l *Loop) dropPaused() (dropped []Firing) {
-	for _, s := range l.entries {
-		if s.schedule != nil && s.schedule.Paused {
-			dropped = append(dropped, s.dropClaims()...)
+	for _, e := range l.entries {
+		if e.schedule != nil && e.schedule.Paused {
+			dropped = append(dropped, e.dropClaims()...)
 		}
 	}
 	return dropped
 }
 
-// dropClaims takes what has not begun.
-func (s *entry) dropClaims() []Firing {
-	claims := s.waiting
-	if s.queued != nil {
-		claims = append(claims, *s.queued)
+// dropClaims removes and returns the claims that have not begun.
+func (e *entry) dropClaims() []Firing {
+	claims := e.waiting
+	if e.queued != nil {
+		claims = append(claims, *e.queued)
 	}
-	s.waiting, s.queued = nil, nil
+	e.waiting, e.queued = nil, nil
 	return claims
 }

@@ -2,80 +2,50 @@ package scheduler
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"time"
 
 	"zecpower/internal/power"
 )
 
-// Firing is one run to be made. It is a value: nobody changes it once it is handed out.
-type Firing struct {
-	RunID    string // see RunID
-	Schedule string
-	Action   power.Action
-	Groups   []string
-	Nominal  time.Time // when the schedule says
-	RunAt    time.Time // when it begins: nominal time and jitter, or later where it had to wait
-	Deadline time.Time // when it has to end; counts from RunAt, is kept over a restart; zero: none
-	CatchUp  bool      // it begins late, after its nominal time was missed
-	Waits    Wait      // whether it has yet to begin
-	Resumed  bool      // an earlier process claimed it, and may have done a part of it
-}
-
-// Wait says what a claimed run waits for.
-type Wait string
-
-// What a run waits for.
-const (
-	WaitNone Wait = ""     // nothing: it began, or begins at once
-	WaitTime Wait = "time" // its RunAt
-	WaitTurn Wait = "turn" // the end of its predecessor; RunAt and Deadline count from there
-)
-
-// RunID names the run of a schedule's nominal time.
-func RunID(schedule string, nominal time.Time) string {
-	return schedule + "/" + nominal.UTC().Format(time.RFC3339)
-}
-
-// RunEnd is how a run ended.
-type RunEnd struct {
-	Result power.Result
-	Err    error         // why the run as a whole failed, if it did; a *PanicError after a panic
-	Report *power.Report // what became of its instances; nil where it did not come to that
-}
-
-// PanicError is a panic of the run function.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-// Error implements error.
-func (e *PanicError) Error() string { return fmt.Sprintf("the run panicked: %v", e.Value) }
-
-// overrun is how long a run may outlast its deadline before its context is
-// cancelled: the runner obeys the deadline by itself and tells instances that
-// ran out of time from cancelled ones, so this only frees a stuck schedule.
+// overrun is how long after its deadline a run's context is cancelled. The run function obeys the
+// deadline by itself: it can tell instances that ran out of time from cancelled ones. The cancelled
+// context only frees a schedule whose run is stuck.
 const overrun = time.Minute
 
-// ended is a run function's return, on its way to the loop.
+// ended is the end of a run, sent from its goroutine to the loop.
 type ended struct {
 	firing    Firing
 	result    RunEnd
-	at        time.Time
-	took      time.Duration
-	suspended bool  // cut short by a stop of the daemon: left open for the next start
-	unwritten error // the ledger did not take the end
+	at        time.Time     // wall clock
+	took      time.Duration // on the monotonic clock
+	suspended bool          // the stop of the daemon cut it short: it stays open for the next start
+	unwritten error         // the store did not accept the end; nil: it did, or suspended is set
 }
 
-// execute makes one run and reports its end to the loop, whatever happens.
+// begin starts a claimed run in a goroutine of its own. Where the daemon is stopping it does nothing:
+// the claim is in the store, and the next start resumes it.
+func (l *Loop) begin(e *entry, f Firing) {
+	if l.runs.Err() != nil {
+		return
+	}
+	l.cfg.Observer.RunStarted(f)
+	l.lock(func() {
+		e.running = append(e.running, Running{Firing: f, StartedAt: l.cfg.Clock.Read().Wall})
+		l.active++
+	})
+	go l.execute(l.runs, f)
+}
+
+// execute makes one run, records its end, and sends it to the loop, whatever the run function does. It
+// runs in the run's goroutine, which ends once the loop has received: join receives from all.
 func (l *Loop) execute(ctx context.Context, f Firing) {
 	begin := l.cfg.Clock.Read()
 	e := ended{firing: f, result: l.call(ctx, f, begin.Wall)}
 	end := l.cfg.Clock.Read()
 	e.at, e.took = end.Wall, end.Monotonic-begin.Monotonic
-	// A cut run that still got everything done has nothing left to resume.
+	// A run that was cut short is left open, unless it got everything done: then there is nothing to
+	// resume.
 	e.suspended = ctx.Err() != nil && e.result.Result != power.ResultOK
 	if !e.suspended {
 		e.unwritten = l.cfg.Store.Finish(f, e.result, e.at)
@@ -83,7 +53,7 @@ func (l *Loop) execute(ctx context.Context, f Firing) {
 	l.ends <- e
 }
 
-// call runs the run function, a panic turned into a result.
+// call calls the run function, and turns a panic into a failed end.
 func (l *Loop) call(ctx context.Context, f Firing, now time.Time) (r RunEnd) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -96,4 +66,79 @@ func (l *Loop) call(ctx context.Context, f Firing, now time.Time) (r RunEnd) {
 		defer cancel()
 	}
 	return l.cfg.Run(ctx, f)
+}
+
+// finished processes the end of a run, and begins the queued run of its schedule.
+func (l *Loop) finished(end ended) {
+	e := l.entries[end.firing.Schedule]
+	l.lock(func() {
+		l.active--
+		e.dropRunning(end.firing.RunID)
+		if !end.suspended {
+			e.setLast(end)
+		}
+	})
+	if end.suspended {
+		l.cfg.Observer.RunSuspended(end.firing)
+		return
+	}
+	l.cfg.Observer.RunFinished(end.firing, end.result, end.took)
+	if e.schedule != nil {
+		l.cfg.Observer.LastRun(e.name, e.last)
+	}
+	if end.unwritten != nil {
+		finish := func() error { return l.cfg.Store.Finish(end.firing, end.result, end.at) }
+		l.writeLater(write{"record a run's end", finish}, end.unwritten)
+	}
+	l.beginQueued(e)
+	if e.schedule == nil && e.idle() {
+		l.lock(func() { delete(l.entries, e.name) })
+	}
+}
+
+// dropRunning removes a run from running.
+func (e *entry) dropRunning(runID string) {
+	for i, r := range e.running {
+		if r.Firing.RunID == runID {
+			e.running = append(e.running[:i:i], e.running[i+1:]...)
+			return
+		}
+	}
+}
+
+// setLast makes a run the schedule's last one.
+func (e *entry) setLast(end ended) {
+	last := LastRun{
+		RunID: end.firing.RunID, Nominal: end.firing.Nominal, FinishedAt: end.at,
+		Result: end.result.Result, LastSuccess: e.last.LastSuccess,
+	}
+	if last.Result == power.ResultOK {
+		last.LastSuccess = end.at
+	}
+	e.last = last
+}
+
+// beginQueued begins the queued run of e once no other run of it is going.
+func (l *Loop) beginQueued(e *entry) {
+	if e.queued == nil || len(e.running) > 0 || l.runs.Err() != nil {
+		return
+	}
+	f := *e.queued
+	l.lock(func() { e.queued = nil })
+	now := l.cfg.Clock.Read().Wall
+	kind := DecisionRun
+	// A run that an earlier process began is queued here where it met another resumed run. Its deadline
+	// went on meanwhile, so it may be too late by now.
+	if f.Waits == WaitNone {
+		var reason MissedReason
+		if kind, reason = resume(f, e.schedule, now, false); kind == DecisionInterrupted {
+			gone := []Abandonment{{f, kind, reason, now}}
+			l.record(Round{Abandons: gone})
+			l.notifyAbandoned(gone)
+			return
+		}
+	}
+	f = f.begin(kind, e.schedule, now)
+	l.record(Round{Begins: []Firing{f}})
+	l.begin(e, f)
 }

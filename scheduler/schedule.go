@@ -10,19 +10,18 @@ import (
 	"zecpower/scheduler/cron"
 )
 
-// Overlap says what a schedule does with a run that comes due while its
-// previous one is still going.
+// Overlap says what a schedule does with a run that comes due while a previous run of the same
+// schedule is still going. The zero value means OverlapSkip.
 type Overlap string
 
-// The ways to treat a run that meets its predecessor. The zero value is
-// OverlapSkip.
+// The overlap policies, a closed set.
 const (
-	OverlapSkip  Overlap = "skip"  // the later run is recorded and left out
-	OverlapQueue Overlap = "queue" // one later run waits; any more are left out
+	OverlapSkip  Overlap = "skip"  // the later run is recorded and does not run
+	OverlapQueue Overlap = "queue" // one later run waits; any further ones are recorded and do not run
 	OverlapAllow Overlap = "allow" // both run at the same time
 )
 
-// Validate refuses a word that is not one of the three.
+// Validate returns an error where o is neither empty nor one of the three policies.
 func (o Overlap) Validate() error {
 	switch o {
 	case "", OverlapSkip, OverlapQueue, OverlapAllow:
@@ -31,26 +30,30 @@ func (o Overlap) Validate() error {
 	return fmt.Errorf("overlap %q: not a known way; use skip, queue or allow", string(o))
 }
 
-// Schedule is one schedule after all checks. It is read-only once validated,
-// and then safe for concurrent use.
+// Schedule is one schedule of a configuration. A caller must not change it once it is passed to the
+// loop; it is then safe for concurrent use.
 type Schedule struct {
 	Name      string          // unique in a configuration; part of every run's key
-	Timetable *cron.Timetable // its nominal times
+	Timetable *cron.Timetable // its nominal times; required
 	Zone      *time.Location  // the zone that Timetable was parsed with; calendar dates are dates there
-	Action    power.Action    // handed to the runner as it is
-	Groups    []string        // handed to the runner as they are, in order
+	Action    power.Action    // passed to the run function unchanged; required
+	Groups    []string        // passed to the run function unchanged, in order; at least one
 
-	Exclude []*calendar.Calendar // a nominal time on such a local date does not run …
-	Include []*calendar.Calendar // … unless the date is here; a date here also fires where the day fields do not match it
+	// Exclude names the local dates on which a nominal time does not run, unless a calendar of Include
+	// contains the date too.
+	Exclude []*calendar.Calendar
+	// Include names the local dates on which the schedule fires at its times of day, also where the
+	// day fields of its spec do not match.
+	Include []*calendar.Calendar
 
-	CatchUp  time.Duration // how late a missed run may still start; 0: never
-	Overlap  Overlap       // zero value: skip
+	CatchUp  time.Duration // how long after its run time a missed run may still begin; 0: not at all
+	Overlap  Overlap       // zero value: OverlapSkip
 	Jitter   time.Duration // window of the constant shift, see JitterOffset; 0: none
-	Deadline time.Duration // of one run, from its start; 0: none of its own
-	Paused   bool          // decided and recorded, never run
+	Deadline time.Duration // of one run, counted from its beginning; 0: none
+	Paused   bool          // its nominal times are decided and recorded, and none runs
 }
 
-// Validate reports everything that is wrong with s, joined.
+// Validate checks s alone, and joins everything that is wrong into one error. nil: s is valid.
 func (s *Schedule) Validate() error {
 	var problems []error
 	refuse := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -97,6 +100,7 @@ func (s *Schedule) Validate() error {
 	return fmt.Errorf("schedule %q: %w", s.Name, errors.Join(problems...))
 }
 
+// validateGroups checks that Groups has at least one name, no empty name and no name twice.
 func (s *Schedule) validateGroups() []error {
 	if len(s.Groups) == 0 {
 		return []error{errors.New("no groups; name at least one")}
@@ -113,4 +117,28 @@ func (s *Schedule) validateGroups() []error {
 		seen[g] = true
 	}
 	return problems
+}
+
+// validate checks each schedule, and that no two have the same name. It joins all problems.
+func validate(schedules []Schedule) error {
+	var problems []error
+	seen := make(map[string]bool, len(schedules))
+	for i := range schedules {
+		if err := schedules[i].Validate(); err != nil {
+			problems = append(problems, err)
+		}
+		if seen[schedules[i].Name] {
+			problems = append(problems, fmt.Errorf("schedule %q: named twice", schedules[i].Name))
+		}
+		seen[schedules[i].Name] = true
+	}
+	return errors.Join(problems...)
+}
+
+// deadline returns when a run that begins at runAt has to end; zero: it has no deadline.
+func (s *Schedule) deadline(runAt time.Time) time.Time {
+	if s.Deadline == 0 {
+		return time.Time{}
+	}
+	return runAt.Add(s.Deadline)
 }

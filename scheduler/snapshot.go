@@ -6,20 +6,21 @@ import (
 	"time"
 )
 
-// Snapshot is what the loop is doing and going to do.
+// Snapshot is what the loop does, and is about to do, at one moment. It shares nothing with the loop
+// but the values of firings, which never change.
 type Snapshot struct {
-	At         time.Time
-	Running    []Running // in the order of their beginning
-	Waiting    []Firing  // claimed, and begin at their jittered time or when their predecessor ends
-	Schedules  []ScheduleStatus
-	ClockSteps int   // since the daemon started
-	StoreErr   error // of the last write to the ledger; nil when it went well
+	At         time.Time        // wall clock
+	Running    []Running        // runs that are going, in the order in which they began
+	Waiting    []Firing         // claimed runs that begin at their jittered time or after their predecessor
+	Schedules  []ScheduleStatus // by next run; those without one last
+	ClockSteps int              // since the daemon started
+	StoreErr   error            // of the last write to the store; nil where it succeeded
 }
 
 // Running is a run that is going.
 type Running struct {
 	Firing    Firing
-	StartedAt time.Time // in this process
+	StartedAt time.Time // when this process began or resumed it, wall clock
 }
 
 // ScheduleStatus is one schedule's part of a Snapshot.
@@ -27,24 +28,23 @@ type ScheduleStatus struct {
 	Schedule string
 	Paused   bool
 	NextRun  time.Time // jitter included; zero: none is planned
-	Last     LastRun   // zero where it never ran
+	Last     LastRun   // zero where no run has finished
 }
 
-// Snapshot tells what the loop is doing, its schedules in the order of their
-// next run, those without one last. It is safe for concurrent use and does not
-// wait for a ledger.
+// Snapshot returns what the loop does now. It is safe for concurrent use, and never waits for the store
+// or for a run.
 func (l *Loop) Snapshot() Snapshot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	snap := Snapshot{At: l.cfg.Clock.Read().Wall, ClockSteps: l.clockSteps, StoreErr: l.storeErr}
-	for _, s := range l.entries {
-		snap.Running = append(snap.Running, s.running...)
-		snap.Waiting = append(snap.Waiting, s.waiting...)
-		if s.queued != nil {
-			snap.Waiting = append(snap.Waiting, *s.queued)
+	for _, e := range l.entries {
+		snap.Running = append(snap.Running, e.running...)
+		snap.Waiting = append(snap.Waiting, e.waiting...)
+		if e.queued != nil {
+			snap.Waiting = append(snap.Waiting, *e.queued)
 		}
-		if s.schedule != nil {
-			snap.Schedules = append(snap.Schedules, ScheduleStatus{s.name, s.schedule.Paused, s.nextRun(), s.last})
+		if e.schedule != nil {
+			snap.Schedules = append(snap.Schedules, ScheduleStatus{e.name, e.schedule.Paused, e.nextRun(), e.last})
 		}
 	}
 	slices.SortFunc(snap.Running, func(a, b Running) int {
@@ -57,6 +57,7 @@ func (l *Loop) Snapshot() Snapshot {
 	return snap
 }
 
+// compareNext orders by next run, then by name; no next run comes last.
 func compareNext(a, b ScheduleStatus) int {
 	if a.NextRun.IsZero() != b.NextRun.IsZero() {
 		if a.NextRun.IsZero() {

@@ -1,0 +1,67 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config is everything that a Loop needs. Run, Store and Observer are required.
+type Config struct {
+	// Schedules are the first schedules; none is allowed. Loop.Reload replaces them. A caller must not
+	// change them once they are passed.
+	Schedules []Schedule
+	// Run makes one run and returns when it is over. The loop calls it from a goroutine of its own,
+	// several runs at the same time, and never twice for one RunID in a process. Run obeys ctx and the
+	// firing's deadline by itself. ctx ends when the daemon stops, and a minute after the deadline at
+	// the latest. A panic of Run ends that run alone, with a *PanicError.
+	Run func(ctx context.Context, f Firing) RunEnd
+	// Store keeps what must survive a crash.
+	Store Store
+	// Observer is notified of everything that the loop does.
+	Observer Observer
+	// Clock is read once or more a round. Nil: SystemClock.
+	Clock Clock
+	// Heartbeat is the longest sleep between two rounds. 0: DefaultHeartbeat. Negative is an error.
+	Heartbeat time.Duration
+	// Alive is called at the end of each round, and within a round that decides very many schedules.
+	// While the loop works it is called at least once a heartbeat, so a watchdog can be fed with it.
+	// Nil: no call.
+	Alive func()
+}
+
+// DefaultHeartbeat is the longest time between two rounds, and so the longest that the loop takes to
+// notice a clock step or a suspend.
+const DefaultHeartbeat = 15 * time.Second
+
+// New returns a Loop that has not begun: Loop.Run begins it. The error says what in cfg is missing or
+// invalid, for schedules all problems at once.
+func New(cfg Config) (*Loop, error) {
+	switch {
+	case cfg.Run == nil:
+		return nil, errors.New("scheduler: no run function")
+	case cfg.Store == nil:
+		return nil, errors.New("scheduler: no store")
+	case cfg.Observer == nil:
+		return nil, errors.New("scheduler: no observer")
+	case cfg.Heartbeat < 0:
+		return nil, fmt.Errorf("scheduler: heartbeat %s: negative", cfg.Heartbeat)
+	}
+	if err := validate(cfg.Schedules); err != nil {
+		return nil, err
+	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = DefaultHeartbeat
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = SystemClock()
+	}
+	if cfg.Alive == nil {
+		cfg.Alive = func() {}
+	}
+	return &Loop{
+		cfg: cfg, ends: make(chan ended), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		starting: true, entries: make(map[string]*entry, len(cfg.Schedules)),
+	}, nil
+}

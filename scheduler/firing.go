@@ -1,0 +1,54 @@
+package scheduler
+
+import (
+	"fmt"
+	"time"
+
+	"zecpower/internal/power"
+)
+
+// Firing is one run, claimed or begun. It is a value: once it is passed on, no one changes it or its
+// Groups.
+type Firing struct {
+	RunID    string // the run's key, see RunID
+	Schedule string
+	Action   power.Action
+	Groups   []string
+	Nominal  time.Time // the time that the schedule names
+	RunAt    time.Time // when it begins: nominal time and jitter, or later where it had to wait
+	Deadline time.Time // when it has to end; counts from RunAt, and a restart keeps it; zero: none
+	CatchUp  bool      // it begins late, after its nominal time was missed
+	Waits    Wait      // what it waits for; WaitNone once it begins
+	Resumed  bool      // an earlier process claimed it, and may have done a part of it
+}
+
+// Wait says what a claimed run waits for.
+type Wait string
+
+// What a run waits for, a closed set.
+const (
+	WaitNone Wait = ""     // nothing: it began, or begins at once
+	WaitTime Wait = "time" // its RunAt
+	WaitTurn Wait = "turn" // the end of its predecessor; RunAt and Deadline count from there
+)
+
+// RunID returns the key of the run of a schedule's nominal time.
+func RunID(schedule string, nominal time.Time) string {
+	return schedule + "/" + nominal.UTC().Format(time.RFC3339)
+}
+
+// RunEnd is how a run ended.
+type RunEnd struct {
+	Result power.Result
+	Err    error         // why the run as a whole failed; a *PanicError after a panic; nil: it did not
+	Report *power.Report // the outcomes of its instances; nil where the run failed before it had any
+}
+
+// PanicError is a panic of the run function.
+type PanicError struct {
+	Value any    // the value that it panicked with
+	Stack []byte // the stack of its goroutine, as debug.Stack returns it
+}
+
+// Error gives the value without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("the run panicked: %v", e.Value) }
