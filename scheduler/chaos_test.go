@@ -15,12 +15,11 @@ var (
 	chaosSeed  = flag.Uint64("chaos.seed", 0, "the one seed to try; 0: as many as -chaos.seeds says")
 )
 
-// TestChaos lives days of schedules through kills, stops, reloads, clock steps,
-// suspends and a ledger that fails, and checks after each stretch:
-//   - each nominal time of each schedule ran, waits, or was told of;
-//   - none ran twice: never in one process, and over a restart only where the
-//     ledger lost the claim;
-//   - a resumed run keeps its deadline, unless it is a late one anyway;
+// TestChaos simulates days of schedules with kills, stops, reloads, clock steps, suspends and a store
+// that fails. After each event it checks:
+//   - each nominal time of each schedule ran, waits, or was reported with a reason;
+//   - none ran twice: never in one process, and over a restart only where the store lost the claim;
+//   - a resumed run keeps its deadline, unless it is caught up;
 //   - runs of a schedule that skips or queues never overlap.
 func TestChaos(t *testing.T) {
 	first, last := uint64(1), uint64(*chaosSeeds)
@@ -47,9 +46,9 @@ type chaos struct {
 	*world
 	rng       *rand.Rand
 	schedules map[string]Schedule
-	tenures   map[string]time.Time // since when each schedule owes something for its times
-	faulty    bool                 // the ledger may fail in this life
-	lossy     bool                 // it may lose what it is given
+	tenures   map[string]time.Time // from when on each schedule must account for its nominal times
+	faulty    bool                 // the store may fail
+	lossy     bool                 // a failed write may be lost, not only unreported
 }
 
 func newChaos(t *testing.T, seed uint64) *chaos {
@@ -64,8 +63,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	}
 	c.faulty = c.rng.IntN(2) == 0
 	c.lossy = c.faulty && c.rng.IntN(2) == 0
-	// Runs end side by side, in no order: their luck comes from who they are and
-	// when, so that a seed replays.
+	// Runs end concurrently, in no order. Their random numbers come from the run and the time, not from
+	// a shared generator, so that a seed replays.
 	luck := func(of ...any) int {
 		h := fnv.New64a()
 		fmt.Fprint(h, append(of, seed)...)
@@ -129,7 +128,7 @@ func (c *chaos) event() {
 	}
 }
 
-// away is a time without a daemon, short or long, in which things may change.
+// away passes a time without a daemon, in which the clock or the configuration may change.
 func (c *chaos) away() {
 	switch c.rng.IntN(4) {
 	case 0:
@@ -142,8 +141,8 @@ func (c *chaos) away() {
 	c.bringUp()
 }
 
-// bringUp starts a daemon. A schedule without a mark, or with another spec's,
-// owes nothing for what was before.
+// bringUp starts a daemon. A schedule without a watermark, or with that of another spec, need not
+// account for earlier times.
 func (c *chaos) bringUp() {
 	now := c.clock.now()
 	for name, s := range c.schedules {
@@ -208,18 +207,18 @@ func (c *chaos) check() {
 		s := c.schedules[name]
 		for o := range s.Occurrences(since, now) {
 			id := RunID(name, o.Nominal)
-			if !ran[id] && !waiting[id] && !c.toldOf(name, o.Nominal) {
-				c.t.Fatalf("%s: %s neither ran nor waits nor was told of; log:\n%s", now.Format("02 15:04:05"), id, c.tailOfLog())
+			if !ran[id] && !waiting[id] && !c.reported(name, o.Nominal) {
+				c.t.Fatalf("%s: %s neither ran nor waits nor was reported; log:\n%s", now.Format("02 15:04:05"), id, c.tailOfLog())
 			}
 		}
 		if now.After(since) {
-			c.tenures[name] = now // what is checked need not be checked again
+			c.tenures[name] = now // do not check these times again
 		}
 	}
 	c.log = c.log[max(0, len(c.log)-3000):]
 }
 
-func (c *chaos) toldOf(name string, nominal time.Time) bool {
+func (c *chaos) reported(name string, nominal time.Time) bool {
 	for _, s := range c.covered[name] {
 		if !nominal.Before(s.from) && !nominal.After(s.until) {
 			return true

@@ -109,7 +109,7 @@ func TestDecide(t *testing.T) {
 			[]string{"05 07:45 missed catch_up_off"},
 		},
 		{
-			"of several, the newest runs and the others are told", mustSchedule(t, "s", hour, catchUp(3*time.Hour)), "05 06:30", "05 10:30", MissedDown, 0, false, nil,
+			"of several, the newest runs and the others are recorded", mustSchedule(t, "s", hour, catchUp(3*time.Hour)), "05 06:30", "05 10:30", MissedDown, 0, false, nil,
 			[]string{"05 07:00 missed superseded x3", "05 10:00 catch_up"},
 		},
 		{
@@ -149,7 +149,7 @@ func TestDecide(t *testing.T) {
 			[]string{"05 07:00 missed down"},
 		},
 		{
-			"down for a month, every second: counted as far as is sane", mustSchedule(t, "s", "@every 1s"), "01 00:00", "30 00:00", MissedDown, 0, false, nil,
+			"down for a month, every second: counted up to a bound", mustSchedule(t, "s", "@every 1s"), "01 00:00", "30 00:00", MissedDown, 0, false, nil,
 			[]string{"01 00:00 missed superseded x5000", "01 01:23 missed superseded+", "29 23:59 run", "29 23:59 overlap x15", "30 00:00 overlap"},
 		},
 		{
@@ -235,33 +235,33 @@ func TestCatchUpWindowOfAJitteredRunCountsFromItsRunTime(t *testing.T) {
 	}
 }
 
-func TestWhereDecisionsGoOn(t *testing.T) {
+func TestDecisionsStartFromTheWatermark(t *testing.T) {
 	s := mustSchedule(t, "s", "45 7 * * *")
 	now := at("05 12:00")
 	for _, tc := range []struct {
-		story   string
-		mark    Watermark
-		known   bool
-		decided string
-		want    string
+		story     string
+		watermark Watermark
+		known     bool
+		decided   string
+		want      string
 	}{
 		{"a new schedule starts from now", Watermark{}, false, "05 11:00", "05 12:00"},
 		{"from where it was", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "02 08:00", "03 08:00"},
 		{"from where all were", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "05 11:00", "05 11:00"},
 		{"an edited one starts from now", Watermark{Through: at("03 08:00"), Spec: "other"}, true, "05 11:00", "05 12:00"},
 		{"one that was paused then starts from now", Watermark{Through: at("03 08:00"), Spec: s.spec() + pausedSuffix}, true, "05 11:00", "05 12:00"},
-		{"a mark in the future is ignored", Watermark{Through: at("07 08:00"), Spec: s.spec()}, true, "05 11:00", "05 12:00"},
-		{"so is a common one", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "07 11:00", "03 08:00"},
+		{"a watermark in the future is ignored", Watermark{Through: at("07 08:00"), Spec: s.spec()}, true, "05 11:00", "05 12:00"},
+		{"so is a common instant in the future", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "07 11:00", "03 08:00"},
 	} {
 		t.Run(tc.story, func(t *testing.T) {
-			if got := startFrom(tc.mark, tc.known, s.spec(), at(tc.decided), now); !got.Equal(at(tc.want)) {
+			if got := startFrom(tc.watermark, tc.known, s.spec(), at(tc.decided), now); !got.Equal(at(tc.want)) {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
 	}
 }
 
-func TestWhatIsLeftOfARun(t *testing.T) {
+func TestResumeDecidesHowAClaimedRunGoesOn(t *testing.T) {
 	s := mustSchedule(t, "s", "45 7 * * *")
 	f := Firing{Nominal: at("05 07:45"), RunAt: at("05 07:50"), Deadline: at("05 08:20")}
 	for _, tc := range []struct {

@@ -15,12 +15,12 @@ import (
 	"zecpower/scheduler/calendar"
 )
 
-// story runs a test in a bubble, and stops the daemon that it leaves behind.
-func story(t *testing.T, now string, tell func(t *testing.T, w *world)) {
+// story runs a test in a synctest bubble, and stops the daemon that is running at its end.
+func story(t *testing.T, now string, body func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, now)
-		tell(t, w)
+		body(t, w)
 		if w.cancel != nil {
 			w.stop()
 		}
@@ -153,7 +153,7 @@ func TestNewRenamedAndEditedSchedulesHaveNoPast(t *testing.T) {
 		w.pass(time.Minute)
 		w.expect()
 		if _, ok := w.store.watermarks["old"]; ok {
-			t.Error("the mark of a schedule that is gone would be its past when it comes back")
+			t.Error("the watermark of a removed schedule would be its past when it is added again")
 		}
 		w.kill()
 		w.until("05 09:20")
@@ -253,7 +253,7 @@ func TestPauseLiftedWhileDownDoesNotFireForWhatItCovered(t *testing.T) {
 		w.expect("06 07:45:00 run s/2026-01-06T07:45:00Z", "06 07:46:00 finished s/2026-01-06T07:45:00Z ok after 1m0s")
 		w.stop()
 		w.until("07 08:00")
-		w.start(held) // paused while it was down: what it covers is told
+		w.start(held) // paused while it was down: what it covers is reported
 		w.expect("07 08:00:00 skipped s 07 07:45:00 paused")
 	})
 }
@@ -278,7 +278,7 @@ func TestTimeThatComesWhileTheDaemonStopsIsForTheNextStart(t *testing.T) {
 		busy, due := mustSchedule(t, "busy", "42 7 * * *"), mustSchedule(t, "due", "45 7 * * *")
 		w.runFor = func(f Firing) time.Duration {
 			if f.Schedule == "busy" {
-				<-release // deaf to its context
+				<-release // ignores its context
 			}
 			return 0
 		}
@@ -296,12 +296,12 @@ func TestTimeThatComesWhileTheDaemonStopsIsForTheNextStart(t *testing.T) {
 	})
 }
 
-func TestMarkInTheFutureIsCorrectedAtOnce(t *testing.T) {
+func TestWatermarkInTheFutureIsCorrectedAtOnce(t *testing.T) {
 	story(t, "05 07:00", func(t *testing.T, w *world) {
 		s := mustSchedule(t, "s", "0 * * * *")
 		w.start(s)
 		w.clock.step(48 * time.Hour)
-		w.pass(90 * time.Minute) // decides in the future, and says so in the ledger
+		w.pass(90 * time.Minute) // decides in the future, and records that
 		w.kill()
 		w.clock.step(-48 * time.Hour)
 		w.start(s)
@@ -316,13 +316,13 @@ func TestMarkInTheFutureIsCorrectedAtOnce(t *testing.T) {
 	})
 }
 
-func TestLedgerRemembersWhatTheProcessForgot(t *testing.T) {
+func TestStoreRefusesRunsThatTheProcessDoesNotRemember(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
 		s := mustSchedule(t, "s", "45 7 * * *")
 		w.start(s)
 		w.until("07 12:00")
 		w.kill()
-		w.start(s) // is told of the last day only
+		w.start(s) // loads only the last day
 		w.clock.step(-53 * time.Hour)
 		w.calls = nil
 		w.until("05 12:00")
@@ -588,7 +588,7 @@ func TestPanicCarriesItsStack(t *testing.T) {
 	}
 }
 
-func TestFailingLedgerStillPowersOn(t *testing.T) {
+func TestFailingStoreStillPowersOn(t *testing.T) {
 	for _, f := range []fault{lost, unreported} {
 		story(t, "05 07:44", func(t *testing.T, w *world) {
 			var broken atomic.Bool
@@ -602,19 +602,19 @@ func TestFailingLedgerStillPowersOn(t *testing.T) {
 			s := mustSchedule(t, "s", "45 7 * * *")
 			w.start(s)
 			w.until("06 07:50")
-			w.clock.step(-time.Hour) // no ledger, and still not twice
+			w.clock.step(-time.Hour) // the store fails, and still no run happens twice
 			w.until("06 08:00")
 			if len(w.calls) != 2 {
 				t.Errorf("fault %d: %d runs, want 2", f, len(w.calls))
 			}
 			failures := 0
 			for _, line := range w.log {
-				if strings.Contains(line, "ledger: ") {
+				if strings.Contains(line, "store: ") {
 					failures++
 				}
 			}
 			if failures == 0 || w.loop.Snapshot().StoreErr == nil {
-				t.Errorf("fault %d: nobody was told", f)
+				t.Errorf("fault %d: no failure was reported", f)
 			}
 			broken.Store(false)
 			w.pass(time.Minute)
@@ -623,14 +623,14 @@ func TestFailingLedgerStillPowersOn(t *testing.T) {
 			}
 			for _, c := range w.calls {
 				if r := w.store.runs[c.RunID]; r == nil || r.result != power.ResultOK {
-					t.Errorf("fault %d: %s was not recorded once the ledger was back: %+v", f, c.RunID, r)
+					t.Errorf("fault %d: %s was not recorded once the store worked again: %+v", f, c.RunID, r)
 				}
 			}
 		})
 	}
 }
 
-func TestUnfinishedRunIsFoundWhenTheLedgerComesBack(t *testing.T) {
+func TestUnfinishedRunIsFoundWhenTheStoreWorksAgain(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
 		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
 		s := mustSchedule(t, "s", "45 7 * * *")

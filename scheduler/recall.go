@@ -30,7 +30,7 @@ func (l *Loop) recall(now time.Time) {
 
 	// 2. Drop the runs of this process from those to resume. There are some where the store answers
 	// late. This must come before remember, which adds the runs of other processes: after it the two
-	// cannot be told apart.
+	// cannot be distinguished.
 	unfinished := slices.DeleteFunc(state.Unfinished, l.claimed)
 
 	// 3. Remember what ran, so that no time runs twice, and report how each schedule last ended.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Ten thousand schedules that were down for eleven days decide more at once than
-// a failing ledger would be remembered.
+// 10,000 schedules that were down for eleven days make more decisions in one round than the loop keeps
+// while the store fails. The bound must not apply to a store that works.
 func TestARoundOfAnySizeIsRecordedWhole(t *testing.T) {
 	story(t, "05 07:40", func(t *testing.T, w *world) {
 		loop, err := New(Config{Run: w.run(1), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock})
@@ -29,7 +29,7 @@ func TestARoundOfAnySizeIsRecordedWhole(t *testing.T) {
 	})
 }
 
-func TestWhatAFailingLedgerPushesOutIsNoRun(t *testing.T) {
+func TestTrimDropsNoRunBeforeOtherDecisions(t *testing.T) {
 	start := at("05 07:45")
 	var r Round
 	for i := range maxUnrecorded + 10 {

@@ -85,7 +85,7 @@ func TestExpiredRunIsCaughtUpWhereTheYoungerOneWasSkippedForIt(t *testing.T) {
 	})
 }
 
-func TestLateAnswerOfTheLedgerBringsNothingTwice(t *testing.T) {
+func TestStoreThatLoadsLateBringsNothingTwice(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
 		var unreadable, full atomic.Bool
 		unreadable.Store(true)

@@ -9,7 +9,7 @@ import (
 )
 
 // overrun is how long after its deadline a run's context is cancelled. The run function obeys the
-// deadline by itself: it can tell instances that ran out of time from cancelled ones. The cancelled
+// deadline by itself: it distinguishes instances that ran out of time from cancelled ones. The cancelled
 // context only frees a schedule whose run is stuck.
 const overrun = time.Minute
 

@@ -14,8 +14,7 @@ import (
 	"zecpower/internal/power"
 )
 
-// settableClock is a clock whose wall part can be set; its monotonic part is the
-// bubble's.
+// settableClock is a clock whose wall part can be set. Its monotonic part is the bubble's clock.
 type settableClock struct {
 	mu        sync.Mutex
 	offset    time.Duration
@@ -43,7 +42,7 @@ func (c *settableClock) step(d time.Duration) {
 	c.offset += d
 }
 
-// suspend lets wall time pass that neither timers nor the monotonic clock see.
+// suspend lets wall time pass during which timers and the monotonic clock stand still.
 func (c *settableClock) suspend(d time.Duration) {
 	c.step(d)
 	c.mu.Lock()
@@ -51,18 +50,18 @@ func (c *settableClock) suspend(d time.Duration) {
 	c.suspended += d
 }
 
-// fault is what becomes of one write to a ledger.
+// fault is how one write to a store fails.
 type fault int
 
 const (
 	noFault    fault = iota
-	lost             // not written, and the writer is told so
-	unreported       // written, and the writer is told that it was not
+	lost             // not written, and the write returns an error
+	unreported       // written, and the write returns an error all the same
 )
 
 var errDisk = errors.New("no space left on device")
 
-// memoryLedger is a disk that survives the processes of a test.
+// memoryStore is a store that survives the simulated processes of a test.
 type memoryStore struct {
 	mu         sync.Mutex
 	through    time.Time
@@ -75,7 +74,7 @@ type memoryStore struct {
 
 type memoryRun struct {
 	firing Firing
-	kind   DecisionKind // VerdictOverlap and so on once abandoned
+	kind   DecisionKind // DecisionOverlap and so on once abandoned
 	result power.Result // once finished
 }
 
@@ -88,7 +87,7 @@ func newMemoryStore() *memoryStore {
 	}
 }
 
-// session is one process's hold of the ledger: dead once the process is.
+// session is one process's access to the store. Once the process is killed, it refuses everything.
 type session struct {
 	*memoryStore
 	dead bool
@@ -198,7 +197,7 @@ func (s *session) Finish(f Firing, r RunEnd, at time.Time) error {
 	})
 }
 
-// events is an observer that remembers.
+// events is an observer that writes a log into its world.
 type events struct {
 	world *world
 }
@@ -236,7 +235,7 @@ func (e events) NextRun(schedule string, at time.Time) {
 }
 func (e events) LastRun(string, LastRun) {}
 
-func (e events) StoreFailed(op string, err error) { e.add("ledger: %s: %v", op, err) }
+func (e events) StoreFailed(op string, err error) { e.add("store: %s: %v", op, err) }
 
 // call is one call of the run function.
 type call struct {
@@ -247,7 +246,7 @@ type call struct {
 
 type stretch struct{ from, until time.Time }
 
-// world is a machine on which daemons come and go.
+// world is a simulated machine on which daemons start, stop and are killed.
 type world struct {
 	t       testing.TB
 	clock   *settableClock
