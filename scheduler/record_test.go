@@ -1,8 +1,12 @@
 package scheduler
 
 import (
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"zecpower/internal/power"
 )
 
 // 10,000 schedules that were down for eleven days make more decisions in one round than the loop keeps
@@ -29,26 +33,85 @@ func TestARoundOfAnySizeIsRecordedWhole(t *testing.T) {
 	})
 }
 
-func TestTrimDropsNoRunBeforeOtherDecisions(t *testing.T) {
-	start := at("05 07:45")
-	var r Round
-	for i := range maxUnrecorded + 10 {
-		d := Decision{Schedule: "s", Nominal: start.Add(time.Duration(i) * time.Second), Kind: DecisionMissed}
-		if i == 0 {
-			d.Kind = DecisionRun
+func TestStoreRefusesRunsThatTheProcessDoesNotRemember(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("07 12:00")
+		w.kill()
+		w.start(s) // loads only the last day
+		w.clock.step(-53 * time.Hour)
+		w.calls = nil
+		w.until("05 12:00")
+		if len(w.calls) != 0 {
+			t.Errorf("ran again: %+v", w.calls)
 		}
-		r.add(Round{Decisions: []Decision{d}})
+	})
+}
+
+func TestFailingStoreStillPowersOn(t *testing.T) {
+	for _, f := range []fault{lost, unreported} {
+		story(t, "05 07:44", func(t *testing.T, w *world) {
+			var broken atomic.Bool
+			broken.Store(true)
+			w.store.fault = func(string) fault {
+				if broken.Load() {
+					return f
+				}
+				return noFault
+			}
+			s := mustSchedule(t, "s", "45 7 * * *")
+			w.start(s)
+			w.until("06 07:50")
+			w.clock.step(-time.Hour) // the store fails, and still no run happens twice
+			w.until("06 08:00")
+			if len(w.calls) != 2 {
+				t.Errorf("fault %d: %d runs, want 2", f, len(w.calls))
+			}
+			failures := 0
+			for _, line := range w.log {
+				if strings.Contains(line, "store: ") {
+					failures++
+				}
+			}
+			if failures == 0 || w.loop.Snapshot().StoreErr == nil {
+				t.Errorf("fault %d: no failure was reported", f)
+			}
+			broken.Store(false)
+			w.pass(time.Minute)
+			if w.loop.Snapshot().StoreErr != nil {
+				t.Errorf("fault %d: still failing: %v", f, w.loop.Snapshot().StoreErr)
+			}
+			for _, c := range w.calls {
+				if r := w.store.runs[c.RunID]; r == nil || r.result != power.ResultOK {
+					t.Errorf("fault %d: %s was not recorded once the store worked again: %+v", f, c.RunID, r)
+				}
+			}
+		})
 	}
-	if dropped := r.trim(); dropped != 10 || len(r.Decisions) != maxUnrecorded {
-		t.Fatalf("%d dropped, %d kept", dropped, len(r.Decisions))
-	}
-	runs := 0
-	for _, d := range r.Decisions {
-		if d.Claims() {
-			runs++
+}
+
+func TestUnfinishedRunIsFoundWhenTheStoreWorksAgain(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:46")
+		w.kill()
+		var broken atomic.Bool
+		broken.Store(true)
+		w.store.fault = func(string) fault {
+			if broken.Load() {
+				return lost
+			}
+			return noFault
 		}
-	}
-	if runs != 1 || !r.Decisions[0].Nominal.Equal(start.Add(11*time.Second)) {
-		t.Errorf("%d runs kept, first of the others %s: the oldest of those that did not run go first", runs, r.Decisions[0].Nominal)
-	}
+		w.start(s)
+		w.pass(time.Minute)
+		broken.Store(false)
+		w.pass(time.Minute)
+		if len(w.calls) != 2 || !w.calls[1].Resumed {
+			t.Errorf("calls: %+v", w.calls)
+		}
+	})
 }

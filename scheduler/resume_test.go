@@ -4,7 +4,51 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"zecpower/internal/power"
 )
+
+func TestResumeDecidesHowAClaimedRunGoesOn(t *testing.T) {
+	s := mustSchedule(t, "s", "45 7 * * *")
+	f := Firing{Nominal: at("05 07:45"), RunAt: at("05 07:50"), Deadline: at("05 08:20")}
+	for _, tc := range []struct {
+		story    string
+		schedule *Schedule
+		now      string
+		later    bool
+		want     DecisionKind
+		reason   MissedReason
+	}{
+		{"the clock was set back while it ran", &s, "05 07:46", false, DecisionRun, ""},
+		{"its deadline allows", &s, "05 08:19", true, DecisionRun, ""},
+		{"its catch-up window allows", &s, "05 08:20", false, DecisionCatchUp, ""},
+		{"a younger one does its work", &s, "05 08:20", true, DecisionInterrupted, MissedInterrupted},
+		{"too late", &s, "05 08:51", false, DecisionInterrupted, MissedInterrupted},
+		{"removed", nil, "05 07:51", false, DecisionInterrupted, MissedRemoved},
+	} {
+		t.Run(tc.story, func(t *testing.T) {
+			if got, reason := resume(f, tc.schedule, at(tc.now), tc.later); got != tc.want || reason != tc.reason {
+				t.Errorf("got %s %s, want %s %s", got, reason, tc.want, tc.reason)
+			}
+		})
+	}
+	waits := f
+	waits.Waits = WaitTime
+	if got, _ := resume(waits, &s, at("05 07:46"), false); got != DecisionJittered {
+		t.Errorf("its run time is still to come: got %s", got)
+	}
+	queued := f
+	queued.Waits = WaitTurn
+	noCatchUp := mustSchedule(t, "s", "45 7 * * *", catchUp(0))
+	if got, _ := resume(queued, &noCatchUp, at("05 08:19"), true); got != DecisionRun {
+		t.Errorf("it waited for its turn, and its deadline allows: got %s", got)
+	}
+	pausedNow := s
+	pausedNow.Paused = true
+	if got, reason := resume(f, &pausedNow, at("05 07:51"), false); got != DecisionInterrupted || reason != MissedPaused {
+		t.Errorf("paused: got %s %s", got, reason)
+	}
+}
 
 func TestJitteredRunThatWasDownOverItsTime(t *testing.T) {
 	shifted := func(catchUp time.Duration) Schedule {
@@ -108,5 +152,69 @@ func TestStoreThatLoadsLateBringsNothingTwice(t *testing.T) {
 		if len(w.calls) != 2 {
 			t.Errorf("%d runs, want 2: %+v", len(w.calls), w.calls)
 		}
+	})
+}
+
+func TestKilledInMidRunIsResumed(t *testing.T) {
+	story(t, "05 07:40", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:50")
+		w.kill()
+		w.pass(5 * time.Minute)
+		w.start(s)
+		w.pass(15 * time.Minute)
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z",
+			"05 07:55:00 run s/2026-01-05T07:45:00Z resumed", "05 08:05:00 finished s/2026-01-05T07:45:00Z ok after 10m0s")
+		if a, b := w.calls[0], w.calls[1]; !a.Deadline.Equal(b.Deadline) || !a.Nominal.Equal(b.Nominal) || b.CatchUp {
+			t.Errorf("resumed as something else: %+v, was %+v", b, a)
+		}
+		w.kill()
+		w.start(s)
+		w.pass(time.Minute)
+		w.expect()
+	})
+}
+
+func TestKilledInMidRunAndTooLate(t *testing.T) {
+	story(t, "05 07:40", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:50")
+		w.kill()
+		w.pass(time.Hour)
+		w.start(s)
+		w.pass(15 * time.Minute)
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 08:50:00 missed s 05 07:45:00 interrupted x1")
+	})
+}
+
+func TestStoppedInMidRunIsResumed(t *testing.T) {
+	story(t, "05 07:40", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:50")
+		w.stop()
+		w.start(s)
+		w.pass(15 * time.Minute)
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 07:50:00 suspended s/2026-01-05T07:45:00Z",
+			"05 07:50:00 run s/2026-01-05T07:45:00Z resumed", "05 08:00:00 finished s/2026-01-05T07:45:00Z ok after 10m0s")
+	})
+}
+
+func TestStoppedWhenEverythingWasDoneIsNotResumed(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		w.cut = power.ResultOK
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.start(s)
+		w.until("05 07:50")
+		w.stop()
+		w.start(s)
+		w.pass(15 * time.Minute)
+		w.expect("05 07:45:00 run s/2026-01-05T07:45:00Z", "05 07:50:00 finished s/2026-01-05T07:45:00Z ok after 5m0s")
 	})
 }

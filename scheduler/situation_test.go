@@ -2,59 +2,9 @@ package scheduler
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
-
-	"zecpower/scheduler/calendar"
-	"zecpower/scheduler/cron"
 )
-
-// mustSchedule is an hourly-or-other schedule in UTC with an hour of catch-up.
-func mustSchedule(t testing.TB, name, spec string, change ...func(*Schedule)) Schedule {
-	t.Helper()
-	timetable, err := cron.Parse(spec, time.UTC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := Schedule{
-		Name: name, Timetable: timetable, Zone: time.UTC, Action: "start", Groups: []string{"web"},
-		CatchUp: time.Hour, Deadline: 30 * time.Minute,
-	}
-	for _, c := range change {
-		c(&s)
-	}
-	if err := s.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func catchUp(d time.Duration) func(*Schedule) { return func(s *Schedule) { s.CatchUp = d } }
-func overlap(o Overlap) func(*Schedule)       { return func(s *Schedule) { s.Overlap = o } }
-func paused(s *Schedule)                      { s.Paused = true }
-func jitter(d time.Duration) func(*Schedule)  { return func(s *Schedule) { s.Jitter = d } }
-
-func excluding(t testing.TB, name string, dates ...string) func(*Schedule) {
-	c, err := calendar.New(calendar.Source{Name: name, Dates: dates})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(s *Schedule) { s.Exclude = append(s.Exclude, c) }
-}
-
-// at reads "02 07:45" or "02 07:45:30" as a time in January 2026: the 5th is a Monday.
-func at(text string) time.Time {
-	layout := "2006-01-02 15:04"
-	if strings.Count(text, ":") == 2 {
-		layout += ":05"
-	}
-	t, err := time.Parse(layout, "2026-01-"+text)
-	if err != nil {
-		panic(err)
-	}
-	return t
-}
 
 func (d Decision) short() string {
 	text := d.Nominal.UTC().Format("02 15:04") + " " + string(d.Kind)
@@ -232,96 +182,5 @@ func TestCatchUpWindowOfAJitteredRunCountsFromItsRunTime(t *testing.T) {
 		if len(decisions) != 1 || decisions[0].Kind != want {
 			t.Errorf("at %s: %v, want %s", now, decisions, want)
 		}
-	}
-}
-
-func TestDecisionsStartFromTheWatermark(t *testing.T) {
-	s := mustSchedule(t, "s", "45 7 * * *")
-	now := at("05 12:00")
-	for _, tc := range []struct {
-		story     string
-		watermark Watermark
-		known     bool
-		decided   string
-		want      string
-	}{
-		{"a new schedule starts from now", Watermark{}, false, "05 11:00", "05 12:00"},
-		{"from where it was", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "02 08:00", "03 08:00"},
-		{"from where all were", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "05 11:00", "05 11:00"},
-		{"an edited one starts from now", Watermark{Through: at("03 08:00"), Spec: "other"}, true, "05 11:00", "05 12:00"},
-		{"one that was paused then starts from now", Watermark{Through: at("03 08:00"), Spec: s.spec() + pausedSuffix}, true, "05 11:00", "05 12:00"},
-		{"a watermark in the future is ignored", Watermark{Through: at("07 08:00"), Spec: s.spec()}, true, "05 11:00", "05 12:00"},
-		{"so is a common instant in the future", Watermark{Through: at("03 08:00"), Spec: s.spec()}, true, "07 11:00", "03 08:00"},
-	} {
-		t.Run(tc.story, func(t *testing.T) {
-			if got := startFrom(tc.watermark, tc.known, s.spec(), at(tc.decided), now); !got.Equal(at(tc.want)) {
-				t.Errorf("got %s, want %s", got, tc.want)
-			}
-		})
-	}
-}
-
-func TestResumeDecidesHowAClaimedRunGoesOn(t *testing.T) {
-	s := mustSchedule(t, "s", "45 7 * * *")
-	f := Firing{Nominal: at("05 07:45"), RunAt: at("05 07:50"), Deadline: at("05 08:20")}
-	for _, tc := range []struct {
-		story    string
-		schedule *Schedule
-		now      string
-		later    bool
-		want     DecisionKind
-		reason   MissedReason
-	}{
-		{"the clock was set back while it ran", &s, "05 07:46", false, DecisionRun, ""},
-		{"its deadline allows", &s, "05 08:19", true, DecisionRun, ""},
-		{"its catch-up window allows", &s, "05 08:20", false, DecisionCatchUp, ""},
-		{"a younger one does its work", &s, "05 08:20", true, DecisionInterrupted, MissedInterrupted},
-		{"too late", &s, "05 08:51", false, DecisionInterrupted, MissedInterrupted},
-		{"removed", nil, "05 07:51", false, DecisionInterrupted, MissedRemoved},
-	} {
-		t.Run(tc.story, func(t *testing.T) {
-			if got, reason := resume(f, tc.schedule, at(tc.now), tc.later); got != tc.want || reason != tc.reason {
-				t.Errorf("got %s %s, want %s %s", got, reason, tc.want, tc.reason)
-			}
-		})
-	}
-	waits := f
-	waits.Waits = WaitTime
-	if got, _ := resume(waits, &s, at("05 07:46"), false); got != DecisionJittered {
-		t.Errorf("its run time is still to come: got %s", got)
-	}
-	queued := f
-	queued.Waits = WaitTurn
-	noCatchUp := mustSchedule(t, "s", "45 7 * * *", catchUp(0))
-	if got, _ := resume(queued, &noCatchUp, at("05 08:19"), true); got != DecisionRun {
-		t.Errorf("it waited for its turn, and its deadline allows: got %s", got)
-	}
-	pausedNow := s
-	pausedNow.Paused = true
-	if got, reason := resume(f, &pausedNow, at("05 07:51"), false); got != DecisionInterrupted || reason != MissedPaused {
-		t.Errorf("paused: got %s %s", got, reason)
-	}
-}
-
-func TestDrift(t *testing.T) {
-	start := Reading{Wall: at("05 07:00"), Monotonic: time.Hour, Suspended: time.Minute}
-	for _, tc := range []struct {
-		story                string
-		wall, mono, suspend  time.Duration
-		wantStep, wantAsleep time.Duration
-	}{
-		{"time passes", 15 * time.Second, 15 * time.Second, 0, 0, 0},
-		{"slewing", 16 * time.Second, 15 * time.Second, 0, 0, 0},
-		{"set forward", 2 * time.Hour, 15 * time.Second, 0, 2*time.Hour - 15*time.Second, 0},
-		{"set back", -time.Hour, 15 * time.Second, 0, -time.Hour - 15*time.Second, 0},
-		{"asleep", 8 * time.Hour, 15 * time.Second, 8*time.Hour - 15*time.Second, 0, 8*time.Hour - 15*time.Second},
-		{"asleep, and set forward on waking", 9 * time.Hour, 0, 8 * time.Hour, time.Hour, 8 * time.Hour},
-	} {
-		t.Run(tc.story, func(t *testing.T) {
-			step, slept := drift(start, Reading{start.Wall.Add(tc.wall), start.Monotonic + tc.mono, start.Suspended + tc.suspend})
-			if step != tc.wantStep || slept != tc.wantAsleep {
-				t.Errorf("step %s, slept %s; want %s, %s", step, slept, tc.wantStep, tc.wantAsleep)
-			}
-		})
 	}
 }
