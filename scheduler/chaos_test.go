@@ -15,8 +15,8 @@ var (
 	chaosSeed  = flag.Uint64("chaos.seed", 0, "the one seed to try; 0: as many as -chaos.seeds says")
 )
 
-// TestChaos simulates days of schedules with kills, stops, reloads, clock steps, suspends and a store
-// that fails. After each event it checks:
+// TestChaos simulates days of schedules with kills, stops, reloads, clock steps, suspends and a
+// store that fails. After each event it checks:
 //   - each nominal time of each schedule ran, waits, or was reported with a reason;
 //   - none ran twice: never in one process, and over a restart only where the store lost the claim;
 //   - a resumed run keeps its deadline, unless it is caught up;
@@ -63,8 +63,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	}
 	c.faulty = c.rng.IntN(2) == 0
 	c.lossy = c.faulty && c.rng.IntN(2) == 0
-	// Runs end concurrently, in no order. Their random numbers come from the run and the time, not from
-	// a shared generator, so that a seed replays.
+	// Runs end concurrently, in no order. Their random numbers come from the run and the time, not
+	// from a shared generator, so that a seed replays.
 	luck := func(of ...any) int {
 		h := fnv.New64a()
 		fmt.Fprint(h, append(of, seed)...)

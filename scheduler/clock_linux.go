@@ -12,9 +12,9 @@ const (
 	clockBoottime  = 7
 )
 
-// suspended returns how long the machine has spent in suspend since it booted; 0 where a clock cannot
-// be read. The two clocks are read one after the other, so the value is microseconds off. drift
-// ignores differences of that size.
+// suspended returns how long the machine has spent in suspend since it booted; 0 where a clock
+// cannot be read. The two clocks are read one after the other, so the value is microseconds off.
+// drift ignores differences of that size.
 func suspended() time.Duration {
 	mono, ok := kernelClock(clockMonotonic)
 	boot, ok2 := kernelClock(clockBoottime)

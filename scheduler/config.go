@@ -9,13 +9,13 @@ import (
 
 // Config is everything that a Loop needs. Run, Store and Observer are required.
 type Config struct {
-	// Schedules are the first schedules; none is allowed. Loop.Reload replaces them. A caller must not
-	// change them once they are passed.
+	// Schedules are the first schedules; none is allowed. Loop.Reload replaces them. A caller must
+	// not change them once they are passed.
 	Schedules []Schedule
 	// Run makes one run and returns when it is over. The loop calls it from a goroutine of its own,
-	// several runs at the same time, and never twice for one RunID in a process. Run obeys ctx and the
-	// firing's deadline by itself. ctx ends when the daemon stops, and a minute after the deadline at
-	// the latest. A panic of Run ends that run alone, with a *PanicError.
+	// several runs at the same time, and never twice for one RunID in a process. Run obeys ctx and
+	// the firing's deadline by itself. ctx ends when the daemon stops, and a minute after the
+	// deadline at the latest. A panic of Run ends that run alone, with a *PanicError.
 	Run func(ctx context.Context, f Firing) RunEnd
 	// Store keeps what must survive a crash.
 	Store Store
@@ -25,18 +25,18 @@ type Config struct {
 	Clock Clock
 	// Heartbeat is the longest sleep between two rounds. 0: DefaultHeartbeat. Negative is an error.
 	Heartbeat time.Duration
-	// Alive is called at the end of each round, and within a round that decides very many schedules.
-	// While the loop works it is called at least once a heartbeat, so a watchdog can be fed with it.
-	// Nil: no call.
+	// Alive is called at the end of each round, and within a round that decides very many
+	// schedules. While the loop works it is called at least once a heartbeat, so a watchdog can be
+	// fed with it. Nil: no call.
 	Alive func()
 }
 
-// DefaultHeartbeat is the longest time between two rounds, and so the longest that the loop takes to
-// notice a clock step or a suspend.
+// DefaultHeartbeat is the longest time between two rounds, and so the longest that the loop takes
+// to notice a clock step or a suspend.
 const DefaultHeartbeat = 15 * time.Second
 
-// New returns a Loop that has not begun: Loop.Run begins it. The error says what in cfg is missing or
-// invalid, for schedules all problems at once.
+// New returns a Loop that has not begun: Loop.Run begins it. The error says what in cfg is missing
+// or invalid, for schedules all problems at once.
 func New(cfg Config) (*Loop, error) {
 	switch {
 	case cfg.Run == nil:

@@ -14,24 +14,24 @@ const (
 	DecisionRun         DecisionKind = "run"         // runs now, on time
 	DecisionJittered    DecisionKind = "jittered"    // runs at its run time, which lies ahead
 	DecisionCatchUp     DecisionKind = "catch_up"    // runs now, though late
-	DecisionQueued      DecisionKind = "queued"      // runs when the previous run of the schedule ends
+	DecisionQueued      DecisionKind = "queued"      // runs after the previous run of the schedule
 	DecisionMissed      DecisionKind = "missed"      // does not run: too late, see MissedReason
-	DecisionExcluded    DecisionKind = "excluded"    // does not run: its local date is in a calendar
+	DecisionExcluded    DecisionKind = "excluded"    // does not run: its date is in a calendar
 	DecisionPaused      DecisionKind = "paused"      // does not run: the schedule is paused
 	DecisionOverlap     DecisionKind = "overlap"     // does not run: a previous run is still going
-	DecisionInterrupted DecisionKind = "interrupted" // it began, its process died, too late to go on
+	DecisionInterrupted DecisionKind = "interrupted" // it began, its process died, and it is too late
 )
 
 // Decision says what becomes of one nominal time. It may also stand for a stretch of nominal times
-// that do not run for the same reason; the times of a stretch lie on one UTC day, except where AtLeast
-// is set.
+// that do not run for the same reason; the times of a stretch lie on one UTC day, except where
+// AtLeast is set.
 type Decision struct {
 	Schedule string
 	Action   power.Action
 	Groups   []string
 	Kind     DecisionKind
 	Nominal  time.Time    // the first nominal time of the stretch
-	Last     time.Time    // the last one, or with AtLeast a bound; equal to Nominal for a single time
+	Last     time.Time    // the last one (with AtLeast: a bound); Nominal for a single time
 	Count    int          // how many nominal times the decision stands for, at least 1
 	AtLeast  bool         // the stretch has more times than Count: the loop did not count them all
 	RunAt    time.Time    // of a claim: when the run begins, as far as known
@@ -75,8 +75,8 @@ func appendFolded(decisions []Decision, d Decision) []Decision {
 	return decisions
 }
 
-// SameDay reports whether a and b lie on one UTC day. Nominal times of one day that do not run for the
-// same reason are reported and recorded as one stretch.
+// SameDay reports whether a and b lie on one UTC day. Nominal times of one day that do not run for
+// the same reason are reported and recorded as one stretch.
 func SameDay(a, b time.Time) bool {
 	const day = 24 * 60 * 60
 	return a.Unix()/day == b.Unix()/day

@@ -21,17 +21,19 @@ type entry struct {
 	waiting []Firing // claimed, begin at their RunAt, ordered by it
 	queued  *Firing  // claimed, begins when no run is going; nil: none
 	running []Running
-	ran     []int64 // nominal times (Unix seconds) that were claimed: the latest maxRemembered, in order
+	ran     []int64 // claimed nominal times (Unix seconds): the latest maxRemembered, in order
 	last    LastRun // the newest finished run; zero: none
 
 	index int // in the queue; -1: not in it
 }
 
-// maxRemembered bounds entry.ran. While the store works it is the store that keeps a run from happening
-// twice, however far the clock is set back. While the store fails, ran alone does, for this many runs.
+// maxRemembered bounds entry.ran. While the store works it is the store that keeps a run from
+// happening twice, however far the clock is set back. While the store fails, ran alone does, for
+// this many runs.
 const maxRemembered = 128
 
-// remember notes that a nominal time was claimed as a run. Above maxRemembered the oldest is dropped.
+// remember notes that a nominal time was claimed as a run. Above maxRemembered the oldest is
+// dropped.
 func (e *entry) remember(nominal time.Time) {
 	at, known := slices.BinarySearch(e.ran, nominal.Unix())
 	if known {
@@ -59,8 +61,8 @@ func (e *entry) seek() {
 }
 
 // seekDue sets due: the first nominal time after through that will run. Unless always is set, a due
-// time that still lies ahead is kept. An "@every 1s" on an excluded day would otherwise search the rest
-// of that day once every second.
+// time that still lies ahead is kept. An "@every 1s" on an excluded day would otherwise search the
+// rest of that day once every second.
 func (e *entry) seekDue(always bool) {
 	switch {
 	case e.schedule.Paused:
@@ -83,7 +85,8 @@ func (e *entry) wakeAt() (time.Time, bool) {
 	return at, ok
 }
 
-// nextRun returns when the schedule next runs, jitter included, as far as planned. Zero: not at all.
+// nextRun returns when the schedule next runs, jitter included, as far as planned. Zero: not at
+// all.
 func (e *entry) nextRun() time.Time {
 	if e.schedule == nil {
 		return time.Time{}
@@ -105,6 +108,7 @@ func (e *entry) wait(f Firing) {
 // deleted.
 func (e *entry) idle() bool { return len(e.running) == 0 && e.queued == nil && len(e.waiting) == 0 }
 
+// watermark says how far e is decided, for the store.
 func (e *entry) watermark() Watermark {
 	return Watermark{Schedule: e.name, Through: e.through, Spec: e.spec}
 }

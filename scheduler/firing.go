@@ -7,8 +7,8 @@ import (
 	"zecpower/internal/power"
 )
 
-// Firing is one run, claimed or begun. It is a value: once it is passed on, no one changes it or its
-// Groups.
+// Firing is one run, claimed or begun. It is a value: once it is passed on, no one changes it or
+// its Groups.
 type Firing struct {
 	RunID    string // the run's key, see RunID
 	Schedule string
@@ -40,8 +40,8 @@ func RunID(schedule string, nominal time.Time) string {
 // RunEnd is how a run ended.
 type RunEnd struct {
 	Result power.Result
-	Err    error         // why the run as a whole failed; a *PanicError after a panic; nil: it did not
-	Report *power.Report // the outcomes of its instances; nil where the run failed before it had any
+	Err    error         // why the whole run failed; a *PanicError after a panic; nil: it did not
+	Report *power.Report // the outcomes of its instances; nil where it failed before any
 }
 
 // PanicError is a panic of the run function.

@@ -10,9 +10,9 @@ import (
 // host, because a standby must compute the same second. Changing it moves every jittered run.
 const jitterSalt = "zecpower/jitter/1\x00"
 
-// JitterOffset returns by how much every run of s begins after its nominal time. It is a whole number
-// of seconds in [0, Jitter) and depends on the schedule's name and Jitter alone: it is the same every
-// day, after every restart and on every host. A Jitter under two seconds gives 0.
+// JitterOffset returns by how much every run of s begins after its nominal time. It is a whole
+// number of seconds in [0, Jitter) and depends on the schedule's name and Jitter alone: it is the
+// same every day, after every restart and on every host. A Jitter under two seconds gives 0.
 func (s *Schedule) JitterOffset() time.Duration {
 	window := uint64(max(s.Jitter, 0) / time.Second)
 	if window < 2 {

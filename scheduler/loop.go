@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Loop decides each nominal time of its schedules once, and makes the runs. New makes it, Run runs it.
-// Its exported methods are safe for concurrent use.
+// Loop decides each nominal time of its schedules once, and makes the runs. New makes it, Run runs
+// it. Its exported methods are safe for concurrent use.
 //
-// The goroutine of Run owns all state. It alone changes an entry, and every Observer call is made from
-// it. The goroutines of runs share nothing with it but the channel ends.
+// The goroutine of Run owns all state. It alone changes an entry, and every Observer call is made
+// from it. The goroutines of runs share nothing with it but the channel ends.
 type Loop struct {
 	cfg     Config
 	ends    chan ended      // each run sends its end here once
@@ -22,18 +22,18 @@ type Loop struct {
 	// The fields of this block belong to the goroutine of Run.
 
 	previous   Reading       // the clocks at the previous round
-	beforeStep Reading       // the clocks before the last step forward that was longer than the grace; zero: none
+	beforeStep Reading       // the clocks before the last long step forward; zero: none
 	starting   bool          // no round has ended yet
 	recalled   bool          // the store has returned its state
 	triedAt    time.Duration // Reading.Monotonic when the store was last asked for its state
 	savedAt    time.Duration // Reading.Monotonic when the store was last written to
 	unrecorded Round         // decided, and not accepted by the store yet
-	writes     []write       // ends of runs that the store has not accepted, in order; written after unrecorded
+	writes     []write       // ends of runs, not accepted yet, in order; written after unrecorded
 	wrote      bool          // this round wrote to the store, or tried to
 
-	// mu guards the fields below and every entry. The goroutine of Run is their only writer, but for
-	// started and pending: it reads the others without mu and writes them under it. Snapshot and Reload
-	// take mu from other goroutines.
+	// mu guards the fields below and every entry. The goroutine of Run is their only writer, but
+	// for started and pending: it reads the others without mu and writes them under it. Snapshot
+	// and Reload take mu from other goroutines.
 	mu         sync.Mutex
 	started    bool
 	entries    map[string]*entry // by schedule name
@@ -44,9 +44,9 @@ type Loop struct {
 	clockSteps int
 }
 
-// Run decides and makes runs until ctx is done. The contexts of the runs are done then too; Run waits
-// for the last of them to return and records how far it decided. A second call returns an error at
-// once. Otherwise the error is nil.
+// Run decides and makes runs until ctx is done. The contexts of the runs are done then too; Run
+// waits for the last of them to return and records how far it decided. A second call returns an
+// error at once. Otherwise the error is nil.
 func (l *Loop) Run(ctx context.Context) error {
 	l.mu.Lock()
 	again := l.started
@@ -62,8 +62,8 @@ func (l *Loop) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		l.round()
 		timer.Reset(l.sleep())
-		// Any of these leads to the next round. It does not matter which: a round decides everything
-		// up to the wall clock.
+		// Any of these leads to the next round. It does not matter which: a round decides
+		// everything up to the wall clock.
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
@@ -77,8 +77,8 @@ func (l *Loop) Run(ctx context.Context) error {
 	return nil
 }
 
-// finishMore receives the other ends that are ready. Thousands of runs often end together; without it
-// each end would cost a round of its own.
+// finishMore receives the other ends that are ready. Thousands of runs often end together; without
+// it each end would cost a round of its own.
 func (l *Loop) finishMore() {
 	for range l.active {
 		select {
@@ -90,8 +90,8 @@ func (l *Loop) finishMore() {
 	}
 }
 
-// join waits for the runs, then records how far everything is decided, so that the next start goes on
-// from there.
+// join waits for the runs, then records how far everything is decided, so that the next start goes
+// on from there.
 func (l *Loop) join() {
 	for l.active > 0 {
 		l.finished(<-l.ends)
@@ -100,16 +100,16 @@ func (l *Loop) join() {
 		return // ctx was done before the first round: nothing was decided
 	}
 	at := l.cfg.Clock.Read().Wall
-	// A time that came due while the runs ended is undecided. Recording an instant after it would lose
-	// it, so the record ends just before: the next start decides it.
+	// A time that came due while the runs ended is undecided. Recording an instant after it would
+	// lose it, so the record ends just before: the next start decides it.
 	if due, ok := l.queue.first(); ok && !due.After(at) {
 		at = due.Add(-1)
 	}
 	l.record(Round{At: at})
 }
 
-// sleep returns how long the loop may wait for the next round. It is at most a heartbeat, because timers
-// do not notice that the wall clock is set or that the machine was suspended.
+// sleep returns how long the loop may wait for the next round. It is at most a heartbeat, because
+// timers do not notice that the wall clock is set or that the machine was suspended.
 func (l *Loop) sleep() time.Duration {
 	next, ok := l.queue.first()
 	if !ok {
@@ -125,12 +125,13 @@ func (l *Loop) round() {
 	now := reading.Wall
 	l.wrote = false
 
-	// 1. Find out whether the clock was set or the machine suspended since the last round. It may move
-	// schedules back, and it gives the reason for what is late.
+	// 1. Find out whether the clock was set or the machine suspended since the last round. It may
+	// move schedules back, and it gives the reason for what is late.
 	shared := l.readClock(reading)
 
 	// 2. Load what earlier processes left: at start-up, and again each heartbeat until the store
-	// answers. It comes before the decisions, so that a run that has been made is not decided again.
+	// answers. It comes before the decisions, so that a run that has been made is not decided
+	// again.
 	if !l.recalled && (l.starting || reading.Monotonic-l.triedAt >= l.cfg.Heartbeat) {
 		l.triedAt = reading.Monotonic
 		l.recall(now)
@@ -139,8 +140,8 @@ func (l *Loop) round() {
 		l.notifyAll()
 	}
 
-	// 3. Decide with the schedules that were in force until now, and only then apply a reload: a new
-	// schedule never decides a time from before it was loaded.
+	// 3. Decide with the schedules that were in force until now, and only then apply a reload: a
+	// new schedule never decides a time from before it was loaded.
 	l.reconcile(shared)
 	l.applyReload(now)
 

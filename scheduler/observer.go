@@ -11,10 +11,11 @@ import (
 type Observer interface {
 	// RunStarted comes before the call of the run function.
 	RunStarted(f Firing)
-	// RunFinished comes after the run function has returned. took is measured on the monotonic clock.
+	// RunFinished comes after the run function has returned. took is measured on the monotonic
+	// clock.
 	RunFinished(f Firing, r RunEnd, took time.Duration)
-	// RunSuspended comes in place of RunFinished where the daemon stops during a run. The next start
-	// resumes it.
+	// RunSuspended comes in place of RunFinished where the daemon stops during a run. The next
+	// start resumes it.
 	RunSuspended(f Firing)
 	// RunMissed reports nominal times that were due and will not run.
 	RunMissed(m Missed)
@@ -22,34 +23,34 @@ type Observer interface {
 	RunSkipped(s Skipped)
 	// ClockStepped reports that the wall clock was set by delta, negative for backward.
 	ClockStepped(delta time.Duration)
-	// NextRun reports that the next run time of a schedule, jitter included, has changed. Zero: it has
-	// none, because it is paused or removed, or has no due time within 5 years.
+	// NextRun reports that the next run time of a schedule, jitter included, has changed. Zero: it
+	// has none, because it is paused or removed, or has no due time within 5 years.
 	NextRun(schedule string, at time.Time)
-	// LastRun reports how a schedule last ended: at start-up for every schedule that the store has a
-	// run of, then after each run.
+	// LastRun reports how a schedule last ended: at start-up for every schedule that the store has
+	// a run of, then after each run.
 	LastRun(schedule string, last LastRun)
-	// StoreFailed reports that op was not, or perhaps not, recorded. The fleet is powered on all the
-	// same, and the loop tries again each round.
+	// StoreFailed reports that op was not, or perhaps not, recorded. The fleet is powered on all
+	// the same, and the loop tries again each round.
 	StoreFailed(op string, err error)
 }
 
-// Missed is a stretch of missed nominal times of one schedule with one reason. They lie on one UTC day,
-// except where AtLeast is set.
+// Missed is a stretch of missed nominal times of one schedule with one reason. They lie on one UTC
+// day, except where AtLeast is set.
 type Missed struct {
 	Schedule string
 	Nominal  time.Time // the first of them
-	Last     time.Time // the last of them, or with AtLeast a bound; equal to Nominal for a single time
+	Last     time.Time // the last of them (with AtLeast: a bound); Nominal for a single time
 	Count    int       // how many, at least 1
 	AtLeast  bool      // there are more than Count: the loop did not count them all
 	Reason   MissedReason
 }
 
-// Skipped is a stretch of nominal times of one schedule that were left out on purpose. They lie on one
-// UTC day, unless there were too many to count.
+// Skipped is a stretch of nominal times of one schedule that were left out on purpose. They lie on
+// one UTC day, unless there were too many to count.
 type Skipped struct {
 	Schedule string
 	Nominal  time.Time    // the first of them
-	Last     time.Time    // the last of them; equal to Nominal for a single time
+	Last     time.Time    // the last of them; Nominal for a single time
 	Count    int          // how many, at least 1
 	Cause    DecisionKind // DecisionExcluded, DecisionPaused or DecisionOverlap
 	Calendar string       // of DecisionExcluded: the calendar's name; empty otherwise
@@ -61,7 +62,7 @@ type LastRun struct {
 	Nominal     time.Time
 	FinishedAt  time.Time // wall clock
 	Result      power.Result
-	LastSuccess time.Time // when a run of the schedule last finished with power.ResultOK; zero: never
+	LastSuccess time.Time // when a run of it last finished with power.ResultOK; zero: never
 }
 
 // Observers passes each call to several observers, in order.

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// queue is a heap of entries by their wake time. A round visits only the entries whose time has come,
-// not all of thousands. It implements heap.Interface; the goroutine of Loop.Run owns it, and changes it
-// under Loop.mu.
+// queue is a heap of entries by their wake time. A round visits only the entries whose time has
+// come, not all of thousands. It implements heap.Interface; the goroutine of Loop.Run owns it, and
+// changes it under Loop.mu.
 //
 // An entry that needs no round is not in it. After a change of an entry's wake time the owner calls
 // place, or rebuildQueue after many changes.

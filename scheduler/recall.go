@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// recallReach is how far back from now the loop loads what ran. Where the clock is set back further, the
-// store still refuses a run that it has: see Store.Decide.
+// recallReach is how far back from now the loop loads what ran. Where the clock is set back
+// further, the store still refuses a run that it has: see Store.Decide.
 const recallReach = 24 * time.Hour
 
-// recall loads what earlier processes left in the store, and resumes their runs. The first call also
-// makes the entries. Where the store fails, the schedules start from now, and round calls recall again
-// each heartbeat until it succeeds: a run that a crash cut short must not wait for the next restart.
+// recall loads what earlier processes left in the store, and resumes their runs. The first call
+// also makes the entries. Where the store fails, the schedules start from now, and round calls
+// recall again each heartbeat until it succeeds: a run that a crash cut short must not wait for the
+// next restart.
 func (l *Loop) recall(now time.Time) {
 	state, err := l.cfg.Store.Load(now.Add(-recallReach))
 	if err != nil {
@@ -29,8 +30,8 @@ func (l *Loop) recall(now time.Time) {
 	l.recalled = true
 
 	// 2. Drop the runs of this process from those to resume. There are some where the store answers
-	// late. This must come before remember, which adds the runs of other processes: after it the two
-	// cannot be distinguished.
+	// late. This must come before remember, which adds the runs of other processes: after it the
+	// two cannot be distinguished.
 	unfinished := slices.DeleteFunc(state.Unfinished, l.claimed)
 
 	// 3. Remember what ran, so that no time runs twice, and report how each schedule last ended.
@@ -76,14 +77,15 @@ func (l *Loop) fill(state State, now time.Time) {
 	l.rebuildQueue()
 }
 
+// newEntry adds an entry for schedule. The caller holds mu, and sets through.
 func (l *Loop) newEntry(schedule *Schedule) *entry {
 	e := &entry{name: schedule.Name, schedule: schedule, spec: schedule.spec(), index: -1}
 	l.entries[e.name] = e
 	return e
 }
 
-// remember adds what earlier processes ran to the entries. A run that this process finished is newer
-// than the last one in the store, and stays.
+// remember adds what earlier processes ran to the entries. A run that this process finished is
+// newer than the last one in the store, and stays.
 func (l *Loop) remember(state State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,9 +105,8 @@ func (l *Loop) remember(state State) {
 
 // resumeAll goes on with the runs that earlier processes claimed and did not end.
 func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
-	// Decide first about runs that may have begun, then about those that waited for their time, then
-	// about those that waited in the queue. That is the order in which they would have run: a begun run
-	// makes the others overlap with it, not the other way round.
+	// Decide first about runs that may have begun: the runs that waited overlap with them, not the
+	// other way round. A run that waited for its time comes before one that waited in the queue.
 	var round Round
 	begun := map[string]bool{}
 	for _, waits := range []Wait{WaitNone, WaitTime, WaitTurn} {
@@ -126,8 +127,8 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 	}
 }
 
-// resume decides how f, a run of an earlier process, goes on, and adds that to round or to the entry.
-// begun has the names of the schedules of which a run begins in round; resume adds to it.
+// resume decides how f, a run of an earlier process, goes on, and adds that to round or to the
+// entry. begun has the names of the schedules of which a run begins in round; resume adds to it.
 func (l *Loop) resume(round *Round, begun map[string]bool, f Firing, now time.Time) {
 	e := l.entries[f.Schedule]
 	f.Resumed = true
@@ -137,8 +138,9 @@ func (l *Loop) resume(round *Round, begun map[string]bool, f Firing, now time.Ti
 		schedule, replaced = e.schedule, e.replaces(f, now)
 	}
 
-	// 1. Decide by its times. A run that had not begun was not interrupted: it is missed, like a time
-	// that was never claimed. Its reason is found the same way; the cause is that no daemon was there.
+	// 1. Decide by its times. A run that had not begun was not interrupted: it is missed, like a
+	// time that was never claimed. Its reason is found the same way; the cause is that no daemon
+	// was there.
 	kind, reason := resume(f, schedule, now, replaced)
 	if kind == DecisionInterrupted && reason == MissedInterrupted && f.Waits != WaitNone {
 		kind, reason = DecisionMissed, situation{schedule: schedule, cause: MissedDown}.missedReason(replaced)
@@ -154,8 +156,8 @@ func (l *Loop) resume(round *Round, begun map[string]bool, f Firing, now time.Ti
 	case !busy || schedule.Overlap == OverlapAllow:
 		begun[f.Schedule] = true
 		round.Begins = append(round.Begins, f.begin(kind, schedule, now))
-	// A run that may have done a part of its work, or had a place in the queue, gets the queue's one
-	// place under any policy. Its record in the store is right as it is, so nothing is written.
+	// A run that may have done a part of its work, or had a place in the queue, gets the queue's
+	// one place under any policy. Its record in the store is right as it is, so nothing is written.
 	case e.queued == nil && f.Waits != WaitTime:
 		l.lock(func() { e.queued = &f })
 	// One that waited for its time gets that place only where the schedule queues.

@@ -14,11 +14,11 @@ type plan struct {
 // reconcile decides every nominal time that has come, records the decisions, and begins the runs.
 // shared is the part of a situation that all schedules have in common.
 //
-// The order is the guarantee: a run is durable before its first request leaves. Whatever woke the loop,
-// and however late, one call catches up with the clock.
+// The order is the guarantee: a run is durable before its first request leaves. It does not matter
+// what woke the loop, or how late: one call catches up with the clock.
 func (l *Loop) reconcile(shared situation) {
-	// 1. Take the entries whose wake time has come out of the queue. At most heartbeats there are none,
-	// and the round costs nothing. apply puts each back.
+	// 1. Take the entries whose wake time has come out of the queue. Usually a heartbeat finds
+	// none, and the round costs nothing. apply puts each back.
 	var due []*entry
 	l.lock(func() { due = l.queue.popDue(shared.now) })
 	if len(due) == 0 {
@@ -26,21 +26,23 @@ func (l *Loop) reconcile(shared situation) {
 	}
 
 	// 2. Plan all of them before anything is changed, and collect the plans in one round. One write
-	// then makes the decisions of all schedules durable, which matters when thousands fire together.
+	// then makes the decisions of all schedules durable. Thousands that fire together would
+	// otherwise wait for thousands of writes.
 	plans := make([]plan, len(due))
 	round := Round{At: shared.now}
 	for i, e := range due {
 		plans[i] = e.plan(shared)
 		plans[i].addTo(&round)
 		if i%1000 == 999 {
-			l.cfg.Alive() // thousands of schedules after a long night take a while; the watchdog must not fire
+			// Thousands of schedules after a long night take a while. The watchdog must not fire.
+			l.cfg.Alive()
 		}
 	}
 
-	// 3. Record. An entry may have woken with nothing to record, and an empty round is not written. held
-	// names the runs that the store already had: another process, or this one before the clock was set
-	// back, claimed them, so they must not begin. Where the store fails, held is nil and every run
-	// begins: a fleet that stays off costs more than a run that might be made twice.
+	// 3. Record. An entry may have woken with nothing to record, and an empty round is not written.
+	// held names the runs that the store already had: another process, or this one before the clock
+	// was set back, claimed them, so they must not begin. Where the store fails, held is nil and
+	// every run begins: a fleet that stays off costs more than a run that might be made twice.
 	var held map[string]bool
 	if !round.empty() {
 		held = l.record(round)
@@ -56,12 +58,12 @@ func (l *Loop) reconcile(shared situation) {
 func (p *plan) addTo(r *Round) {
 	r.Begins = append(r.Begins, p.begins...)
 	if p.queue != nil {
-		r.Begins = append(r.Begins, *p.queue) // not a beginning, but a claim that waits for something else now
+		r.Begins = append(r.Begins, *p.queue) // it does not begin: it waits for something else now
 	}
 	r.Abandons = append(r.Abandons, p.abandons...)
 	r.Decisions = append(r.Decisions, p.decisions...)
-	// r.At says the same for all schedules. The schedule's own watermark counts where r.At does not:
-	// once a clock that was wrong has recorded an instant in the future. See startFrom.
+	// r.At says the same for all schedules. The schedule's own watermark counts where r.At does
+	// not: once a clock that was wrong has recorded an instant in the future. See startFrom.
 	if len(p.decisions) > 0 {
 		r.Watermarks = append(r.Watermarks, Watermark{Schedule: p.entry.name, Through: r.At, Spec: p.entry.spec})
 	}
@@ -78,9 +80,9 @@ func (e *entry) plan(shared situation) plan {
 	shared.schedule, shared.through, shared.ran = e.schedule, e.through, e.hasRun
 	shared.running, shared.queued = len(e.running), e.queued != nil
 
-	// 2. First the runs that were claimed earlier and whose run time has come. They are older than any
-	// nominal time that is undecided, so they come before those in the overlap policy: placeClaim
-	// counts them in shared. waiting is ordered by run time.
+	// 2. First the runs that were claimed earlier and whose run time has come. They are older than
+	// any nominal time that is undecided, so they come before those in the overlap policy:
+	// placeClaim counts them in shared. waiting is ordered by run time.
 	for _, f := range e.waiting {
 		if f.RunAt.After(shared.now) {
 			break
@@ -88,8 +90,8 @@ func (e *entry) plan(shared situation) plan {
 		p.placeClaim(f, &shared)
 	}
 
-	// 3. Then the nominal times that have come. Without the check an entry that woke for a claim only
-	// would list its nominal times in vain.
+	// 3. Then the nominal times that have come. Without the check an entry that woke for a claim
+	// only would list its nominal times in vain.
 	if e.hasNext && !e.next.Nominal.After(shared.now) {
 		p.decisions = shared.decide()
 	}
@@ -98,8 +100,8 @@ func (e *entry) plan(shared situation) plan {
 
 // placeClaim decides what becomes of a claimed run whose run time has come, and counts it in s.
 func (p *plan) placeClaim(f Firing, s *situation) {
-	// 1. Where it is late (the machine slept over its run time, or the clock was set forward), it may be
-	// too late: then it is missed like any other time.
+	// 1. Where it is late (the machine slept over its run time, or the clock was set forward), it
+	// may be too late: then it is missed like any other time.
 	kind := DecisionRun
 	if s.now.Sub(f.RunAt) > s.grace {
 		replaced := p.entry.replaces(f, s.now)
@@ -109,7 +111,8 @@ func (p *plan) placeClaim(f Firing, s *situation) {
 		}
 	}
 
-	// 2. The overlap policy applies now, not when it was claimed: what goes on at its run time counts.
+	// 2. The overlap policy applies now, not when it was claimed: what goes on at its run time
+	// counts.
 	switch s.applyOverlap(DecisionRun) {
 	case DecisionRun:
 		p.begins = append(p.begins, f.begin(kind, s.schedule, s.now))
@@ -124,8 +127,8 @@ func (p *plan) placeClaim(f Firing, s *situation) {
 
 // apply makes a recorded plan true. held are the runs that the store already had.
 func (l *Loop) apply(p plan, held map[string]bool, now time.Time) {
-	// 1. Change the entry in one step, so that a snapshot shows it before or after. It goes back into the
-	// queue last, at the wake time that it has by then.
+	// 1. Change the entry in one step, so that a snapshot shows it before or after. It goes back
+	// into the queue last, at the wake time that it has by then.
 	begins := p.begins
 	l.lock(func() {
 		p.entry.advance(now)
@@ -136,22 +139,23 @@ func (l *Loop) apply(p plan, held map[string]bool, now time.Time) {
 		l.queue.place(p.entry)
 	})
 
-	// 2. Report the times and claims that do not run. notify leaves out those that do: begin reports
-	// them.
+	// 2. Report the times and claims that do not run. notify leaves out those that do: begin
+	// reports them.
 	l.notifyAbandoned(p.abandons)
 	for _, d := range p.decisions {
 		l.notify(d)
 	}
 
-	// 3. Begin the runs, older claims first. Each is durable by now. Then report the next run.
+	// 3. Begin the runs, older claims first. Each is durable by now, unless the store fails. Then
+	// report the next run.
 	for _, f := range begins {
 		l.begin(p.entry, f)
 	}
 	l.notifyNext(p.entry)
 }
 
-// advance moves e on to now: claims whose run time has come are planned, nominal times up to now are
-// decided.
+// advance moves e on to now: claims whose run time has come are planned, nominal times up to now
+// are decided.
 func (e *entry) advance(now time.Time) {
 	passed := 0
 	for passed < len(e.waiting) && !e.waiting[passed].RunAt.After(now) {
@@ -166,8 +170,8 @@ func (e *entry) advance(now time.Time) {
 	e.seekDue(false)
 }
 
-// claim adds the runs among decisions to e, and returns those that begin now. A run in held had its turn
-// already, in this process or another: it is remembered and does not begin.
+// claim adds the runs among decisions to e, and returns those that begin now. A run in held had its
+// turn already, in this process or another: it is remembered and does not begin.
 func (e *entry) claim(decisions []Decision, held map[string]bool) (begins []Firing) {
 	for _, d := range decisions {
 		if !d.Claims() {

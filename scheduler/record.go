@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// saveEvery is how often the loop records how far everything is decided, where it has nothing else to
-// record. After a crash the next start decides at most this much of the past again.
+// saveEvery is how often the loop records how far everything is decided, where it has nothing else
+// to record. After a crash the next start decides at most this much of the past again.
 const saveEvery = 5 * time.Minute
 
 // maxWrites bounds the ends of runs, with their reports, that are kept while the store fails.
@@ -19,18 +19,18 @@ type write struct {
 	do func() error
 }
 
-// record writes r, and all that the store did not accept before, in one step. It returns the ids of the
-// runs that the store already had: they must not begin again. While the store fails it returns nil and
-// keeps r for the next round: the fleet is powered on all the same.
+// record writes r, and all that the store did not accept before, in one step. It returns the ids of
+// the runs that the store already had: they must not begin again. While the store fails it returns
+// nil and keeps r for the next round: the fleet is powered on all the same.
 func (l *Loop) record(r Round) (held map[string]bool) {
-	// 1. Join r to what is left over. The store receives rounds in order and as one: a newer watermark
-	// must not become durable before the decisions that it covers.
+	// 1. Join r to what is left over. The store receives rounds in order and as one: a newer
+	// watermark must not become durable before the decisions that it covers.
 	l.wrote = true
 	l.unrecorded.add(r)
 	ids, err := l.cfg.Store.Decide(l.unrecorded)
 	if err != nil {
-		// 2. On failure keep everything, up to a bound on memory. The round may be durable all the same;
-		// Decide is idempotent, so writing it again is safe.
+		// 2. On failure keep everything, up to a bound on memory. The round may be durable all the
+		// same; Decide is idempotent, so writing it again is safe.
 		if dropped := l.unrecorded.trim(); dropped > 0 {
 			l.storeFailed("remember decisions", fmt.Errorf("%d decisions will never be recorded: the store has not accepted any for too long", dropped))
 		}
@@ -49,8 +49,8 @@ func (l *Loop) record(r Round) (held map[string]bool) {
 	return held
 }
 
-// rewrite tries the writes that failed before, in order, up to the first that fails again. Where all
-// succeed the store counts as working.
+// rewrite tries the writes that failed before, in order, up to the first that fails again. Where
+// all succeed the store counts as working.
 func (l *Loop) rewrite() {
 	for len(l.writes) > 0 {
 		if err := l.writes[0].do(); err != nil {
@@ -63,8 +63,8 @@ func (l *Loop) rewrite() {
 	l.setStoreErr(nil)
 }
 
-// writeLater reports that w failed with err, and keeps it for rewrite. Above maxWrites the oldest is
-// dropped and reported.
+// writeLater reports that w failed with err, and keeps it for rewrite. Above maxWrites the oldest
+// is dropped and reported.
 func (l *Loop) writeLater(w write, err error) {
 	l.storeFailed(w.op, err)
 	if len(l.writes) >= maxWrites {
@@ -74,8 +74,8 @@ func (l *Loop) writeLater(w write, err error) {
 	l.writes = append(l.writes, w)
 }
 
-// recordRest records what the other steps of the round left: what the store did not accept before, the
-// first state of the schedules, and every saveEvery that there was nothing to decide.
+// recordRest records what the other steps of the round left: what the store did not accept before,
+// the first state of the schedules, and every saveEvery that there was nothing to decide.
 func (l *Loop) recordRest(r Reading) {
 	leftover := !l.unrecorded.empty() || len(l.writes) > 0
 	if l.wrote {

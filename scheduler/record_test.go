@@ -9,8 +9,8 @@ import (
 	"zecpower/internal/power"
 )
 
-// 10,000 schedules that were down for eleven days make more decisions in one round than the loop keeps
-// while the store fails. The bound must not apply to a store that works.
+// 10,000 schedules that were down for eleven days make more decisions in one round than the loop
+// keeps while the store fails. The bound must not apply to a store that works.
 func TestARoundOfAnySizeIsRecordedWhole(t *testing.T) {
 	story(t, "05 07:40", func(t *testing.T, w *world) {
 		loop, err := New(Config{Run: w.run(1), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock})

@@ -14,15 +14,16 @@ type reload struct {
 	done      chan struct{} // closed when the request is applied, or a newer one has replaced it
 }
 
-// Reload replaces all schedules, or none where one of them is invalid. It returns when the new ones are
-// in force. Before Run it replaces Config.Schedules. After Run has ended it returns ErrStopped. It is
-// safe for concurrent use. Of two requests in the same round only the later one is applied, and both
-// calls return nil.
+// Reload replaces all schedules, or none where one of them is invalid. It returns when the new ones
+// are in force. Before Run it replaces Config.Schedules. After Run has ended it returns ErrStopped.
+// It is safe for concurrent use. Of two requests in the same round only the later one is applied,
+// and both calls return nil.
 //
-// The old schedules decide what came due up to now, the new ones what comes later: no schedule fires
-// for a time before it, or its edit, was loaded. Runs that are going are not disturbed. Runs that wait
-// for their jittered time or in the queue keep their place and begin with the groups that their
-// schedule has then, unless it is removed or paused. In that case they are recorded and do not run.
+// The old schedules decide what came due up to now, the new ones what comes later: no schedule
+// fires for a time before it, or its edit, was loaded. Runs that are going are not disturbed. Runs
+// that wait for their jittered time or in the queue keep their place and begin with the groups that
+// their schedule has then, unless it is removed or paused. In that case they are recorded and do
+// not run.
 func (l *Loop) Reload(schedules []Schedule) error {
 	if err := validate(schedules); err != nil {
 		return err
@@ -43,8 +44,8 @@ func (l *Loop) Reload(schedules []Schedule) error {
 	}
 }
 
-// submit makes schedules the pending request; running is false where the loop has not begun, and they
-// are in force at once.
+// submit makes schedules the pending request; running is false where the loop has not begun, and
+// they are in force at once.
 func (l *Loop) submit(schedules []Schedule) (request *reload, running bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,8 +61,8 @@ func (l *Loop) submit(schedules []Schedule) (request *reload, running bool) {
 	return request, true
 }
 
-// applyReload applies the pending request, if there is one. Everything up to now is decided already,
-// with the old schedules.
+// applyReload applies the pending request, if there is one. Everything up to now is decided
+// already, with the old schedules.
 func (l *Loop) applyReload(now time.Time) {
 	l.mu.Lock()
 	request := l.pending
@@ -71,8 +72,8 @@ func (l *Loop) applyReload(now time.Time) {
 		return
 	}
 
-	// 1. After this a step of the clock that is undone must not move a schedule back to before it was
-	// loaded.
+	// 1. After this a step of the clock that is undone must not move a schedule back to before it
+	// was loaded.
 	l.beforeStep = Reading{}
 
 	// 2. Replace the schedules in one step, so that a snapshot shows the old ones or the new ones.
@@ -105,8 +106,9 @@ func (l *Loop) applyReload(now time.Time) {
 	close(request.done)
 }
 
-// remove takes the schedules that are not among next out of force. It returns their names, and their
-// claims that had not begun. An entry with runs that are going stays until the last of them ends.
+// remove takes the schedules that are not among next out of force. It returns their names, and
+// their claims that had not begun. An entry with runs that are going stays until the last of them
+// ends.
 func (l *Loop) remove(next []Schedule) (names []string, dropped []Firing) {
 	stays := make(map[string]bool, len(next))
 	for i := range next {

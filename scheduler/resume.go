@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// resume decides how a claimed run goes on at now, where it has not begun in time or its process ended.
-// s is the run's schedule, nil where that was removed. replaced says that a younger run of the schedule
-// does the work of f. The kind is one of:
+// resume decides how a claimed run goes on at now, where it has not begun in time or its process
+// ended. s is the run's schedule, nil where that was removed. replaced says that a younger run of
+// the schedule does the work of f. The kind is one of:
 //
 //   - DecisionRun: begins or goes on now, with the deadline that it has
 //   - DecisionJittered: begins at f.RunAt, which lies ahead
@@ -20,8 +20,8 @@ func resume(f Firing, s *Schedule, now time.Time, replaced bool) (DecisionKind, 
 		return DecisionInterrupted, MissedRemoved
 	case s.Paused:
 		return DecisionInterrupted, MissedPaused
-	// A jittered run that has not begun has used none of its deadline's time. It is early, on time or
-	// late like any run that was never claimed.
+	// A jittered run that has not begun has used none of its deadline's time. It is early, on time
+	// or late like any run that was never claimed.
 	case f.Waits == WaitTime && f.RunAt.After(now):
 		return DecisionJittered, ""
 	case f.Waits == WaitTime && now.Sub(f.RunAt) <= stepThreshold:
@@ -29,7 +29,8 @@ func resume(f Firing, s *Schedule, now time.Time, replaced bool) (DecisionKind, 
 	// A run that began, or that waits in the queue, may use what is left until its deadline.
 	case f.Waits != WaitTime && !f.Deadline.IsZero() && now.Before(f.Deadline):
 		return DecisionRun, ""
-	// Its time is used up, or it has no deadline. It may still be made up for, as a missed time may.
+	// Its time is used up, or it has no deadline. It may still be made up for, as a missed time
+	// may.
 	case now.Sub(f.RunAt) <= s.CatchUp && !replaced:
 		return DecisionCatchUp, ""
 	}
@@ -39,15 +40,15 @@ func resume(f Firing, s *Schedule, now time.Time, replaced bool) (DecisionKind, 
 // begin returns f as it begins, or goes on, at now. kind is what resume decided about it. s is its
 // schedule.
 func (f Firing) begin(kind DecisionKind, s *Schedule, now time.Time) Firing {
-	// A run that waited takes the groups that its schedule has by now: the groups at its claim may be
-	// gone. A run that began keeps its groups, and so does a run of a schedule with another action,
-	// whose groups may be meant for that action only.
+	// A run that waited takes the groups that its schedule has by now: the groups at its claim may
+	// be gone. A run that began keeps its groups, and so does a run of a schedule with another
+	// action, whose groups may be meant for that action only.
 	if f.Waits != WaitNone && f.Action == s.Action {
 		f.Groups = s.Groups
 	}
 	f.CatchUp = f.CatchUp || kind == DecisionCatchUp && f.Waits != WaitTurn
-	// Only a run whose time is used up, or whose time counts from the end of its predecessor, gets a
-	// new deadline. Any other keeps its own: a restart must not extend a run.
+	// Only a run whose time is used up, or whose time counts from the end of its predecessor, gets
+	// a new deadline. Any other keeps its own: a restart must not extend a run.
 	if kind == DecisionCatchUp || f.Waits == WaitTurn {
 		f.RunAt, f.Deadline = now, s.deadline(now)
 	}
@@ -55,11 +56,11 @@ func (f Firing) begin(kind DecisionKind, s *Schedule, now time.Time) Firing {
 	return f
 }
 
-// replaces reports whether a younger run of the schedule does the work of f at now: one that began, or
-// a nominal time that is due and undecided. A younger time that was skipped does not.
+// replaces reports whether a younger run of the schedule does the work of f at now: one that began,
+// or a nominal time that is due and undecided. A younger time that was skipped does not.
 func (e *entry) replaces(f Firing, now time.Time) bool {
-	// The first time in ran that is younger than f. It counts once its run time has come; until then
-	// that run still waits for its jitter.
+	// The first time in ran that is younger than f. It counts once its run time has come; until
+	// then that run still waits for its jitter.
 	younger, _ := slices.BinarySearch(e.ran, f.Nominal.Unix()+1)
 	if younger < len(e.ran) && !time.Unix(e.ran[younger], 0).Add(e.schedule.JitterOffset()).After(now) {
 		return true
@@ -67,8 +68,8 @@ func (e *entry) replaces(f Firing, now time.Time) bool {
 	return e.schedule.dueWithin(latest(f.Nominal, e.through), now)
 }
 
-// dueWithin reports whether one of the first maxListed nominal times in (after, until] is due and its
-// run time has come by until.
+// dueWithin reports whether one of the first maxListed nominal times in (after, until] is due and
+// its run time has come by until.
 func (s *Schedule) dueWithin(after, until time.Time) bool {
 	seen := 0
 	for o := range s.Occurrences(after, until) {

@@ -10,7 +10,7 @@ import (
 type Round struct {
 	At         time.Time     // every schedule is decided up to here; zero: no further than before
 	Decisions  []Decision    // new decisions, claims among them
-	Begins     []Firing      // claimed runs that begin, begin again (Resumed), or now wait for something else
+	Begins     []Firing      // claimed runs that begin, resume, or now wait for something else
 	Abandons   []Abandonment // claimed runs that do not begin, or do not go on
 	Watermarks []Watermark   // replace those of the same schedules
 	Forget     []string      // names of schedules that were removed: their watermarks are deleted
@@ -24,12 +24,14 @@ type Abandonment struct {
 	At     time.Time    // when that was decided
 }
 
+// empty reports that r has nothing but perhaps At.
 func (r *Round) empty() bool {
 	return len(r.Decisions) == 0 && len(r.Begins) == 0 && len(r.Abandons) == 0 && len(r.Watermarks) == 0 && len(r.Forget) == 0
 }
 
-// maxUnrecorded bounds each list of a round while the store fails. A day of 10,000 schedules that fire
-// every ten minutes would be more. By then the memory of the process matters more than the record.
+// maxUnrecorded bounds each list of a round while the store fails. A day of 10,000 schedules that
+// fire every ten minutes would be more. By then the memory of the process matters more than the
+// record.
 const maxUnrecorded = 100_000
 
 // add appends other, which is newer, to r. Of two watermarks of a schedule the newer one stays. A
@@ -45,9 +47,9 @@ func (r *Round) add(other Round) {
 	r.Forget = stillForgotten(append(r.Forget, other.Forget...), r.Watermarks)
 }
 
-// trim cuts each list of r to maxUnrecorded, and returns how many elements that dropped. The oldest go
-// first. Among decisions those without a run go first: losing one loses a line of the history, while
-// losing a claim loses the run's resumption after a crash.
+// trim cuts each list of r to maxUnrecorded, and returns how many elements that dropped. The oldest
+// go first. Among decisions those without a run go first: losing one loses a line of the history,
+// while losing a claim loses the run's resumption after a crash.
 func (r *Round) trim() (dropped int) {
 	var over [3]int
 	if len(r.Decisions) > maxUnrecorded {

@@ -9,8 +9,8 @@ import (
 )
 
 // overrun is how long after its deadline a run's context is cancelled. The run function obeys the
-// deadline by itself: it distinguishes instances that ran out of time from cancelled ones. The cancelled
-// context only frees a schedule whose run is stuck.
+// deadline by itself: it distinguishes instances that ran out of time from cancelled ones. The
+// cancelled context only frees a schedule whose run is stuck.
 const overrun = time.Minute
 
 // ended is the end of a run, sent from its goroutine to the loop.
@@ -23,8 +23,8 @@ type ended struct {
 	unwritten error         // the store did not accept the end; nil: it did, or suspended is set
 }
 
-// begin starts a claimed run in a goroutine of its own. Where the daemon is stopping it does nothing:
-// the claim is in the store, and the next start resumes it.
+// begin starts a claimed run in a goroutine of its own. Where the daemon is stopping it does
+// nothing: the claim is in the store, and the next start resumes it.
 func (l *Loop) begin(e *entry, f Firing) {
 	if l.runs.Err() != nil {
 		return
@@ -37,15 +37,15 @@ func (l *Loop) begin(e *entry, f Firing) {
 	go l.execute(l.runs, f)
 }
 
-// execute makes one run, records its end, and sends it to the loop, whatever the run function does. It
-// runs in the run's goroutine, which ends once the loop has received: join receives from all.
+// execute makes one run, records its end, and sends it to the loop, whatever the run function does.
+// It runs in the run's goroutine, which ends once the loop has received: join receives from all.
 func (l *Loop) execute(ctx context.Context, f Firing) {
 	begin := l.cfg.Clock.Read()
 	e := ended{firing: f, result: l.call(ctx, f, begin.Wall)}
 	end := l.cfg.Clock.Read()
 	e.at, e.took = end.Wall, end.Monotonic-begin.Monotonic
-	// A run that was cut short is left open, unless it got everything done: then there is nothing to
-	// resume.
+	// A run that was cut short is left open, unless it got everything done: then there is nothing
+	// to resume.
 	e.suspended = ctx.Err() != nil && e.result.Result != power.ResultOK
 	if !e.suspended {
 		e.unwritten = l.cfg.Store.Finish(f, e.result, e.at)
@@ -127,8 +127,8 @@ func (l *Loop) beginQueued(e *entry) {
 	l.lock(func() { e.queued = nil })
 	now := l.cfg.Clock.Read().Wall
 	kind := DecisionRun
-	// A run that an earlier process began is queued here where it met another resumed run. Its deadline
-	// went on meanwhile, so it may be too late by now.
+	// A run that an earlier process began is queued here where it met another resumed run. Its
+	// deadline went on meanwhile, so it may be too late by now.
 	if f.Waits == WaitNone {
 		var reason MissedReason
 		if kind, reason = resume(f, e.schedule, now, false); kind == DecisionInterrupted {

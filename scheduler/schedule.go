@@ -17,7 +17,7 @@ type Overlap string
 // The overlap policies, a closed set.
 const (
 	OverlapSkip  Overlap = "skip"  // the later run is recorded and does not run
-	OverlapQueue Overlap = "queue" // one later run waits; any further ones are recorded and do not run
+	OverlapQueue Overlap = "queue" // one later run waits; further ones are recorded and do not run
 	OverlapAllow Overlap = "allow" // both run at the same time
 )
 
@@ -35,18 +35,18 @@ func (o Overlap) Validate() error {
 type Schedule struct {
 	Name      string          // unique in a configuration; part of every run's key
 	Timetable *cron.Timetable // its nominal times; required
-	Zone      *time.Location  // the zone that Timetable was parsed with; calendar dates are dates there
+	Zone      *time.Location  // the zone of Timetable; calendar dates are dates there
 	Action    power.Action    // passed to the run function unchanged; required
 	Groups    []string        // passed to the run function unchanged, in order; at least one
 
-	// Exclude names the local dates on which a nominal time does not run, unless a calendar of Include
-	// contains the date too.
+	// Exclude names the local dates on which a nominal time does not run, unless a calendar of
+	// Include contains the date too.
 	Exclude []*calendar.Calendar
 	// Include names the local dates on which the schedule fires at its times of day, also where the
 	// day fields of its spec do not match.
 	Include []*calendar.Calendar
 
-	CatchUp  time.Duration // how long after its run time a missed run may still begin; 0: not at all
+	CatchUp  time.Duration // how long after its run time a missed run may begin; 0: not at all
 	Overlap  Overlap       // zero value: OverlapSkip
 	Jitter   time.Duration // window of the constant shift, see JitterOffset; 0: none
 	Deadline time.Duration // of one run, counted from its beginning; 0: none

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// situation is everything that the decisions about one schedule in one round depend on. Its methods are
-// pure: they read no clock and change nothing.
+// situation is everything that the decisions about one schedule in one round depend on. Its methods
+// are pure: they read no clock and change nothing.
 type situation struct {
 	schedule *Schedule
 	through  time.Time              // every nominal time up to here is decided
@@ -18,22 +18,22 @@ type situation struct {
 	ran      func(t time.Time) bool // whether a nominal time had its run already; nil: none had
 }
 
-// decide returns what becomes of each nominal time in (through, now], in time order. A time that ran
-// already gets no decision: it can lie in that interval only because the clock was set back.
+// decide returns what becomes of each nominal time in (through, now], in time order. A time that
+// ran already gets no decision: it can lie in that interval only because the clock was set back.
 func (s situation) decide() []Decision {
-	// 1. List the nominal times. Where there are too many to decide one by one, the list has a first
-	// part (head), one decision for everything in between (gap), and the newest part (tail).
+	// 1. List the nominal times. Where there are too many to decide one by one, the list has a
+	// first part (head), one decision for everything in between (gap), and the newest part (tail).
 	head, gap, tail := s.undecided()
 	all := slices.Concat(head, tail)
 
-	// 2. Decide which late time runs after all, before any time is decided. A schedule makes at most
-	// one late run: a fleet that was to be started on three mornings needs one start now. Where a run
-	// is on time, it does that work, and no late one is needed.
+	// 2. Decide which late time runs after all, before any time is decided. A schedule makes at
+	// most one late run: a fleet that was to be started on three mornings needs one start now.
+	// Where a run is on time, it does that work, and no late one is needed.
 	onTime := slices.ContainsFunc(all, s.onTime)
 	lateRun := s.catchUpTime(all, onTime)
 
-	// 3. A missed time is "superseded" where this round makes a run of the schedule, whichever it is.
-	// gap was built before that was known.
+	// 3. A missed time is "superseded" where this round makes a run of the schedule, whichever it
+	// is. gap was built before that was known.
 	replaced := onTime || !lateRun.IsZero()
 	for i := range gap {
 		if gap[i].Kind == DecisionMissed {
@@ -41,8 +41,9 @@ func (s situation) decide() []Decision {
 		}
 	}
 
-	// 4. Decide the times in order. Each run that this round begins counts as going for those after it,
-	// so that two times of one round obey the overlap policy too. s is a copy: the counts end with it.
+	// 4. Decide the times in order. Each run that this round begins counts as going for those after
+	// it, so that two times of one round obey the overlap policy too. s is a copy: the counts end
+	// with it.
 	var decisions []Decision
 	for i, o := range all {
 		if i == len(head) {
@@ -79,8 +80,8 @@ func (s situation) decideOne(o Occurrence, catchUp, replaced bool) Decision {
 		d.Kind, d.Calendar = DecisionExcluded, o.Calendar
 	case o.Status == StatusPaused:
 		d.Kind = DecisionPaused
-	// Its nominal time has come, and its jittered run time has not. The run is claimed now and begins
-	// then. The overlap policy applies when it begins.
+	// Its nominal time has come, and its jittered run time has not. The run is claimed now and
+	// begins then. The overlap policy applies when it begins.
 	case o.Run.After(s.now):
 		d.Kind, d.RunAt = DecisionJittered, o.Run
 	case s.onTime(o):
@@ -96,8 +97,8 @@ func (s situation) decideOne(o Occurrence, catchUp, replaced bool) Decision {
 	return d
 }
 
-// applyOverlap returns kind where the overlap policy lets a run begin now, else what becomes of the run
-// instead.
+// applyOverlap returns kind where the overlap policy lets a run begin now, else what becomes of the
+// run instead.
 func (s situation) applyOverlap(kind DecisionKind) DecisionKind {
 	switch {
 	case s.running == 0 || s.schedule.Overlap == OverlapAllow:
@@ -119,14 +120,15 @@ func (s situation) missedReason(replaced bool) MissedReason {
 	return s.cause
 }
 
-// onTime reports whether o runs as planned: it has not run yet, and its run time lies ahead or at most
-// grace in the past. Lateness counts from the run time, because jitter is not lateness.
+// onTime reports whether o runs as planned: it has not run yet, and its run time lies ahead or at
+// most grace in the past. Lateness counts from the run time, because jitter is not lateness.
 func (s situation) onTime(o Occurrence) bool {
 	return o.Status == StatusDue && s.now.Sub(o.Run) <= s.grace && (s.ran == nil || !s.ran(o.Nominal))
 }
 
-// catchUpTime returns the nominal time of the one late run to make: the newest due time of all whose
-// run time lies inside the catch-up window. Zero: there is none, or an on-time run makes it needless.
+// catchUpTime returns the nominal time of the one late run to make: the newest due time of all
+// whose run time lies inside the catch-up window. Zero: there is none, or an on-time run makes it
+// needless.
 func (s situation) catchUpTime(all []Occurrence, onTime bool) time.Time {
 	if onTime || s.schedule.CatchUp == 0 {
 		return time.Time{}

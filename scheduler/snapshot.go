@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Snapshot is what the loop does, and is about to do, at one moment. It shares nothing with the loop
-// but the values of firings, which never change.
+// Snapshot is what the loop does, and is about to do, at one moment. It shares nothing with the
+// loop but the values of firings, which never change.
 type Snapshot struct {
 	At         time.Time        // wall clock
 	Running    []Running        // runs that are going, in the order in which they began
-	Waiting    []Firing         // claimed runs that begin at their jittered time or after their predecessor
+	Waiting    []Firing         // claimed runs that wait for their time or their predecessor
 	Schedules  []ScheduleStatus // by next run; those without one last
 	ClockSteps int              // since the daemon started
 	StoreErr   error            // of the last write to the store; nil where it succeeded
@@ -31,8 +31,8 @@ type ScheduleStatus struct {
 	Last     LastRun   // zero where no run has finished
 }
 
-// Snapshot returns what the loop does now. It is safe for concurrent use, and never waits for the store
-// or for a run.
+// Snapshot returns what the loop does now. It is safe for concurrent use, and never waits for the
+// store or for a run.
 func (l *Loop) Snapshot() Snapshot {
 	l.mu.Lock()
 	defer l.mu.Unlock()

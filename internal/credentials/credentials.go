@@ -31,9 +31,9 @@ type Options struct {
 }
 
 // Find returns the credentials of the first source that is present, and the source's name for the
-// log. The credentials are valid: they pass apiclient.Credentials.Validate and contain only printable
-// ASCII. Where every source is absent the error matches ErrNotFound and lists all of them. Where a
-// source is broken the error names that source.
+// log. The credentials are valid: they pass apiclient.Credentials.Validate and contain only
+// printable ASCII. Where every source is absent the error matches ErrNotFound and lists all of
+// them. Where a source is broken the error names that source.
 func Find(o Options) (apiclient.Credentials, string, error) {
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
@@ -64,8 +64,8 @@ func Find(o Options) (apiclient.Credentials, string, error) {
 	return apiclient.Credentials{}, "", &notFoundError{absent}
 }
 
-// result is what reading one source gave. Exactly one of three holds: the source is absent (absent is
-// not empty), it is broken (err is not nil), or it has credentials (found).
+// result is what reading one source gave. Exactly one of three holds: the source is absent (absent
+// is not empty), it is broken (err is not nil), or it has credentials (found).
 type result struct {
 	source string // its name, for errors and the log
 	absent string // why the source has no credentials; empty where it is present

@@ -1,9 +1,9 @@
 // Package credentials finds the credentials for the ZEC API.
 //
 // It checks the sources in the fixed order below. The first source that is present is used alone:
-// sources are never mixed. A source that is present but broken (half a pair, a file that other users
-// can read, JSON that does not parse) is an error. Falling through to the next source would act as a
-// different account than the operator asked for.
+// sources are never mixed. A source that is present but broken (half a pair, a file that other
+// users can read, JSON that does not parse) is an error. Falling through to the next source would
+// act as a different account than the operator asked for.
 //
 // The order:
 //

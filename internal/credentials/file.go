@@ -10,17 +10,17 @@ import (
 	"syscall"
 )
 
-// maxFile, in bytes, is far above the size of any credentials file. It bounds the memory that reading
-// a wrong file takes.
+// maxFile, in bytes, is far above the size of any credentials file. It bounds the memory that
+// reading a wrong file takes.
 const maxFile = 64 << 10
 
-// errNoFile means that a file is absent, as opposed to unreadable. Only optional sources treat it as
-// "this source is absent".
+// errNoFile means that a file is absent, as opposed to unreadable. Only optional sources treat it
+// as "this source is absent".
 var errNoFile = errors.New("there is no such file; check the path")
 
-// readFile reads a private credentials file of up to maxFile bytes. systemd says that the file lies in
-// systemd's credentials folder, where other modes are allowed; see checkFile. A missing file gives
-// errNoFile.
+// readFile reads a private credentials file of up to maxFile bytes. systemd says that the file lies
+// in systemd's credentials folder, where other modes are allowed; see checkFile. A missing file
+// gives errNoFile.
 //
 // The checks use the opened file, so that the file cannot be exchanged between check and read. A
 // symbolic link is followed, and its target is checked.
@@ -52,8 +52,8 @@ func readFile(path string, systemd bool) ([]byte, error) {
 	return data, nil
 }
 
-// openError words an error of opening or reading a file. It leaves the path out, because the source's
-// name already contains it.
+// openError words an error of opening or reading a file. It leaves the path out, because the
+// source's name already contains it.
 func openError(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
@@ -68,13 +68,14 @@ func openError(err error) error {
 	return fmt.Errorf("cannot be read: %w", err)
 }
 
-// checkFile decides whether a file is private enough. The file must be a regular one, owned by root or
-// by user, with mode 0600 or stricter.
+// checkFile decides whether a file is private enough. The file must be a regular one, owned by root
+// or by user, with mode 0600 or stricter.
 //
-// In systemd's credentials folder 0640 is allowed too. systemd writes credentials with mode 0400, or
-// with mode 0440, owned by root and with an access list that names the service's user (systemd 252 and
-// later, User= or DynamicUser=). In the second case the group bits are the mask of that list, and the
-// folder itself admits only the service. Anywhere else, group bits give the file to a real group.
+// In systemd's credentials folder 0640 is allowed too. systemd writes credentials with mode 0400,
+// or with mode 0440, owned by root and with an access list that names the service's user (systemd
+// 252 and later, User= or DynamicUser=). In the second case the group bits are the mask of that
+// list, and the folder itself admits only the service. Anywhere else, group bits give the file to a
+// real group.
 func checkFile(path string, mode fs.FileMode, owner, user int, systemd bool) error {
 	allowed := fs.FileMode(0o600)
 	if systemd {
@@ -93,8 +94,8 @@ func checkFile(path string, mode fs.FileMode, owner, user int, systemd bool) err
 	return nil
 }
 
-// shellWord quotes a path where a POSIX shell needs that, so that the command in an error can be typed
-// as it is.
+// shellWord quotes a path where a POSIX shell needs that, so that the command in an error can be
+// typed as it is.
 func shellWord(path string) string {
 	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:") == "" {
 		return path

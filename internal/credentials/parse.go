@@ -48,8 +48,8 @@ func parse(data []byte, asked, name string) (apiclient.Credentials, error) {
 // withoutBOM removes the UTF-8 byte order mark that some editors write at the start of a file.
 func withoutBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) }
 
-// parseJSON reads {"PROFILE": {"access_key_id": …}}, or one profile's object alone. asked and name are
-// as for parse. Asking for a profile of a file that has none is an error.
+// parseJSON reads {"PROFILE": {"access_key_id": …}}, or one profile's object alone. asked and name
+// are as for parse. Asking for a profile of a file that has none is an error.
 func parseJSON(data []byte, asked, name string) (apiclient.Credentials, error) {
 	var top map[string]json.RawMessage
 	if err := json.Unmarshal(data, &top); err != nil {
@@ -68,8 +68,8 @@ func parseJSON(data []byte, asked, name string) (apiclient.Credentials, error) {
 	return decodeProfile(raw, fmt.Sprintf("profile %q", name))
 }
 
-// isProfile reports whether top is one profile's object and not a mapping of profiles. It is one where
-// a profile's key is present and its value is not an object: a profile may be named "token".
+// isProfile reports whether top is one profile's object and not a mapping of profiles. It is one
+// where a profile's key is present and its value is not an object: a profile may be named "token".
 func isProfile(top map[string]json.RawMessage) bool {
 	for _, key := range []string{"access_key_id", "access_key_secret", "token"} {
 		if raw, ok := top[key]; ok && !bytes.HasPrefix(raw, []byte("{")) {
@@ -103,8 +103,8 @@ func decodeProfile(raw []byte, where string) (apiclient.Credentials, error) {
 	}, nil
 }
 
-// jsonError gives the line and column at which the JSON is broken. It does not use the decoder's own
-// text, which quotes the input and with it perhaps a secret.
+// jsonError gives the line and column at which the JSON is broken. It does not use the decoder's
+// own text, which quotes the input and with it perhaps a secret.
 func jsonError(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {

@@ -2,9 +2,9 @@ package nearest
 
 import "strings"
 
-// Word returns the candidate that the author of word most likely meant, or "" where none is near. Case
-// is ignored, and "-" equals "_". The first of equally near candidates wins. A word above 64 bytes has
-// no near candidate.
+// Word returns the candidate that the author of word most likely meant, or "" where none is near.
+// Case is ignored, and "-" equals "_". The first of equally near candidates wins. A word above 64
+// bytes has no near candidate.
 func Word(word string, candidates []string) string {
 	const longest = 64
 	if len(word) > longest {
@@ -28,8 +28,8 @@ func Word(word string, candidates []string) string {
 		return best
 	}
 
-	// Then by containment: "interval" stands for "poll_interval". Parts under 4 bytes are in too many
-	// words to be a hint.
+	// Then by containment: "interval" stands for "poll_interval". Parts under 4 bytes are in too
+	// many words to be a hint.
 	for _, c := range candidates {
 		if f := fold(c); strings.Contains(f, word) || (len(f) >= 4 && strings.Contains(word, f)) {
 			return c
@@ -43,9 +43,9 @@ func fold(s string) string {
 	return strings.ReplaceAll(strings.ToLower(s), "-", "_")
 }
 
-// Distance returns the least number of insertions, deletions, replacements and swaps of neighbouring
-// bytes that turn a into b (optimal string alignment). A swap counts as one, because it is one common
-// typing mistake. Time and memory are O(len(a)·len(b)) and O(len(b)).
+// Distance returns the least number of insertions, deletions, replacements and swaps of
+// neighbouring bytes that turn a into b (optimal string alignment). A swap counts as one, because
+// it is one common typing mistake. Time and memory are O(len(a)·len(b)) and O(len(b)).
 func Distance(a, b string) int {
 	// row[j] is the distance between a[:i] and b[:j]. last and before are the rows of i-1 and i-2.
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
