@@ -13,7 +13,7 @@ const maxListed = 5000
 const maxSeek = 100_000
 
 // undecided lists the nominal times in (through, now]. Up to maxListed times are all in head. Of
-// more it returns the oldest maxListed (head), one decision for all that follow them (gap), and the
+// more it returns the oldest maxListed (head), one decision for all in between (gap), and the
 // newest (tail). gap has at most one element.
 func (s situation) undecided() (head []Occurrence, gap []Decision, tail []Occurrence) {
 	for o := range s.schedule.Occurrences(s.through, s.now) {
