@@ -58,7 +58,7 @@ func (s *Simulator) judge(x *exchange, body []byte) reply {
 	if s.bucket != nil {
 		if ok, wait := s.bucket.take(s.tick()); !ok {
 			x.record.Throttled = true
-			s.ledger.throttled++
+			s.counts.throttled++
 			a := failure(s.opts.Limit.status(x.rng), apiclient.CodeRequestLimitExceeded, "The request limit of the account is exceeded.")
 			if value := s.opts.Limit.retryAfter(wait, s.serverTime()); value != "" {
 				a.header = http.Header{"Retry-After": {value}}

@@ -29,7 +29,7 @@ func (s *Simulator) startInstances(x *exchange, body []byte) reply {
 	return s.power(x, positions, now, (*instance).startRefusal, func(position int) {
 		in := &s.fleet.instances[position]
 		in.start(now, uniform(s.opts.Seed, uint64(position), uint64(in.starts)))
-		s.ledger.acceptedStarts++
+		s.counts.acceptedStarts++
 	})
 }
 
@@ -42,7 +42,7 @@ func (s *Simulator) stopInstances(x *exchange, body []byte) reply {
 	forced := in.ForceShutdown == nil || *in.ForceShutdown
 	return s.power(x, positions, now, (*instance).stopRefusal, func(position int) {
 		s.fleet.instances[position].stop(now, forced)
-		s.ledger.acceptedStops++
+		s.counts.acceptedStops++
 	})
 }
 

@@ -32,7 +32,7 @@ type Simulator struct {
 	fleet  *fleet
 	bucket *bucket // nil: no limit
 	seen   map[uint64]uint64
-	ledger ledger
+	counts counts
 }
 
 // New checks the options and returns a simulator whose time begins now.
@@ -53,7 +53,7 @@ func New(o Options) (*Simulator, error) {
 	o.Fleet, o.Overrides = nil, nil // the fleet holds all of it
 	return &Simulator{
 		opts: o, keys: newKeyring(o.Credentials), origin: o.Now(),
-		fleet: f, bucket: newBucket(o.Limit), seen: map[uint64]uint64{}, ledger: newLedger(),
+		fleet: f, bucket: newBucket(o.Limit), seen: map[uint64]uint64{}, counts: newCounts(),
 	}, nil
 }
 
@@ -94,7 +94,7 @@ func (s *Simulator) arrive(r *http.Request) *exchange {
 	defer s.mu.Unlock()
 	x := &exchange{at: s.tick()}
 	x.record = RequestRecord{At: s.origin.Add(x.at), Action: r.Header.Get(apiclient.HeaderAction)}
-	x.record.N = s.ledger.arrive(x.at, x.record.Action)
+	x.record.N = s.counts.arrive(x.at, x.record.Action)
 	x.requestID = fmt.Sprintf("T%08x%08x", uint32(mix(s.opts.Seed, uint64(x.record.N))), x.record.N)
 	x.record.RequestID = x.requestID
 	return x
@@ -105,7 +105,7 @@ func (s *Simulator) leave(x *exchange) {
 	s.mu.Lock()
 	now := s.tick()
 	x.record.Took = now - x.at
-	s.ledger.leave(now, x.record, s.opts.KeepRequests)
+	s.counts.leave(now, x.record, s.opts.KeepRequests)
 	s.mu.Unlock()
 	if s.opts.OnRequest != nil {
 		s.opts.OnRequest(x.record)
@@ -147,7 +147,7 @@ func (s *Simulator) decideFate(x *exchange, body []byte) {
 	x.record.Fault = x.fault.Kind
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ledger.faults[x.fault.Kind]++
+	s.counts.faults[x.fault.Kind]++
 }
 
 // nth counts how often a request was asked, from 1.

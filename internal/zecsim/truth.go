@@ -2,9 +2,7 @@ package zecsim
 
 import (
 	"iter"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"zecpower/apiclient"
@@ -91,8 +89,8 @@ func (s *Simulator) Truth() Truth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.tick()
-	s.ledger.levelHeld(now)
-	t := s.ledger.truth()
+	s.counts.levelHeld(now)
+	t := s.counts.truth()
 	t.At = s.origin.Add(now)
 	t.Instances, t.ByState = s.fleet.existing(now), s.fleet.countStates(now)
 	return t
@@ -130,7 +128,7 @@ func (s *Simulator) Instances() iter.Seq[InstanceTruth] {
 func (s *Simulator) Requests() []RequestRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.ledger.kept)
+	return slices.Clone(s.counts.kept)
 }
 
 // Allowed is how many requests the server-side rates let in between two times,
@@ -162,77 +160,4 @@ func (s *Simulator) wallTime(at time.Duration) time.Time {
 		return time.Time{}
 	}
 	return s.origin.Add(at)
-}
-
-// ledger counts requests. Its owner guards it.
-type ledger struct {
-	requests, underWay, peak                      int
-	throttled, authFailures, malformed, abandoned int
-	acceptedStarts, acceptedStops                 int
-	levelSince                                    time.Duration // when underWay last changed
-	byAction                                      map[string]int
-	byStatus                                      map[int]int
-	faults                                        map[FaultKind]int
-	kept                                          []RequestRecord
-
-	lastSecond   []time.Duration // arrivals less than a second before the newest
-	maxPerSecond int
-}
-
-func newLedger() ledger {
-	return ledger{byAction: map[string]int{}, byStatus: map[int]int{}, faults: map[FaultKind]int{}}
-}
-
-// arrive counts a request and returns its number.
-func (l *ledger) arrive(at time.Duration, action string) int {
-	l.levelHeld(at)
-	l.requests++
-	l.underWay++
-	if !slices.Contains(actionNames(), action) {
-		action = "" // a client chooses its header, so it must not choose our keys
-	}
-	l.byAction[action]++
-	old := 0
-	for old < len(l.lastSecond) && at-l.lastSecond[old] >= time.Second {
-		old++
-	}
-	l.lastSecond = append(l.lastSecond[old:], at)
-	l.maxPerSecond = max(l.maxPerSecond, len(l.lastSecond))
-	return l.requests
-}
-
-// levelHeld is called before the number of requests under way changes: the
-// present one held since the last change, which may be no time at all.
-func (l *ledger) levelHeld(until time.Duration) {
-	if until > l.levelSince {
-		l.peak, l.levelSince = max(l.peak, l.underWay), until
-	}
-}
-
-// leave counts how a request ended.
-func (l *ledger) leave(at time.Duration, r RequestRecord, keep bool) {
-	l.levelHeld(at)
-	l.underWay--
-	r.Malformed = r.Malformed || strings.HasPrefix(string(r.Code), string(apiclient.CodeInvalidParameter))
-	l.byStatus[r.Status]++
-	count := func(n *int, that bool) {
-		if that {
-			*n++
-		}
-	}
-	count(&l.abandoned, r.Abandoned)
-	count(&l.authFailures, strings.HasPrefix(string(r.Code), "AUTHFAILURE"))
-	count(&l.malformed, r.Malformed)
-	if keep {
-		l.kept = append(l.kept, r)
-	}
-}
-
-func (l *ledger) truth() Truth {
-	return Truth{
-		Requests: l.requests, ByAction: maps.Clone(l.byAction), ByStatus: maps.Clone(l.byStatus), Faults: maps.Clone(l.faults),
-		Throttled: l.throttled, AuthFailures: l.authFailures, Malformed: l.malformed, Abandoned: l.abandoned,
-		AcceptedStarts: l.acceptedStarts, AcceptedStops: l.acceptedStops,
-		MaxPerSecond: l.maxPerSecond, PeakConcurrency: l.peak,
-	}
 }
