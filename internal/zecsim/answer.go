@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"zecpower/apiclient"
 )
@@ -55,20 +56,32 @@ func (s *Simulator) answer(x *exchange, r *http.Request, body []byte, refusal *r
 func (s *Simulator) judge(x *exchange, body []byte) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bucket != nil {
-		if ok, wait := s.bucket.take(s.tick()); !ok {
-			x.record.Throttled = true
-			s.counts.throttled++
-			a := failure(s.opts.Limit.status(x.rng), apiclient.CodeRequestLimitExceeded, "The request limit of the account is exceeded.")
-			if value := s.opts.Limit.retryAfter(wait, s.serverTime()); value != "" {
-				a.header = http.Header{"Retry-After": {value}}
-			}
-			return a
-		}
+	now := s.tick()
+	if a := s.throttle(x, now); a != nil {
+		return *a
+	}
+	if a := s.refuseAccount(x.record.Action, now); a != nil {
+		return *a
 	}
 	a := s.act(x, body)
 	x.record.Applied = a.status == http.StatusOK
 	return a
+}
+
+// throttle is the refusal of a request that is over the account's limit or its action's; nil where
+// it passes both. Call it with mu held.
+func (s *Simulator) throttle(x *exchange, now time.Duration) *reply {
+	over, wait := takeToken(now, s.bucket, s.actionBuckets[x.record.Action])
+	if over == nil {
+		return nil
+	}
+	x.record.Throttled = true
+	s.counts.throttled++
+	a := failure(over.limit.status(x.rng), apiclient.CodeRequestLimitExceeded, "The request limit of the account is exceeded.")
+	if value := over.limit.retryAfter(wait, s.serverTime()); value != "" {
+		a.header = http.Header{"Retry-After": {value}}
+	}
+	return &a
 }
 
 // act dispatches on the action. Call it with mu held.
@@ -85,7 +98,7 @@ func (s *Simulator) act(x *exchange, body []byte) reply {
 	}
 }
 
-// checkEnvelope looks at path, method and headers; nil where all is well.
+// checkEnvelope checks path, method and headers; nil where all is well.
 func checkEnvelope(r *http.Request) *reply {
 	refuse := func(status int, code apiclient.Code, message string) *reply {
 		a := failure(status, code, message)

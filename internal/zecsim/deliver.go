@@ -31,7 +31,7 @@ func (x *exchange) deliver(s *Simulator, w http.ResponseWriter, r *http.Request,
 	switch x.fault.Kind {
 	case FaultLostBefore, FaultAppliedLost:
 		panic(http.ErrAbortHandler)
-	case FaultHTML, FaultHTML200, FaultRedirect:
+	case FaultHTML, FaultHTML200, FaultRedirect, FaultChallenge, FaultLegal451:
 		x.deliverForeign(w)
 	case FaultSlow:
 		x.wait(r.Context(), or(x.fault.Delay, defaultSlowDelay))
@@ -97,6 +97,11 @@ func (x *exchange) deliverForeign(w http.ResponseWriter) {
 	case FaultRedirect:
 		status = []int{http.StatusFound, http.StatusTemporaryRedirect}[x.rng.IntN(2)]
 		w.Header().Set("Location", "https://signin.example.invalid/"+strings.TrimPrefix(apiclient.Path, "/"))
+	case FaultChallenge:
+		status = http.StatusForbidden
+		w.Header().Set("Cf-Mitigated", "challenge")
+	case FaultLegal451:
+		status = http.StatusUnavailableForLegalReasons
 	}
 	text := fmt.Sprintf(page, strconv.Itoa(status)+" "+http.StatusText(status))
 	x.head(w, status, "text/html", int64(len(text)))
@@ -124,7 +129,7 @@ func (x *exchange) deliverPiecemeal(w http.ResponseWriter, r *http.Request, a re
 	}
 }
 
-// send writes and flushes; a client that does not take it is gone.
+// send writes and flushes; a client that does not read it is gone.
 func (x *exchange) send(w http.ResponseWriter, b []byte) {
 	if _, err := w.Write(b); err != nil {
 		x.abandon()
@@ -134,8 +139,8 @@ func (x *exchange) send(w http.ResponseWriter, b []byte) {
 	}
 }
 
-// deliverTooMuch sends a reply that a client must not hold in memory. A huge
-// one is well-formed to the end, for whoever reads so far.
+// deliverTooMuch sends a reply that a client must not hold in memory. A huge one is well-formed to
+// the end.
 func (x *exchange) deliverTooMuch(w http.ResponseWriter, r *http.Request, a reply) {
 	body := a.encode(x.requestID, x.requestID)
 	prefix, suffix := `{"padding":"`, `",`+string(body[1:])

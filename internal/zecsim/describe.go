@@ -78,7 +78,7 @@ func (s *Simulator) describeStatus(x *exchange, body []byte) reply {
 	for i, position := range page {
 		items[i] = statusItem{s.fleet.id(position), s.fleet.instances[position].shown(now)}
 	}
-	return success(&pagePayload[statusItem]{TotalCount: total, DataSet: items, stray: statusItem{strayID, apiclient.StateRunning}})
+	return success(newPage(total, items, statusItem{strayID, apiclient.StateRunning}, s.opts.NullPages))
 }
 
 func (s *Simulator) describeInstances(x *exchange, body []byte) reply {
@@ -92,7 +92,7 @@ func (s *Simulator) describeInstances(x *exchange, body []byte) reply {
 	for i, position := range page {
 		items[i] = s.item(position, now)
 	}
-	return success(&pagePayload[instanceItem]{TotalCount: total, DataSet: items, stray: instanceItem{InstanceID: strayID, Status: apiclient.StateRunning}})
+	return success(newPage(total, items, instanceItem{InstanceID: strayID, Status: apiclient.StateRunning}, s.opts.NullPages))
 }
 
 func (s *Simulator) item(position int, now time.Duration) instanceItem {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 // FaultKind is one way to misbehave.
 type FaultKind string
 
-// The kinds of faults. "Applied" tells whether the request takes effect; where
-// it says "as Applied", the fault's field of that name decides.
+// The kinds of faults. "Applied" means that the request takes effect. Where a line says "as
+// Applied", the fault's field of that name decides.
 const (
 	// FaultLostBefore drops the connection without a reply; never applied.
 	FaultLostBefore FaultKind = "lost_before"
@@ -22,7 +23,8 @@ const (
 	FaultAppliedLost FaultKind = "applied_lost"
 	// FaultError5xx answers 500, 503 or 504 with the documented code; as Applied.
 	FaultError5xx FaultKind = "error_5xx"
-	// FaultHTML answers 502 with a proxy's page; as Applied.
+	// FaultHTML answers with a proxy's page and Status, 502 where that is 0. A status below 500 is
+	// that of a station on the way, which never applies the request; else as Applied.
 	FaultHTML FaultKind = "html"
 	// FaultHTML200 answers 200 with a proxy's page; as Applied.
 	FaultHTML200 FaultKind = "html_200"
@@ -43,7 +45,7 @@ const (
 	FaultWrongShape FaultKind = "wrong_shape"
 	// FaultOmit leaves about half of the instances out of a describe whose totalCount counts them.
 	FaultOmit FaultKind = "omit"
-	// FaultStrayIDs adds to the reply instances that nobody asked for; always applied.
+	// FaultStrayIDs adds instances to the reply that the request did not name; always applied.
 	FaultStrayIDs FaultKind = "stray_ids"
 	// FaultWrongRequestID answers with two different request ids; always applied.
 	FaultWrongRequestID FaultKind = "wrong_request_id"
@@ -51,6 +53,11 @@ const (
 	FaultAuthFailure FaultKind = "auth_failure"
 	// FaultRedirect answers 302 or 307 to another host; never applied.
 	FaultRedirect FaultKind = "redirect"
+	// FaultChallenge answers 403 with a page and the header cf-mitigated: challenge, as a network in
+	// front of the API that suspects the client; never applied.
+	FaultChallenge FaultKind = "challenge"
+	// FaultLegal451 answers 451 with a page, as a network that refuses the address; never applied.
+	FaultLegal451 FaultKind = "legal_451"
 )
 
 // FaultKinds lists every kind, in the order of the constants.
@@ -58,7 +65,7 @@ func FaultKinds() []FaultKind {
 	return []FaultKind{
 		FaultLostBefore, FaultAppliedLost, FaultError5xx, FaultHTML, FaultHTML200, FaultTruncated, FaultCut, FaultSlow,
 		FaultTrickle, FaultEndless, FaultHuge, FaultWrongShape, FaultOmit, FaultStrayIDs, FaultWrongRequestID,
-		FaultAuthFailure, FaultRedirect,
+		FaultAuthFailure, FaultRedirect, FaultChallenge, FaultLegal451,
 	}
 }
 
@@ -87,33 +94,31 @@ type Fault struct {
 	Actions []string
 	// Windows it is limited to; none means always.
 	Windows []Window
+	// Times is how many requests meet it at most, counted in the order in which they arrive; 0 is
+	// no bound.
+	Times int
 	// Applied, where the kind leaves the choice; empty means sometimes.
 	Applied Applied
 	// Delay of slow and trickle; 0 means their default.
 	Delay time.Duration
 	// Size of huge in bytes; 0 means 2 GiB.
 	Size int64
-	// Status and Code replace those of error_5xx (5xx), html (4xx, 5xx) and
-	// auth_failure (401, 403); 0 and empty mean the kind's own.
+	// Status replaces that of error_5xx (500 to 599), html (300 to 599, but for redirects) and
+	// auth_failure (401 to 403). Code replaces that of error_5xx and auth_failure. 0 and empty mean
+	// the kind's own.
 	Status int
 	Code   apiclient.Code
 }
 
-// Window is a span of time since the simulator's beginning. To is not part of
-// it; 0 means for ever.
-type Window struct {
-	From, To time.Duration
-}
-
-func (w Window) contains(at time.Duration) bool {
-	return at >= w.From && (w.To == 0 || at < w.To)
-}
-
-// fixed is whether a kind's requests are applied, empty where that is a choice.
-func (k FaultKind) fixed() Applied {
-	switch k {
-	case FaultLostBefore, FaultAuthFailure, FaultRedirect:
+// fixed says whether requests that meet the fault are applied, empty where that is a choice.
+func (f *Fault) fixed() Applied {
+	switch f.Kind {
+	case FaultLostBefore, FaultAuthFailure, FaultRedirect, FaultChallenge, FaultLegal451:
 		return AppliedNever
+	case FaultHTML:
+		if f.Status != 0 && f.Status < 500 {
+			return AppliedNever
+		}
 	case FaultAppliedLost, FaultTruncated, FaultCut, FaultTrickle, FaultOmit, FaultStrayIDs, FaultWrongRequestID:
 		return AppliedAlways
 	}
@@ -128,26 +133,28 @@ func (f Fault) validate() error {
 	if !(f.Probability > 0 && f.Probability <= 1) {
 		errs = append(errs, fmt.Errorf("%s: probability %v: use more than 0, up to 1", f.Kind, f.Probability))
 	}
-	for _, a := range f.Actions {
-		if !slices.Contains(actionNames(), a) {
-			errs = append(errs, fmt.Errorf("%s: unknown action %q", f.Kind, a))
-		}
-	}
-	for _, w := range f.Windows {
-		if w.From < 0 || w.From > maxDuration || w.To > maxDuration || (w.To != 0 && w.To <= w.From) {
-			errs = append(errs, fmt.Errorf("%s: window %s..%s ends before it begins", f.Kind, w.From, w.To))
-		}
+	errs = append(errs, validActions(string(f.Kind), f.Actions), validWindows(string(f.Kind), f.Windows))
+	if f.Times < 0 {
+		errs = append(errs, fmt.Errorf("%s: times %d: use 1 or more, or 0 for no bound", f.Kind, f.Times))
 	}
 	if f.Applied != "" && f.Applied != AppliedSometimes && f.Applied != AppliedAlways && f.Applied != AppliedNever {
 		errs = append(errs, fmt.Errorf("%s: applied %q: use %s, %s or %s", f.Kind, f.Applied, AppliedAlways, AppliedNever, AppliedSometimes))
 	}
-	if fixed := f.Kind.fixed(); f.Applied != "" && fixed != "" && fixed != f.Applied {
-		errs = append(errs, fmt.Errorf("%s: applied %s: this kind is %s applied", f.Kind, f.Applied, fixed))
+	if fixed := f.fixed(); f.Applied != "" && fixed != "" && fixed != f.Applied {
+		errs = append(errs, fmt.Errorf("%s: applied %s: this kind is %s applied%s", f.Kind, f.Applied, fixed, f.withStatus()))
 	}
 	if f.Size < 0 || (f.Size > 0 && f.Size < 1<<10) {
 		errs = append(errs, fmt.Errorf("%s: size %d: use at least 1024 bytes", f.Kind, f.Size))
 	}
 	return errors.Join(errs...)
+}
+
+// withStatus names the status where that is the reason why a request is never applied.
+func (f *Fault) withStatus() string {
+	if f.Kind == FaultHTML {
+		return fmt.Sprintf(" with status %d; use 500 or more, or leave applied out", f.Status)
+	}
+	return ""
 }
 
 func (f Fault) validateStatus() error {
@@ -156,7 +163,10 @@ func (f Fault) validateStatus() error {
 	case FaultError5xx:
 		lowest, highest = 500, 599
 	case FaultHTML:
-		lowest, highest = 400, 599
+		lowest, highest = 300, 599
+		if isRedirect(f.Status) {
+			return fmt.Errorf("%s: status %d leads to another place: use the kind %s", f.Kind, f.Status, FaultRedirect)
+		}
 	case FaultAuthFailure:
 		lowest, highest = 401, 403
 	}
@@ -164,6 +174,15 @@ func (f Fault) validateStatus() error {
 		return fmt.Errorf("%s: status %d does not go with this kind", f.Kind, f.Status)
 	}
 	return nil
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
 }
 
 // hits reports whether a request is one that the fault is limited to.
@@ -174,13 +193,13 @@ func (f *Fault) hits(action string, at time.Duration) bool {
 	if len(f.Actions) > 0 && !slices.Contains(f.Actions, action) {
 		return false
 	}
-	return len(f.Windows) == 0 || slices.ContainsFunc(f.Windows, func(w Window) bool { return w.contains(at) })
+	return inWindows(f.Windows, at)
 }
 
 // applies decides whether this request takes effect.
 func (f *Fault) applies(rng *rand.Rand) bool {
 	coin := rng.IntN(2) == 0
-	switch or(f.Kind.fixed(), f.Applied) {
+	switch or(f.fixed(), f.Applied) {
 	case AppliedAlways:
 		return true
 	case AppliedNever:
@@ -189,16 +208,26 @@ func (f *Fault) applies(rng *rand.Rand) bool {
 	return coin
 }
 
-// rollFault picks the fault that a request meets, nil where it meets none. Each
-// fault takes one number whatever the others do, so that adding a window to
-// one does not change the others' choices.
-func rollFault(faults []Fault, rng *rand.Rand, action string, at time.Duration) *Fault {
-	var met *Fault
-	for i := range faults {
-		f := &faults[i]
-		if roll := rng.Float64(); met == nil && roll < f.Probability && f.hits(action, at) {
-			met = f
+// rollFault picks the fault that a request meets, nil where it meets none. Each fault draws one
+// number whatever the others do, so that a window of one does not change the others' choices.
+func (s *Simulator) rollFault(x *exchange) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	met := -1
+	for i := range s.opts.Faults {
+		f := &s.opts.Faults[i]
+		roll := x.rng.Float64()
+		spent := f.Times > 0 && s.faultsMet[i] >= f.Times
+		if met < 0 && roll < f.Probability && !spent && f.hits(x.record.Action, x.at) {
+			met = i
 		}
 	}
-	return met
+	if met < 0 {
+		return nil
+	}
+	f := &s.opts.Faults[met]
+	s.faultsMet[met]++
+	s.counts.faults[f.Kind]++
+	x.record.Fault = f.Kind
+	return f
 }

@@ -107,6 +107,36 @@ func TestFaultsOnTheWire(t *testing.T) {
 		"auth_failure": {Fault{Kind: FaultAuthFailure}, false, func(t *testing.T, a answer) {
 			a.want(t, 401, apiclient.CodeSignatureFailure)
 		}},
+		"html of a proxy that refuses": {Fault{Kind: FaultHTML, Status: 407}, false, func(t *testing.T, a answer) {
+			if a.status != 407 || !bytes.HasPrefix(a.raw, []byte("<html>")) {
+				t.Errorf("HTTP %d %s", a.status, a.raw)
+			}
+		}},
+		"html with 300": {Fault{Kind: FaultHTML, Status: 300}, false, func(t *testing.T, a answer) {
+			if a.status != 300 || a.header.Get("Location") != "" {
+				t.Errorf("HTTP %d to %q", a.status, a.header.Get("Location"))
+			}
+		}},
+		"html with 304, which has no body": {Fault{Kind: FaultHTML, Status: 304}, false, func(t *testing.T, a answer) {
+			if a.status != 304 || len(a.raw) != 0 {
+				t.Errorf("HTTP %d %s", a.status, a.raw)
+			}
+		}},
+		"html with 599, applied": {Fault{Kind: FaultHTML, Status: 599, Applied: AppliedAlways}, true, func(t *testing.T, a answer) {
+			if a.status != 599 {
+				t.Errorf("HTTP %d", a.status)
+			}
+		}},
+		"challenge": {Fault{Kind: FaultChallenge}, false, func(t *testing.T, a answer) {
+			if a.status != 403 || a.header.Get("cf-mitigated") != "challenge" || !bytes.HasPrefix(a.raw, []byte("<html>")) {
+				t.Errorf("HTTP %d %v %s", a.status, a.header, a.raw)
+			}
+		}},
+		"legal_451": {Fault{Kind: FaultLegal451}, false, func(t *testing.T, a answer) {
+			if a.status != 451 || !bytes.HasPrefix(a.raw, []byte("<html>")) {
+				t.Errorf("HTTP %d %s", a.status, a.raw)
+			}
+		}},
 		"redirect": {Fault{Kind: FaultRedirect}, false, func(t *testing.T, a answer) {
 			if a.status/100 != 3 || !strings.HasPrefix(a.header.Get("Location"), "https://") {
 				t.Errorf("HTTP %d to %q", a.status, a.header.Get("Location"))
@@ -234,6 +264,50 @@ func TestFaultsKeepToWindowsActionsAndProbability(t *testing.T) {
 	})
 }
 
+func TestHTMLOfAStationOnTheWayIsNeverApplied(t *testing.T) {
+	for status := 300; status < 500; status++ {
+		if isRedirect(status) {
+			continue
+		}
+		inBubble(t, withFault(Fault{Kind: FaultHTML, Status: status}), func(t *testing.T, s *Simulator, c *caller) {
+			c.start("i-000000")
+			if r := s.Requests()[0]; r.Applied || r.Status != status {
+				t.Errorf("status %d: record is %+v", status, r)
+			}
+		})
+	}
+}
+
+func TestAFaultIsMetSoManyTimesAndNoMore(t *testing.T) {
+	for name, tc := range map[string]struct {
+		faults []Fault
+		want   string // statuses of the first requests
+	}{
+		"the very first": {[]Fault{{Kind: FaultAuthFailure, Probability: 1, Times: 1}}, "[401 200 200 200 200]"},
+		"three of them":  {[]Fault{{Kind: FaultHTML, Probability: 1, Times: 3, Status: 404}}, "[404 404 404 200 200]"},
+		"then another":   {[]Fault{{Kind: FaultHTML, Probability: 1, Times: 2}, {Kind: FaultLegal451, Probability: 1, Times: 1}}, "[502 502 451 200 200]"},
+		"in a window":    {[]Fault{{Kind: FaultHTML, Probability: 1, Times: 1, Windows: []Window{{From: 2 * time.Second}}}}, "[200 200 502 200 200]"},
+		"no bound":       {[]Fault{{Kind: FaultLegal451, Probability: 1}}, "[451 451 451 451 451]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Options{Instances: 1, Faults: tc.faults}, func(t *testing.T, s *Simulator, c *caller) {
+				var got []int
+				for i := range 5 {
+					a := c.call("DescribeInstances", fmt.Sprintf(`{"pageNum":%d}`, i+1))
+					got = append(got, a.status)
+					if a.status == 401 && (a.Code != string(apiclient.CodeSignatureFailure) || a.RequestID == "") {
+						t.Errorf("the refusal is not the API's: %s", a.raw)
+					}
+					time.Sleep(time.Second)
+				}
+				if fmt.Sprint(got) != tc.want {
+					t.Errorf("statuses are %v, want %s", got, tc.want)
+				}
+			})
+		})
+	}
+}
+
 // The fate of a request must not depend on the order in which others arrive.
 func TestFateFollowsFromSeedAndRequestAlone(t *testing.T) {
 	fates := func(seed uint64, order []int) string {
@@ -319,6 +393,26 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 		"status of a cut":        {withFault(Fault{Kind: FaultCut, Status: 500}), "status 500"},
 		"status of error_5xx":    {withFault(Fault{Kind: FaultError5xx, Status: 404}), "status 404"},
 		"tiny huge":              {withFault(Fault{Kind: FaultHuge, Size: 10}), "size 10"},
+		"applied of html 404":    {withFault(Fault{Kind: FaultHTML, Status: 404, Applied: AppliedAlways}), "never applied with status 404"},
+		"html that redirects":    {withFault(Fault{Kind: FaultHTML, Status: 302}), "use the kind redirect"},
+		"html with 200":          {withFault(Fault{Kind: FaultHTML, Status: 200}), "status 200"},
+		"status of a challenge":  {withFault(Fault{Kind: FaultChallenge, Status: 404}), "status 404"},
+		"times below 0":          {withFault(Fault{Kind: FaultCut, Times: -1}), "times -1"},
+		"refusal without a code": {Options{Refusals: []Refusal{{}}}, "refusal 0: refusal without a code"},
+		"refusal with a 5xx":     {Options{Refusals: []Refusal{{Code: "X", Status: 500}}}, "status 500: use 400 to 499"},
+		"refusal of an action":   {Options{Refusals: []Refusal{{Code: "X", Actions: []string{"Reboot"}}}}, "Reboot"},
+		"refusal window":         {Options{Refusals: []Refusal{{Code: "X", Windows: []Window{{2, 1}}}}}, "window"},
+		"own refusal's status":   {spec(InstanceSpec{Refuses: true, RefusalStatus: 500}), "refusal status 500"},
+		"status without refusal": {spec(InstanceSpec{RefusalStatus: 400}), "does not refuse"},
+		"code for not found":     {Options{NotFoundCode: "NOPE"}, "NOPE"},
+		"limit of an action":     {Options{ActionLimits: map[string]*Limit{"StartInstances": {}}}, "StartInstances: limit: rate 0"},
+		"limit of none":          {Options{ActionLimits: map[string]*Limit{"Reboot": {Rate: 1}}}, "Reboot"},
+		"other's act without":    {spec(InstanceSpec{Others: []OtherAct{{Action: "stop"}}}), "give one of"},
+		"other's act with two":   {spec(InstanceSpec{Others: []OtherAct{{After: 1, AfterStop: 1, Action: "stop"}}}), "give one of"},
+		"other's act backwards":  {spec(InstanceSpec{Others: []OtherAct{{After: -1, Action: "stop"}}}), "after -1ns"},
+		"other's action":         {spec(InstanceSpec{Others: []OtherAct{{After: 1, Action: "reboot"}}}), "reboot"},
+		"stop failures of hangs": {spec(InstanceSpec{StopHangs: true, StopFailures: 1}), "stop failures"},
+		"no boot that fails":     {spec(InstanceSpec{BootFailsStopping: true}), "no boot fails"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := New(tc.o); err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -334,7 +428,7 @@ func TestEveryKindOfFaultIsUsableAsItIs(t *testing.T) {
 			t.Errorf("%s: %v", k, err)
 		}
 	}
-	if len(FaultKinds()) != 17 {
+	if len(FaultKinds()) != 19 {
 		t.Error("a kind was added: test it on the wire, too")
 	}
 }

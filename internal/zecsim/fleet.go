@@ -28,7 +28,7 @@ type fleet struct {
 	mayMiss bool
 }
 
-// newFleet builds the instances; it keeps nothing of o but tags.
+// newFleet builds the instances; it keeps nothing of o but tags and other actors' plans.
 func newFleet(o *Options) (*fleet, error) {
 	f := &fleet{instances: make([]instance, max(o.Instances, len(o.Fleet))), named: map[string]int{}}
 	kinds := map[behaviour]*behaviour{}
@@ -52,7 +52,7 @@ func (f *fleet) put(i int, spec InstanceSpec, o *Options, kinds map[behaviour]*b
 	if kinds[b] == nil {
 		kinds[b] = &b
 	}
-	f.instances[i] = newInstance(kinds[b], spec.attributes())
+	f.instances[i] = newInstance(kinds[b], spec.particulars(o.Seed, i))
 	f.mayMiss = f.mayMiss || b.firstState == StateMissing || b.stateThen == StateMissing
 	if spec.ID == "" || spec.ID == InstanceID(i) {
 		return nil
@@ -90,8 +90,8 @@ func positionOf(id string, n int) (int, bool) {
 }
 
 func (f *fleet) id(i int) string {
-	if a := f.instances[i].attrs; a != nil && a.id != "" {
-		return a.id
+	if own := f.instances[i].own; own != nil && own.id != "" {
+		return own.id
 	}
 	return InstanceID(i)
 }
@@ -99,8 +99,8 @@ func (f *fleet) id(i int) string {
 // attributes fills what follows from the position.
 func (f *fleet) attributes(i int) attributes {
 	a := attributes{}
-	if own := f.instances[i].attrs; own != nil {
-		a = *own
+	if own := f.instances[i].own; own != nil {
+		a = own.attributes
 	}
 	a.id = f.id(i)
 	a.name = or(a.name, fmt.Sprintf("sim-%06d", i))
@@ -125,7 +125,7 @@ func (f *fleet) existing(at time.Duration) int {
 	return n
 }
 
-// countStates tells how many instances are in which state, the missing ones left out.
+// countStates counts the instances in each state, the missing ones left out.
 func (f *fleet) countStates(at time.Duration) map[apiclient.State]int {
 	counts := map[apiclient.State]int{}
 	for i := range f.instances {

@@ -12,14 +12,17 @@ const (
 	forever time.Duration = math.MaxInt64
 	// never is a time that did not come.
 	never time.Duration = -1
+	// fallsThroughStopping is the next state of a boot that fails: STOPPING for the time of a forced
+	// stop, then STOPPED. No describe shows it.
+	fallsThroughStopping apiclient.State = "STOPPING, then STOPPED"
 )
 
 // instance is one machine. Times are since the simulator's beginning. A
 // machine is in current until a moment that is known when the transition
 // begins, and in next from then on: no timer has to fire for that.
 type instance struct {
-	kind  *behaviour  // shared, never changed
-	attrs *attributes // nil where all follows from the position
+	kind *behaviour   // shared, never changed
+	own  *particulars // nil for most
 
 	before    apiclient.State // what describes show until shownFrom
 	current   apiclient.State
@@ -34,9 +37,9 @@ type instance struct {
 	startRequests, needlessStarts uint32
 }
 
-func newInstance(kind *behaviour, attrs *attributes) instance {
+func newInstance(kind *behaviour, own *particulars) instance {
 	in := instance{
-		kind: kind, attrs: attrs, before: kind.firstState, current: kind.firstState, next: kind.firstState,
+		kind: kind, own: own, before: kind.firstState, current: kind.firstState, next: kind.firstState,
 		firstRunning: never, lastRunning: never,
 	}
 	if kind.stateFor > 0 {
@@ -48,24 +51,53 @@ func newInstance(kind *behaviour, attrs *attributes) instance {
 	return in
 }
 
-// state is the true state at a time not before the last transition.
+// state is the true state at a time not before the last transition. It first carries out what other
+// actors did until then.
 func (in *instance) state(at time.Duration) apiclient.State {
-	if at >= in.until {
-		return in.next
-	}
-	return in.current
+	in.catchUp(at)
+	return in.phase(at)
 }
 
-// shown is the state as describes tell it, which lags behind what was accepted.
+// catchUp brings the instance to a time.
+func (in *instance) catchUp(at time.Duration) {
+	if a := in.actors(); a != nil {
+		a.perform(in, at)
+	}
+	in.noteRunning(at)
+}
+
+// actors are the other actors of the instance, nil where there are none.
+func (in *instance) actors() *actors {
+	if in.own == nil {
+		return nil
+	}
+	return in.own.actors
+}
+
+// phase is where the last transition has led at a time.
+func (in *instance) phase(at time.Duration) apiclient.State {
+	switch {
+	case at < in.until:
+		return in.current
+	case in.next != fallsThroughStopping:
+		return in.next
+	case at-in.until < in.kind.forcedStopTime:
+		return apiclient.StateStopping
+	}
+	return apiclient.StateStopped
+}
+
+// shown is the state in describes, which lags behind what was accepted.
 func (in *instance) shown(at time.Duration) apiclient.State {
-	if at < in.shownFrom && in.state(at) != StateMissing {
+	state := in.state(at)
+	if at < in.shownFrom && state != StateMissing {
 		return in.before
 	}
-	return in.state(at)
+	return state
 }
 
-// settle notes a RUNNING that was reached since somebody last looked.
-func (in *instance) settle(at time.Duration) {
+// noteRunning records that RUNNING was reached since the last call.
+func (in *instance) noteRunning(at time.Duration) {
 	if in.next != apiclient.StateRunning || in.current == apiclient.StateRunning || at < in.until {
 		return
 	}
@@ -77,8 +109,8 @@ func (in *instance) settle(at time.Duration) {
 
 // begin enters a state that leads to next after a while; takes may be forever.
 func (in *instance) begin(at time.Duration, state, next apiclient.State, takes time.Duration) {
-	in.settle(at)
-	in.before = in.state(at)
+	in.noteRunning(at)
+	in.before = in.phase(at)
 	in.shownFrom = at + in.kind.statusLag
 	in.current, in.next, in.until = state, next, forever
 	if takes != forever {
@@ -86,61 +118,103 @@ func (in *instance) begin(at time.Duration, state, next apiclient.State, takes t
 	}
 }
 
-// start accepts a start; jitter in [0, 1) places the boot time.
+// start accepts a start over the API; jitter in [0, 1) places the boot time.
 func (in *instance) start(at time.Duration, jitter float64) {
 	in.starts++
-	k := in.kind
-	takes := k.bootTime + time.Duration(jitter*float64(k.bootJitter))
-	switch {
-	case k.boot == BootHangs:
-		in.begin(at, k.bootState, k.bootState, forever)
-	case k.boot == BootFails || int64(in.starts) <= int64(k.bootFailures):
-		in.begin(at, k.bootState, apiclient.StateStopped, takes)
-	default:
-		in.begin(at, k.bootState, apiclient.StateRunning, takes)
+	in.boot(at, jitter)
+	if a := in.actors(); a != nil {
+		a.startAccepted(at)
 	}
 }
 
-// stop accepts a stop.
+// stop accepts a stop over the API.
 func (in *instance) stop(at time.Duration, forced bool) {
 	in.stops++
-	takes := in.kind.forcedStopTime
-	if !forced {
-		takes = in.kind.softStopTime
+	in.shutDown(at, forced)
+	if a := in.actors(); a != nil {
+		a.stopAccepted(at)
 	}
-	if !forced && in.kind.softStopHangs {
+}
+
+// boots and shutdowns count starts and stops, those of other actors included.
+func (in *instance) boots() uint64 {
+	n := uint64(in.starts)
+	if a := in.actors(); a != nil {
+		n += uint64(a.starts)
+	}
+	return n
+}
+
+func (in *instance) shutdowns() uint64 {
+	n := uint64(in.stops)
+	if a := in.actors(); a != nil {
+		n += uint64(a.stops)
+	}
+	return n
+}
+
+// boot begins a boot that was counted.
+func (in *instance) boot(at time.Duration, jitter float64) {
+	k := in.kind
+	next, takes := apiclient.StateRunning, k.bootTime+time.Duration(jitter*float64(k.bootJitter))
+	switch {
+	case k.boot == BootHangs:
+		takes = forever
+	case k.boot == BootWorks && in.boots() > uint64(k.bootFailures):
+	case k.bootFailsStopping:
+		next = fallsThroughStopping
+	default:
+		next = apiclient.StateStopped
+	}
+	in.begin(at, k.bootState, next, takes)
+}
+
+// shutDown begins a stop that was counted.
+func (in *instance) shutDown(at time.Duration, forced bool) {
+	k := in.kind
+	next, takes := apiclient.StateStopped, k.forcedStopTime
+	if !forced {
+		takes = k.softStopTime
+	}
+	if in.shutdowns() <= uint64(k.stopFailures) {
+		next = apiclient.StateRunning
+	}
+	if k.stopHangs || !forced && k.softStopHangs {
 		takes = forever
 	}
-	in.begin(at, apiclient.StateStopping, apiclient.StateStopped, takes)
+	in.begin(at, apiclient.StateStopping, next, takes)
 }
 
-// startRefusal is the code that a start of this instance meets, empty where it would be accepted.
-func (in *instance) startRefusal(at time.Duration) apiclient.Code {
-	switch state := in.state(at); {
-	case state != apiclient.StateStopped:
-		return stateRefusal(state, apiclient.CodeInstanceNotStopped)
-	case in.kind.refuses && (in.kind.refusesFor == 0 || at < in.kind.refusesFor):
-		return in.kind.refusalCode
+// startDenial is why a start of this instance is refused, zero where it is accepted.
+func (in *instance) startDenial(at time.Duration) denial {
+	if state := in.state(at); state != apiclient.StateStopped {
+		return stateDenial(state, apiclient.CodeInstanceNotStopped)
 	}
-	return ""
+	return in.kind.ownDenial(at, in.kind.refuses, apiclient.CodeInstanceNotStopped)
 }
 
-// stopRefusal is the same for a stop.
-func (in *instance) stopRefusal(at time.Duration) apiclient.Code {
+// stopDenial is the same for a stop.
+func (in *instance) stopDenial(at time.Duration) denial {
 	if state := in.state(at); state != apiclient.StateRunning {
-		return stateRefusal(state, apiclient.CodeInstanceNotRunning)
+		return stateDenial(state, apiclient.CodeInstanceNotRunning)
 	}
-	return ""
+	return in.kind.ownDenial(at, in.kind.refusesStops, apiclient.CodeInstanceNotRunning)
 }
 
-func stateRefusal(state apiclient.State, otherwise apiclient.Code) apiclient.Code {
-	switch state {
-	case StateMissing:
-		return apiclient.CodeInstanceNotFound
-	case apiclient.StateRecycle, apiclient.StateRecycling:
-		return apiclient.CodeInstanceRecycled
+// ownDenial is the refusal that a spec describes, for as long as it lasts.
+func (b *behaviour) ownDenial(at time.Duration, refuses bool, otherwise apiclient.Code) denial {
+	if !refuses || b.refusesFor != 0 && at >= b.refusesFor {
+		return denial{}
 	}
-	return otherwise
+	return denial{or(b.refusalCode, otherwise), b.refusalStatus}
+}
+
+func stateDenial(state apiclient.State, otherwise apiclient.Code) denial {
+	switch state {
+	case apiclient.StateRecycle, apiclient.StateRecycling, apiclient.StateRecycled:
+		return denial{code: apiclient.CodeInstanceRecycled}
+	}
+	return denial{code: otherwise}
 }
 
 // noteStartRequest counts a request that named the instance, before it is judged.

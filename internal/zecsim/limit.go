@@ -24,9 +24,9 @@ const (
 // noRefillWait is what Retry-After says while nothing refills the bucket.
 const noRefillWait = time.Minute
 
-// Limit is the account's rate limit on the server: a token bucket over all
-// actions. A request over it is refused with REQUEST_LIMIT_EXCEEDED and takes
-// no token.
+// Limit is a rate limit on the server: a token bucket over all requests of the account, or over
+// those of one action. A request must pass both. Where it does not, it is refused with
+// REQUEST_LIMIT_EXCEEDED and uses up no token of either.
 type Limit struct {
 	Rate  float64 // requests a second, above 0
 	Burst float64 // size of the bucket, at least 1; 0 means the larger of Rate and 1
@@ -82,6 +82,7 @@ func validBurst(b float64) error {
 
 // bucket is a limit at work. Its owner guards it.
 type bucket struct {
+	limit  *Limit
 	stages []LimitChange // stages[0] begins at 0; bursts filled in
 	tokens float64
 	at     time.Duration
@@ -93,7 +94,7 @@ func newBucket(l *Limit) *bucket {
 		return nil
 	}
 	first := LimitChange{Rate: l.Rate, Burst: or(l.Burst, max(l.Rate, 1))}
-	b := &bucket{stages: []LimitChange{first}, tokens: first.Burst}
+	b := &bucket{limit: l, stages: []LimitChange{first}, tokens: first.Burst}
 	for _, c := range l.Changes {
 		c.Burst = or(c.Burst, b.stages[len(b.stages)-1].Burst)
 		b.stages = append(b.stages, c)
@@ -101,12 +102,38 @@ func newBucket(l *Limit) *bucket {
 	return b
 }
 
-// take asks for one token, and says how long until there is one where there is none.
-func (b *bucket) take(at time.Duration) (ok bool, wait time.Duration) {
+func newBuckets(limits map[string]*Limit) map[string]*bucket {
+	buckets := map[string]*bucket{}
+	for action, l := range limits {
+		buckets[action] = newBucket(l)
+	}
+	return buckets
+}
+
+// takeToken takes a token of each bucket if all have one. Else it takes none, and returns the bucket
+// that is empty for longest and how long that is. Buckets may be nil.
+func takeToken(at time.Duration, buckets ...*bucket) (over *bucket, wait time.Duration) {
+	for _, b := range buckets {
+		if b == nil {
+			continue
+		}
+		if ok, w := b.ready(at); !ok && (over == nil || w > wait) {
+			over, wait = b, w
+		}
+	}
+	for _, b := range buckets {
+		if over == nil && b != nil {
+			b.tokens = max(b.tokens-1, 0)
+		}
+	}
+	return over, wait
+}
+
+// ready says whether there is a token, and else how long until there is one.
+func (b *bucket) ready(at time.Duration) (ok bool, wait time.Duration) {
 	b.refill(at)
 	// Sums of fractions fall a hair short of 1 at the very moment a token is due.
 	if b.tokens >= 1-1e-9 {
-		b.tokens = max(b.tokens-1, 0)
 		return true, 0
 	}
 	rate := b.stages[b.stage(at)].Rate
@@ -139,20 +166,34 @@ func (b *bucket) refill(at time.Duration) {
 	}
 }
 
-// allowed is how many requests the rates alone let in between two times, bursts left out.
-func (b *bucket) allowed(from, to time.Duration) float64 {
-	if b == nil {
-		return math.Inf(1)
+// allowed is how many requests may pass between two times where each bucket gives what its rate
+// gives, bursts left out: at any moment the lowest rate counts. Buckets may be nil.
+func allowed(from, to time.Duration, buckets ...*bucket) float64 {
+	// Between two neighbours of these times no rate changes.
+	edges := []time.Duration{from, to}
+	for _, b := range buckets {
+		if b == nil {
+			continue
+		}
+		for _, stage := range b.stages {
+			if stage.After > from && stage.After < to {
+				edges = append(edges, stage.After)
+			}
+		}
 	}
+	slices.Sort(edges)
 	total := 0.0
-	for i, stage := range b.stages {
-		end := to
-		if i+1 < len(b.stages) {
-			end = min(to, b.stages[i+1].After)
+	for i, begin := range edges[:len(edges)-1] {
+		rate := math.Inf(1)
+		for _, b := range buckets {
+			if b != nil {
+				rate = min(rate, b.stages[b.stage(begin)].Rate)
+			}
 		}
-		if begin := max(from, stage.After); begin < end {
-			total += stage.Rate * (end - begin).Seconds()
+		if math.IsInf(rate, 1) {
+			return rate
 		}
+		total += rate * (edges[i+1] - begin).Seconds()
 	}
 	return total
 }

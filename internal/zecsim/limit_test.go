@@ -57,7 +57,8 @@ func TestBucketThatGetsSmallerLosesWhatIsTooMuch(t *testing.T) {
 	b := newBucket(&Limit{Rate: 1, Burst: 100, Changes: []LimitChange{{After: time.Second, Rate: 1, Burst: 2}}})
 	n := 0
 	for ok := true; ok; n++ {
-		ok, _ = b.take(10 * time.Second)
+		over, _ := takeToken(10*time.Second, b)
+		ok = over == nil
 	}
 	if n-1 != 2 {
 		t.Errorf("%d requests came through at once, want 2", n-1)

@@ -3,6 +3,8 @@ package zecsim
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"zecpower/apiclient"
@@ -23,7 +25,7 @@ type BadIDs string
 const (
 	// BadIDsReject refuses the whole request with the code of its first bad id. The default.
 	BadIDsReject BadIDs = "reject"
-	// BadIDsFailedList takes the good ids and names the bad ones in the reply.
+	// BadIDsFailedList accepts the good ids and names the bad ones in the reply.
 	BadIDsFailedList BadIDs = "failed_list"
 )
 
@@ -34,17 +36,26 @@ type Options struct {
 	Instances int
 	// Overrides replaces what is at a position of the fleet that Instances describes.
 	Overrides map[int]InstanceSpec
-	// Fleet spells every instance out instead.
+	// Fleet describes every instance instead.
 	Fleet []InstanceSpec
 
-	BadIDs    BadIDs
+	BadIDs BadIDs
+	// NotFoundCode is the code for an id that does not exist; empty is CodeInstanceNotFound, the
+	// other is CodeResourceNotFound.
+	NotFoundCode apiclient.Code
+	// NullPages sends an empty page of a describe as "dataSet": null instead of [].
+	NullPages bool
+
 	Boot      Boot
 	Stop      Stop
 	StatusLag time.Duration // how long describes show the old state after an accepted start or stop
 
-	Limit   *Limit // nil: no server-side rate limit
-	Latency Latency
-	Faults  []Fault // rolled in order for each request; the first that hits counts
+	Limit *Limit // of the account; nil: none
+	// ActionLimits are further limits, each for the requests of one action.
+	ActionLimits map[string]*Limit
+	Latency      Latency
+	Faults       []Fault   // rolled in order for each request; the first that hits counts
+	Refusals     []Refusal // account-wide; the first that hits a request counts
 
 	// Seed decides every random choice.
 	Seed uint64
@@ -57,8 +68,8 @@ type Options struct {
 
 	// KeepRequests keeps a record of every request for Requests; it grows without bound.
 	KeepRequests bool
-	// OnRequest is told of each request once it is over, from the goroutine
-	// that served it; nil is fine.
+	// OnRequest is called with each request once it is over, from the goroutine that served it; nil
+	// is fine.
 	OnRequest func(RequestRecord)
 }
 
@@ -99,7 +110,7 @@ type Latency struct {
 
 // validate reports every value that makes no sense, with its name.
 func (o Options) validate() error {
-	errs := []error{o.validateFleet(), o.Limit.validate()}
+	errs := []error{o.validateFleet(), o.Limit.validate(), o.validateActionLimits(), validNotFoundCode(o.NotFoundCode)}
 	if o.BadIDs != "" && o.BadIDs != BadIDsReject && o.BadIDs != BadIDsFailedList {
 		errs = append(errs, fmt.Errorf("bad ids %q: use %s or %s", o.BadIDs, BadIDsReject, BadIDsFailedList))
 	}
@@ -115,6 +126,11 @@ func (o Options) validate() error {
 	for i, f := range o.Faults {
 		if err := f.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("fault %d: %w", i, err))
+		}
+	}
+	for i := range o.Refusals {
+		if err := o.Refusals[i].validate(); err != nil {
+			errs = append(errs, fmt.Errorf("refusal %d: %w", i, err))
 		}
 	}
 	for i, c := range o.Credentials {
@@ -137,6 +153,24 @@ func (o Options) validateFleet() error {
 		if i < 0 || i >= o.Instances {
 			return fmt.Errorf("override of instance %d: the fleet has instances 0 to %d", i, o.Instances-1)
 		}
+	}
+	return nil
+}
+
+func (o Options) validateActionLimits() error {
+	var errs []error
+	for _, action := range slices.Sorted(maps.Keys(o.ActionLimits)) {
+		errs = append(errs, validActions("action limit", []string{action}))
+		if err := o.ActionLimits[action].validate(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", action, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func validNotFoundCode(c apiclient.Code) error {
+	if c != "" && c != apiclient.CodeInstanceNotFound && c != apiclient.CodeResourceNotFound {
+		return fmt.Errorf("not found code %q: use %s or %s", c, apiclient.CodeInstanceNotFound, apiclient.CodeResourceNotFound)
 	}
 	return nil
 }

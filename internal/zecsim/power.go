@@ -26,9 +26,9 @@ func (s *Simulator) startInstances(x *exchange, body []byte) reply {
 			s.fleet.instances[id.position].noteStartRequest(now)
 		}
 	}
-	return s.power(x, positions, now, (*instance).startRefusal, func(position int) {
+	return s.power(x, positions, now, (*instance).startDenial, func(position int) {
 		in := &s.fleet.instances[position]
-		in.start(now, uniform(s.opts.Seed, uint64(position), uint64(in.starts)))
+		in.start(now, uniform(s.opts.Seed, uint64(position), in.boots()))
 		s.counts.acceptedStarts++
 	})
 }
@@ -40,7 +40,7 @@ func (s *Simulator) stopInstances(x *exchange, body []byte) reply {
 	}
 	now := s.tick()
 	forced := in.ForceShutdown == nil || *in.ForceShutdown
-	return s.power(x, positions, now, (*instance).stopRefusal, func(position int) {
+	return s.power(x, positions, now, (*instance).stopDenial, func(position int) {
 		s.fleet.instances[position].stop(now, forced)
 		s.counts.acceptedStops++
 	})
@@ -69,37 +69,33 @@ func (s *Simulator) parsePower(x *exchange, body []byte) (powerRequest, []target
 	return in, targets, nil
 }
 
-// power takes the action for the targets that can, and treats the others as
-// Options.BadIDs says.
-func (s *Simulator) power(x *exchange, targets []target, now time.Duration, refusalOf func(*instance, time.Duration) apiclient.Code, take func(position int)) reply {
+// power acts on the targets that can take the action, and treats the others as Options.BadIDs says.
+func (s *Simulator) power(x *exchange, targets []target, now time.Duration, judge func(*instance, time.Duration) denial, act func(position int)) reply {
 	failed, good := []string{}, make([]int, 0, len(targets))
 	for _, t := range targets {
-		code := apiclient.CodeInstanceNotFound
-		if t.known {
-			code = refusalOf(&s.fleet.instances[t.position], now)
-		}
+		d := s.deny(t, now, judge)
 		switch {
-		case code == "":
+		case d == denial{}:
 			good = append(good, t.position)
 		case s.opts.BadIDs == BadIDsFailedList:
 			failed = append(failed, t.id)
 		default:
-			return instanceRefusal(code)
+			return d.reply()
 		}
 	}
 	for _, position := range good {
-		take(position)
+		act(position)
 	}
 	x.record.Accepted = len(good)
 	return success(&powerPayload{InstanceIDs: failed})
 }
 
-// instanceRefusal is the answer to a request that holds a bad id.
-func instanceRefusal(code apiclient.Code) reply {
-	if code == apiclient.CodeInstanceNotFound {
-		return failure(http.StatusNotFound, code, "An instance of the request does not exist.")
+// deny is why one target is refused, zero where it is not.
+func (s *Simulator) deny(t target, now time.Duration, judge func(*instance, time.Duration) denial) denial {
+	if !t.known || s.fleet.instances[t.position].state(now) == StateMissing {
+		return denial{code: or(s.opts.NotFoundCode, apiclient.CodeInstanceNotFound)}
 	}
-	return failure(http.StatusForbidden, code, "An instance of the request does not allow the operation.")
+	return judge(&s.fleet.instances[t.position], now)
 }
 
 // decode reads a request's JSON; an empty body is an empty object.

@@ -33,7 +33,7 @@ type reply struct {
 // payload is the "response" object of a success.
 type payload interface {
 	setRequestID(id string)
-	// addStray puts instances in that nobody asked for.
+	// addStray puts an instance in that the request did not name.
 	addStray()
 }
 
@@ -50,6 +50,19 @@ type pagePayload[T any] struct {
 	TotalCount int    `json:"totalCount"`
 	DataSet    []T    `json:"dataSet"`
 	stray      T
+	null       bool // an empty DataSet is sent as null, not as []
+}
+
+func newPage[T any](total int, items []T, stray T, null bool) *pagePayload[T] {
+	p := &pagePayload[T]{TotalCount: total, stray: stray, null: null}
+	p.setItems(items)
+	return p
+}
+
+func (p *pagePayload[T]) setItems(items []T) {
+	if p.DataSet = items; len(items) == 0 && p.null {
+		p.DataSet = nil
+	}
 }
 
 func (p *pagePayload[T]) setRequestID(id string) { p.RequestID = id }
@@ -63,10 +76,10 @@ func (p *pagePayload[T]) omit(drop func() bool) {
 			kept = append(kept, item)
 		}
 	}
-	p.DataSet = kept
+	p.setItems(kept)
 }
 
-// strayID is an instance of somebody else.
+// strayID is an instance of another account.
 const strayID = "i-stray00000"
 
 func success(p payload) reply { return reply{status: http.StatusOK, payload: p} }

@@ -1,7 +1,6 @@
 package zecsim
 
 import (
-	"errors"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -21,7 +20,7 @@ const maxScenarioBytes = 1 << 20
 func LoadScenario(path string) (Options, error) { return LoadScenarioSized(path, 0) }
 
 // LoadScenarioSized is LoadScenario for a fleet of another size than the file
-// says, where instances is above 0: shares and ranges are taken of that.
+// says, where instances is above 0: shares and ranges are then of that.
 func LoadScenarioSized(path string, instances int) (Options, error) {
 	data, err := strictyaml.ReadFile(path, maxScenarioBytes)
 	if err != nil {
@@ -64,16 +63,20 @@ func (r *scenarioReader) root(n *yaml.Node) {
 	o := &r.opts
 	overrides := func() {}
 	r.Mapping(n, n, strictyaml.Keys{
-		"seed":         strictyaml.Int(r.Doc, &o.Seed, 0, 1<<62),
-		"instances":    r.size,
-		"bad_ids":      strictyaml.Enum(r.Doc, &o.BadIDs, BadIDsReject, BadIDsFailedList),
-		"boot":         r.boot,
-		"stop":         r.stop,
-		"status_lag":   duration(r.Doc, &o.StatusLag),
-		"clock_offset": r.Duration(&o.ClockOffset, -maxDuration, maxDuration),
-		"latency":      r.latency,
-		"limit":        r.limit,
-		"faults":       r.List(r.fault),
+		"seed":           strictyaml.Int(r.Doc, &o.Seed, 0, 1<<62),
+		"instances":      r.size,
+		"bad_ids":        strictyaml.Enum(r.Doc, &o.BadIDs, BadIDsReject, BadIDsFailedList),
+		"not_found_code": strictyaml.Enum(r.Doc, &o.NotFoundCode, apiclient.CodeInstanceNotFound, apiclient.CodeResourceNotFound),
+		"null_pages":     r.Bool(&o.NullPages),
+		"boot":           r.boot,
+		"stop":           r.stop,
+		"status_lag":     duration(r.Doc, &o.StatusLag),
+		"clock_offset":   r.Duration(&o.ClockOffset, -maxDuration, maxDuration),
+		"latency":        r.latency,
+		"limit":          r.limit,
+		"action_limits":  r.actionLimits,
+		"faults":         r.List(r.fault),
+		"refusals":       r.List(r.refusal),
 		"overrides": func(key, value *yaml.Node) { // last, because they speak of the fleet's size
 			overrides = func() { r.In("overrides", func() { r.overrides(key, value) }) }
 		},
@@ -117,19 +120,26 @@ func (r *scenarioReader) latency(key, value *yaml.Node) {
 
 // refuseAll reports each of the errors that validate joined, and says whether there were any.
 func (r *scenarioReader) refuseAll(n *yaml.Node, subject string, err error) bool {
-	all := []error{err}
-	if joined, ok := errors.AsType[interface {
-		error
-		Unwrap() []error
-	}](err); ok {
-		all = joined.Unwrap()
-	}
-	for _, err := range all {
-		if err != nil {
-			r.Refuse(n, strictyaml.Faultf("", "%s%v", subject, err))
-		}
+	for _, err := range parts(err) {
+		r.Refuse(n, strictyaml.Faultf("", "%s%v", subject, err))
 	}
 	return err != nil
+}
+
+// parts takes joined errors apart.
+func parts(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, err := range joined.Unwrap() {
+		all = append(all, parts(err)...)
+	}
+	return all
 }
 
 func duration(d *strictyaml.Doc, dst *time.Duration) strictyaml.Read {

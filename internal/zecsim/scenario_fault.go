@@ -15,17 +15,14 @@ func (r *scenarioReader) fault(item *yaml.Node) {
 		r.Mapping(item, item, strictyaml.Keys{
 			"kind":        strictyaml.Enum(r.Doc, &f.Kind, FaultKinds()...),
 			"probability": r.Rate(&f.Probability, 1),
-			"actions": strictyaml.Items(r.Doc, &f.Actions, func(dst *string) strictyaml.Read {
-				return strictyaml.Enum(r.Doc, dst, actionNames()...)
-			}),
-			"windows": strictyaml.Items(r.Doc, &f.Windows, func(dst *Window) strictyaml.Read {
-				return strictyaml.Value(r.Doc, dst, "a window such as 30s..45s", parseWindow)
-			}),
-			"applied": strictyaml.Enum(r.Doc, &f.Applied, AppliedAlways, AppliedNever, AppliedSometimes),
-			"delay":   duration(r.Doc, &f.Delay),
-			"size":    strictyaml.Int(r.Doc, &f.Size, 1<<10, 1<<50),
-			"status":  strictyaml.Int(r.Doc, &f.Status, 400, 599),
-			"code":    text(r.Doc, &f.Code),
+			"actions":     r.actions(&f.Actions),
+			"windows":     r.windows(&f.Windows),
+			"times":       strictyaml.Int(r.Doc, &f.Times, 1, 1e9),
+			"applied":     strictyaml.Enum(r.Doc, &f.Applied, AppliedAlways, AppliedNever, AppliedSometimes),
+			"delay":       duration(r.Doc, &f.Delay),
+			"size":        strictyaml.Int(r.Doc, &f.Size, 1<<10, 1<<50),
+			"status":      strictyaml.Int(r.Doc, &f.Status, 300, 599),
+			"code":        text(r.Doc, &f.Code),
 		}, "kind")
 	})
 	if sound && !r.refuseAll(item, "", f.validate()) {
@@ -33,7 +30,19 @@ func (r *scenarioReader) fault(item *yaml.Node) {
 	}
 }
 
-// parseWindow takes "30s..45s", "30s.." and "..45s".
+func (r *scenarioReader) actions(dst *[]string) strictyaml.Read {
+	return strictyaml.Items(r.Doc, dst, func(dst *string) strictyaml.Read {
+		return strictyaml.Enum(r.Doc, dst, actionNames()...)
+	})
+}
+
+func (r *scenarioReader) windows(dst *[]Window) strictyaml.Read {
+	return strictyaml.Items(r.Doc, dst, func(dst *Window) strictyaml.Read {
+		return strictyaml.Value(r.Doc, dst, "a window such as 30s..45s", parseWindow)
+	})
+}
+
+// parseWindow reads "30s..45s", "30s.." and "..45s".
 func parseWindow(text string) (Window, error) {
 	from, to, ranged := strings.Cut(text, "..")
 	w := Window{}

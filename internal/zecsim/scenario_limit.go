@@ -7,6 +7,22 @@ import (
 )
 
 func (r *scenarioReader) limit(key, value *yaml.Node) {
+	r.opts.Limit = r.readLimit(key, value)
+}
+
+func (r *scenarioReader) actionLimits(key, value *yaml.Node) {
+	limits := make(map[string]*Limit)
+	keys := make(strictyaml.Keys)
+	for _, action := range actionNames() {
+		keys[action] = func(key, value *yaml.Node) { limits[action] = r.readLimit(key, value) }
+	}
+	r.Mapping(key, value, keys)
+	if len(limits) > 0 {
+		r.opts.ActionLimits = limits
+	}
+}
+
+func (r *scenarioReader) readLimit(key, value *yaml.Node) *Limit {
 	const none RetryAfter = "none"
 	l := &Limit{}
 	r.Mapping(key, value, strictyaml.Keys{
@@ -21,7 +37,7 @@ func (r *scenarioReader) limit(key, value *yaml.Node) {
 	if l.RetryAfter == none {
 		l.RetryAfter = RetryAfterNone
 	}
-	r.opts.Limit = l
+	return l
 }
 
 func (r *scenarioReader) limitChange(item *yaml.Node, l *Limit) {

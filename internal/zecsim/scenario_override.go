@@ -68,25 +68,31 @@ func change[T any](c *specChanges, read func(*strictyaml.Doc, *T) strictyaml.Rea
 func (c *specChanges) keys() strictyaml.Keys {
 	flag := (*strictyaml.Doc).Bool
 	return strictyaml.Keys{
-		"state":           change(c, text, func(s *InstanceSpec) *apiclient.State { return &s.State }),
-		"state_for":       change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.StateFor }),
-		"state_then":      change(c, text, func(s *InstanceSpec) *apiclient.State { return &s.StateThen }),
-		"boot":            change(c, bootOutcome, func(s *InstanceSpec) *BootOutcome { return &s.Boot }),
-		"boot_failures":   change(c, bootFailures, func(s *InstanceSpec) *int { return &s.BootFailures }),
-		"boot_time":       change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.BootTime }),
-		"boot_jitter":     change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.BootJitter }),
-		"boot_state":      change(c, bootState, func(s *InstanceSpec) *apiclient.State { return &s.BootState }),
-		"refuses":         change(c, flag, func(s *InstanceSpec) *bool { return &s.Refuses }),
-		"refuses_for":     change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.RefusesFor }),
-		"refusal_code":    change(c, text, func(s *InstanceSpec) *apiclient.Code { return &s.RefusalCode }),
-		"soft_stop_hangs": change(c, flag, func(s *InstanceSpec) *bool { return &s.SoftStopHangs }),
-		"status_lag":      change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.StatusLag }),
-		"name":            change(c, text, func(s *InstanceSpec) *string { return &s.Name }),
-		"zone":            change(c, text, func(s *InstanceSpec) *string { return &s.ZoneID }),
-		"image":           change(c, text, func(s *InstanceSpec) *string { return &s.ImageID }),
-		"resource_group":  change(c, text, func(s *InstanceSpec) *string { return &s.ResourceGroupID }),
-		"ipv4_address":    change(c, text, func(s *InstanceSpec) *string { return &s.IPv4Address }),
-		"tags":            change(c, tags, func(s *InstanceSpec) *map[string]string { return &s.Tags }),
+		"state":               change(c, text, func(s *InstanceSpec) *apiclient.State { return &s.State }),
+		"state_for":           change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.StateFor }),
+		"state_then":          change(c, text, func(s *InstanceSpec) *apiclient.State { return &s.StateThen }),
+		"boot":                change(c, bootOutcome, func(s *InstanceSpec) *BootOutcome { return &s.Boot }),
+		"boot_failures":       change(c, failures, func(s *InstanceSpec) *int { return &s.BootFailures }),
+		"boot_fails_stopping": change(c, flag, func(s *InstanceSpec) *bool { return &s.BootFailsStopping }),
+		"boot_time":           change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.BootTime }),
+		"boot_jitter":         change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.BootJitter }),
+		"boot_state":          change(c, bootState, func(s *InstanceSpec) *apiclient.State { return &s.BootState }),
+		"refuses_stops":       change(c, flag, func(s *InstanceSpec) *bool { return &s.RefusesStops }),
+		"refusal_status":      change(c, refusalStatus, func(s *InstanceSpec) *int { return &s.RefusalStatus }),
+		"refuses":             change(c, flag, func(s *InstanceSpec) *bool { return &s.Refuses }),
+		"refuses_for":         change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.RefusesFor }),
+		"refusal_code":        change(c, text, func(s *InstanceSpec) *apiclient.Code { return &s.RefusalCode }),
+		"soft_stop_hangs":     change(c, flag, func(s *InstanceSpec) *bool { return &s.SoftStopHangs }),
+		"stop_hangs":          change(c, flag, func(s *InstanceSpec) *bool { return &s.StopHangs }),
+		"stop_failures":       change(c, failures, func(s *InstanceSpec) *int { return &s.StopFailures }),
+		"others":              change(c, others, func(s *InstanceSpec) *[]OtherAct { return &s.Others }),
+		"status_lag":          change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.StatusLag }),
+		"name":                change(c, text, func(s *InstanceSpec) *string { return &s.Name }),
+		"zone":                change(c, text, func(s *InstanceSpec) *string { return &s.ZoneID }),
+		"image":               change(c, text, func(s *InstanceSpec) *string { return &s.ImageID }),
+		"resource_group":      change(c, text, func(s *InstanceSpec) *string { return &s.ResourceGroupID }),
+		"ipv4_address":        change(c, text, func(s *InstanceSpec) *string { return &s.IPv4Address }),
+		"tags":                change(c, tags, func(s *InstanceSpec) *map[string]string { return &s.Tags }),
 	}
 }
 
@@ -101,8 +107,34 @@ func bootOutcome(d *strictyaml.Doc, dst *BootOutcome) strictyaml.Read {
 	}
 }
 
-func bootFailures(d *strictyaml.Doc, dst *int) strictyaml.Read {
+func failures(d *strictyaml.Doc, dst *int) strictyaml.Read {
 	return strictyaml.Int(d, dst, 0, 1000)
+}
+
+func refusalStatus(d *strictyaml.Doc, dst *int) strictyaml.Read {
+	return strictyaml.Int(d, dst, 400, 499)
+}
+
+// others reads what other actors do to an instance.
+func others(d *strictyaml.Doc, dst *[]OtherAct) strictyaml.Read {
+	return d.List(func(item *yaml.Node) {
+		var act OtherAct
+		var given map[string]*yaml.Node
+		delay := func(dst *time.Duration) strictyaml.Read { return d.Duration(dst, time.Millisecond, maxDuration) }
+		sound := d.Sound(func() {
+			given = d.Mapping(item, item, strictyaml.Keys{
+				"after":       delay(&act.After),
+				"after_start": delay(&act.AfterStart),
+				"after_stop":  delay(&act.AfterStop),
+				"action":      strictyaml.Enum(d, &act.Action, OtherStart, OtherStop),
+			}, "action")
+		})
+		if sound && len(given) != 2 {
+			d.Refuse(item, strictyaml.Faultf("give one of after, after_start and after_stop", "this act has no single moment"))
+			return
+		}
+		*dst = append(*dst, act)
+	})
 }
 
 func tags(d *strictyaml.Doc, dst *map[string]string) strictyaml.Read {
@@ -137,7 +169,7 @@ func (r *scenarioReader) positions(item *yaml.Node) []int {
 	return positions
 }
 
-// parsePositions takes "i-000003" and "i-000010..i-000019", both ends included.
+// parsePositions reads "i-000003" and "i-000010..i-000019", both ends included.
 func parsePositions(text string, size int) (from, to int, err error) {
 	first, last, ranged := strings.Cut(text, "..")
 	if !ranged {

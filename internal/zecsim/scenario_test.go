@@ -15,6 +15,9 @@ import (
 	"zecpower/internal/strictyaml"
 )
 
+// soldOut is a code that the reference does not list for power actions.
+const soldOut apiclient.Code = "RESOURCE_INSUFFICIENT_PRODUCT_SOLD_OUT"
+
 func TestExampleScenarioMeansWhatItSays(t *testing.T) {
 	o, err := LoadScenario("scenario.example.yaml")
 	if err != nil {
@@ -26,12 +29,18 @@ func TestExampleScenarioMeansWhatItSays(t *testing.T) {
 	overrides := o.Overrides
 	o.Overrides = nil
 	want := Options{
-		Seed: 1, Instances: 1000, BadIDs: BadIDsReject,
+		Seed: 1, Instances: 1000, BadIDs: BadIDsReject, NotFoundCode: apiclient.CodeInstanceNotFound,
 		Boot:    Boot{2 * time.Second, time.Second, apiclient.StateStarting},
 		Stop:    Stop{Forced: time.Second, Soft: 5 * time.Second},
 		Latency: Latency{20 * time.Millisecond, 30 * time.Millisecond},
 		Limit: &Limit{Rate: 20, Burst: 20, Statuses: []int{429, 403}, RetryAfter: RetryAfterSeconds, Changes: []LimitChange{
 			{After: 30 * time.Second, Rate: 5}, {After: time.Minute, Rate: 40, Burst: 40},
+		}},
+		ActionLimits: map[string]*Limit{
+			"StartInstances": {Rate: 10, Burst: 10}, "DescribeInstancesStatus": {Rate: 40, RetryAfter: RetryAfterDate},
+		},
+		Refusals: []Refusal{{
+			Actions: []string{"StartInstances"}, Windows: []Window{{240 * time.Second, 260 * time.Second}}, Status: 403, Code: soldOut,
 		}},
 		Faults: []Fault{
 			{Kind: FaultAppliedLost, Probability: 0.02, Actions: []string{"StartInstances"}},
@@ -39,6 +48,8 @@ func TestExampleScenarioMeansWhatItSays(t *testing.T) {
 			{Kind: FaultError5xx, Probability: 0.005, Status: 503, Code: apiclient.CodeServiceUnavailable},
 			{Kind: FaultSlow, Probability: 0.001, Delay: 45 * time.Second},
 			{Kind: FaultHuge, Probability: 0.001, Size: 32 << 20},
+			{Kind: FaultAuthFailure, Probability: 1, Windows: []Window{{From: 2 * time.Minute}}, Times: 1},
+			{Kind: FaultHTML, Probability: 1, Windows: []Window{{3 * time.Minute, 182 * time.Second}}, Status: 404},
 		},
 	}
 	if !reflect.DeepEqual(o, want) {
@@ -52,10 +63,14 @@ func TestExampleScenarioMeansWhatItSays(t *testing.T) {
 		t.Errorf("%d instances fail their first boot, want 1 %% of 1000", flaky)
 	}
 	for i, want := range map[int]InstanceSpec{
-		7: {State: "RECYCLE"}, 13: {State: StateMissing}, 40: {Boot: BootFails},
+		7: {State: "RECYCLE"}, 13: {State: StateMissing}, 16: {State: "REINSTALL_FAILED"}, 40: {Boot: BootFails, BootFailsStopping: true},
 		29: {State: "RUNNING", Name: "build-host", ZoneID: "asia-southeast-1b", ImageID: "img-debian-12", ResourceGroupID: "rg-build", Tags: map[string]string{"team": "build", "tier": "worker"}},
 		30: {State: "REBUILDING", StateFor: 40 * time.Second, StateThen: "STOPPED", IPv4Address: "192.0.2.30"},
-		50: {Refuses: true, RefusesFor: 20 * time.Second, RefusalCode: apiclient.CodeInstanceNotStopped},
+		50: {Refuses: true, RefusesStops: true, RefusesFor: 20 * time.Second, RefusalCode: soldOut, RefusalStatus: 400},
+		61: {State: "RUNNING", StopFailures: 2}, 62: {State: "RUNNING", StopHangs: true},
+		79: {Others: []OtherAct{
+			{After: 30 * time.Second, Action: OtherStart}, {AfterStart: 3 * time.Second, Action: OtherStop}, {AfterStop: time.Minute, Action: OtherStart},
+		}},
 		60: {BootTime: 90 * time.Second, BootJitter: 10 * time.Second, BootState: apiclient.StateBooting, StatusLag: 5 * time.Second, SoftStopHangs: true},
 	} {
 		if got := overrides[i]; !reflect.DeepEqual(got, want) {
@@ -73,6 +88,7 @@ func TestExampleScenarioShowsEveryKey(t *testing.T) {
 		"seed", "instances", "bad_ids", "boot", "stop", "status_lag", "clock_offset", "latency", "limit", "faults", "overrides",
 		"time", "jitter", "forced", "soft", "soft_hangs", "fixed", "rate", "burst", "statuses", "retry_after", "changes", "after",
 		"kind", "probability", "actions", "windows", "applied", "delay", "size", "status", "code", "share",
+		"not_found_code", "null_pages", "action_limits", "refusals", "times", "after_start", "after_stop", "action",
 	}
 	for key := range new(specChanges).keys() {
 		keys = append(keys, key)
@@ -175,6 +191,27 @@ func TestMistakesInAScenarioHaveTheirPlaceAndRemedy(t *testing.T) {
 		"window backwards":      {"faults: [{kind: cut, windows: [2m..1m]}]\n", `s.yaml:1:32: faults.windows: the window "2m..1m" ends before it begins (put the earlier time first)`},
 		"window before all":     {"faults: [{kind: cut, windows: [-2m..1m]}]\n", `s.yaml:1:32: faults.windows: "-2m..1m" is not a window (write from..to since the simulator's beginning, such as "30s..45s" or "2m..")`},
 		"applied of a kind":     {"faults: [{kind: cut, applied: never}]\n", `s.yaml:1:10: faults: cut: applied never: this kind is always applied`},
+		"applied of a status":   {"faults: [{kind: html, status: 404, applied: always}]\n", `s.yaml:1:10: faults: html: applied always: this kind is never applied with status 404; use 500 or more, or leave applied out`},
+		"html that redirects":   {"faults: [{kind: html, status: 302}]\n", `s.yaml:1:10: faults: html: status 302 leads to another place: use the kind redirect`},
+		"html with 200":         {"faults: [{kind: html, status: 200}]\n", `s.yaml:1:31: faults.status: 200 is out of range (use 300 to 599)`},
+		"times of none":         {"faults: [{kind: html, times: 0}]\n", `s.yaml:1:30: faults.times: 0 is out of range (use 1 to 1000000000)`},
+		"refusal without code":  {"refusals: [{status: 403}]\n", `s.yaml:1:12: refusals: the key "code" is missing (add code: …)`},
+		"refusal with a 5xx":    {"refusals: [{code: X, status: 503}]\n", `s.yaml:1:30: refusals.status: 503 is out of range (use 400 to 499)`},
+		"refusal of an action":  {"refusals: [{code: X, actions: [Start]}]\n", `s.yaml:1:32: refusals.actions: "Start" is not known here (did you mean "StartInstances"?)`},
+		"refusal window":        {"refusals: [{code: X, windows: [2s]}]\n", `s.yaml:1:32: refusals.windows: "2s" is not a window (write from..to since the simulator's beginning, such as "30s..45s" or "2m..")`},
+		"code for not found":    {"not_found_code: INVALID_INSTANCE\n", `s.yaml:1:17: not_found_code: "INVALID_INSTANCE" is not known here (did you mean "INVALID_INSTANCE_NOT_FOUND"?)`},
+		"null pages":            {"null_pages: 1\n", `s.yaml:1:13: null_pages: "1" is neither true nor false (write true or false)`},
+		"limit of no action":    {"action_limits: {StartInstance: {rate: 1}}\n", `s.yaml:1:17: action_limits: unknown key "StartInstance" (did you mean "StartInstances"?)`},
+		"limit without a rate":  {"action_limits: {StartInstances: {burst: 1}}\n", `s.yaml:1:17: action_limits.StartInstances: the key "rate" is missing (add rate: …)`},
+		"other without action":  {"overrides: [{share: 1, others: [{after: 3s}]}]\n", `s.yaml:1:33: overrides.others: the key "action" is missing (add action: …)`},
+		"other at no moment":    {"overrides: [{share: 1, others: [{action: stop}]}]\n", `s.yaml:1:33: overrides.others: this act has no single moment (give one of after, after_start and after_stop)`},
+		"other at two moments":  {"overrides: [{share: 1, others: [{after: 3s, after_stop: 3s, action: stop}]}]\n", `s.yaml:1:33: overrides.others: this act has no single moment (give one of after, after_start and after_stop)`},
+		"other at once":         {"overrides: [{share: 1, others: [{after: 0s, action: stop}]}]\n", `s.yaml:1:41: overrides.others.after: 0s is out of range (use 1ms to 87600h)`},
+		"other's action":        {"overrides: [{share: 1, others: [{after: 3s, action: reboot}]}]\n", `s.yaml:1:53: overrides.others.action: "reboot" is not known here (use start, stop)`},
+		"own refusal's status":  {"overrides: [{share: 1, refuses_stops: true, refusal_status: 500}]\n", `s.yaml:1:61: overrides.refusal_status: 500 is out of range (use 400 to 499)`},
+		"status without":        {"overrides: [{share: 1, refusal_status: 400}]\n", `s.yaml:1:13: overrides: i-000000: a refusal is described, but the instance does not refuse: let it refuse starts or stops`},
+		"stop failures of hang": {"overrides: [{share: 1, stop_hangs: true, stop_failures: 1}]\n", `s.yaml:1:13: overrides: i-000000: stop failures 1: use 0 or more, and only with a stop that works in the end`},
+		"no boot that fails":    {"overrides: [{share: 1, boot_fails_stopping: true}]\n", `s.yaml:1:13: overrides: i-000000: boot fails stopping, but no boot fails: use boot fails or boot failures, too`},
 		"size":                  {"faults: [{kind: huge, size: 5}]\n", `s.yaml:1:29: faults.size: 5 is out of range (use 1024 to 1125899906842624)`},
 		"override of nobody":    {"overrides: [{state: RUNNING}]\n", `s.yaml:1:13: overrides: this selects no instance (add instances: [i-000003, "i-000010..i-000019"] or share: 0.01)`},
 		"share":                 {"overrides: [{share: 2, state: RUNNING}]\n", `s.yaml:1:21: overrides.share: 2 is out of range (use more than 0, at most 1)`},
@@ -223,6 +260,7 @@ func TestOneMistakeIsReportedOnce(t *testing.T) {
 		"the key that selects":                   "overrides: [{instance: [i-000001], state: RUNNING}]\n",
 		"a contradiction in a thousand":          "overrides: [{share: 1, boot: hangs, boot_failures: 1}, {share: 1, name: a}]\n",
 		"what a later override builds on":        "overrides: [{instances: [i-000001], state_for: 5}, {instances: [i-000001], state_then: RUNNING}]\n",
+		"the moment of another's act":            "overrides: [{share: 1, others: [{after: x, action: stop}, {after_stop: 1s, action: start}]}]\n",
 		"the rate of a change among its fellows": "limit: {rate: 1, changes: [{after: 2s, rate: x}, {after: 1s, rate: 2}]}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -266,6 +304,7 @@ func FuzzScenario(f *testing.F) {
 	f.Add(example)
 	f.Add([]byte("limit: {rate: 1, changes: [{after: 1s, rate: 0}]}\nfaults: [{kind: omit, windows: [..1s]}]\n"))
 	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("refusals: [{code: A}]\naction_limits: {StartInstances: {rate: 1}}\noverrides: [{share: 1, stop_failures: 1, others: [{after: 1s, action: stop}]}]\n"))
 	f.Add([]byte("overrides: [{share: 1, tags: {\"a\\nb\": [1]}}]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o, err := ParseScenario("s.yaml", data, 50)
@@ -274,7 +313,7 @@ func FuzzScenario(f *testing.F) {
 			return
 		}
 		if _, err := New(o); err != nil {
-			t.Errorf("a scenario that was taken makes options that are not: %v", err)
+			t.Errorf("a scenario that was accepted makes options that are not: %v", err)
 		}
 	})
 }

@@ -30,9 +30,13 @@ type Simulator struct {
 	// now never goes back, even where Options.Now does.
 	now    time.Duration
 	fleet  *fleet
-	bucket *bucket // nil: no limit
 	seen   map[uint64]uint64
 	counts counts
+	// faultsMet counts the requests that met each of Options.Faults.
+	faultsMet []int
+	// The account's limit and those of actions; nil and missing where there is none.
+	bucket        *bucket
+	actionBuckets map[string]*bucket
 }
 
 // New checks the options and returns a simulator whose time begins now.
@@ -53,7 +57,8 @@ func New(o Options) (*Simulator, error) {
 	o.Fleet, o.Overrides = nil, nil // the fleet holds all of it
 	return &Simulator{
 		opts: o, keys: newKeyring(o.Credentials), origin: o.Now(),
-		fleet: f, bucket: newBucket(o.Limit), seen: map[uint64]uint64{}, counts: newCounts(),
+		fleet: f, seen: map[uint64]uint64{}, counts: newCounts(), faultsMet: make([]int, len(o.Faults)),
+		bucket: newBucket(o.Limit), actionBuckets: newBuckets(o.ActionLimits),
 	}, nil
 }
 
@@ -140,14 +145,7 @@ func (s *Simulator) decideFate(x *exchange, body []byte) {
 	h.Write([]byte{0})
 	h.Write(body)
 	x.rng = rand.New(rand.NewPCG(s.opts.Seed, mix(h.Sum64(), s.nth(h.Sum64()))))
-	x.fault = rollFault(s.opts.Faults, x.rng, x.record.Action, x.at)
-	if x.fault == nil {
-		return
-	}
-	x.record.Fault = x.fault.Kind
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counts.faults[x.fault.Kind]++
+	x.fault = s.rollFault(x)
 }
 
 // nth counts how often a request was asked, from 1.

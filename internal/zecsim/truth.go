@@ -23,7 +23,7 @@ type RequestRecord struct {
 	// Fault is what it met; empty where nothing.
 	Fault FaultKind
 	// Applied says that the simulator did what was asked, whatever the client
-	// was told; for starts and stops that is Accepted instances.
+	// was answered; for starts and stops that is Accepted instances.
 	Applied   bool
 	Accepted  int
 	Throttled bool
@@ -58,7 +58,7 @@ type Truth struct {
 	// that begins at the same moment do not count as two. A request whose
 	// client gave up ends when its connection does.
 	PeakConcurrency int
-	// Instances counts those that exist; ByState tells their true states.
+	// Instances counts those that exist; ByState counts their true states.
 	Instances int
 	ByState   map[apiclient.State]int
 }
@@ -67,18 +67,24 @@ type Truth struct {
 type InstanceTruth struct {
 	ID string
 	// State is the true state now, StateMissing where it does not exist;
-	// Shown is what describes tell, which may lag behind.
+	// Shown is the one in describes, which may lag behind.
 	State, Shown apiclient.State
 	// AcceptedStarts and AcceptedStops took effect. StartRequests named it and
 	// were judged, accepted or not; NeedlessStarts of them came while it was
 	// STARTING or BOOTING.
 	AcceptedStarts, AcceptedStops, StartRequests, NeedlessStarts int
-	// FirstRunning and LastRunning are when it first and last reached RUNNING; zero where it never did.
+	// OtherStarts and OtherStops count the acts of other actors that took effect, LastOther is when
+	// the newest of them did; zero where none did.
+	OtherStarts, OtherStops int
+	LastOther               time.Time
+	// FirstRunning and LastRunning are when it first and last reached RUNNING, also after a stop that
+	// failed; zero where it never did.
 	FirstRunning, LastRunning time.Time
 	// Startable says that it can reach RUNNING, given where it began, with
 	// StartsNeeded accepted starts (0: it was there, or gets there by itself),
 	// the first of them between StartableFrom and StartableUntil (zero: no end).
-	// Stops are not reckoned with.
+	// Stops are not reckoned with, nor are acts of other actors, faults, limits and account-wide
+	// refusals: all of them can make it take longer, and other actors can make it take fewer starts.
 	Startable                     bool
 	StartsNeeded                  int
 	StartableFrom, StartableUntil time.Time
@@ -134,7 +140,13 @@ func (s *Simulator) Requests() []RequestRecord {
 // Allowed is how many requests the server-side rates let in between two times,
 // bursts left out; +Inf where there is no limit.
 func (s *Simulator) Allowed(from, to time.Time) float64 {
-	return s.bucket.allowed(from.Sub(s.origin), to.Sub(s.origin))
+	return allowed(from.Sub(s.origin), to.Sub(s.origin), s.bucket)
+}
+
+// AllowedAction is Allowed for the requests of one action: at any moment the lower of the account's
+// rate and the action's counts, as though the account sent no other action.
+func (s *Simulator) AllowedAction(action string, from, to time.Time) float64 {
+	return allowed(from.Sub(s.origin), to.Sub(s.origin), s.bucket, s.actionBuckets[action])
 }
 
 // Started is when the simulator's time began: windows and limit changes count from there.
@@ -142,16 +154,19 @@ func (s *Simulator) Started() time.Time { return s.origin }
 
 func (s *Simulator) instanceTruth(position int, now time.Duration) InstanceTruth {
 	in := &s.fleet.instances[position]
-	in.settle(now)
-	can := in.kind.startable()
-	return InstanceTruth{
-		ID: s.fleet.id(position), State: in.state(now), Shown: in.shown(now),
+	state, can := in.state(now), in.kind.startable()
+	t := InstanceTruth{
+		ID: s.fleet.id(position), State: state, Shown: in.shown(now),
 		AcceptedStarts: int(in.starts), AcceptedStops: int(in.stops),
 		StartRequests: int(in.startRequests), NeedlessStarts: int(in.needlessStarts),
 		FirstRunning: s.wallTime(in.firstRunning), LastRunning: s.wallTime(in.lastRunning),
 		Startable: can.possible, StartsNeeded: can.starts,
 		StartableFrom: s.origin.Add(can.from), StartableUntil: s.wallTime(can.until),
 	}
+	if a := in.actors(); a != nil {
+		t.OtherStarts, t.OtherStops, t.LastOther = int(a.starts), int(a.stops), s.wallTime(a.last)
+	}
+	return t
 }
 
 // wallTime is the zero time for never and forever.
