@@ -22,14 +22,23 @@ func TestLifecycleAfterOneStart(t *testing.T) {
 		opts  Options
 		story []stateAt
 	}{
-		"boots":          {story: []stateAt{{0, "STARTING"}, {2999 * time.Millisecond, "STARTING"}, {3 * time.Second, "RUNNING"}, {time.Hour, "RUNNING"}}},
-		"shows BOOTING":  {opts: Options{Boot: Boot{Time: 3 * time.Second, State: apiclient.StateBooting}}, story: []stateAt{{0, "BOOTING"}, {3 * time.Second, "RUNNING"}}},
-		"its own boot":   {spec: InstanceSpec{BootTime: time.Minute, BootState: "BOOTING"}, story: []stateAt{{59 * time.Second, "BOOTING"}, {time.Minute, "RUNNING"}}},
-		"boot fails":     {spec: InstanceSpec{Boot: BootFails}, story: []stateAt{{0, "STARTING"}, {3 * time.Second, "STOPPED"}}},
-		"boot hangs":     {spec: InstanceSpec{Boot: BootHangs}, story: []stateAt{{0, "STARTING"}, {1000 * time.Hour, "STARTING"}}},
-		"status lags":    {opts: Options{StatusLag: 2 * time.Second}, story: []stateAt{{1999 * time.Millisecond, "STOPPED"}, {2 * time.Second, "STARTING"}, {3 * time.Second, "RUNNING"}}},
-		"lag over boot":  {spec: InstanceSpec{StatusLag: 5 * time.Second}, story: []stateAt{{4 * time.Second, "STOPPED"}, {5 * time.Second, "RUNNING"}}},
-		"at once":        {opts: Options{Boot: Boot{State: "STARTING"}}, story: []stateAt{{0, "RUNNING"}}},
+		"boots":         {story: []stateAt{{0, "STARTING"}, {2999 * time.Millisecond, "STARTING"}, {3 * time.Second, "RUNNING"}, {time.Hour, "RUNNING"}}},
+		"shows BOOTING": {opts: Options{Boot: Boot{Time: 3 * time.Second, State: apiclient.StateBooting}}, story: []stateAt{{0, "BOOTING"}, {3 * time.Second, "RUNNING"}}},
+		"its own boot":  {spec: InstanceSpec{BootTime: time.Minute, BootState: "BOOTING"}, story: []stateAt{{59 * time.Second, "BOOTING"}, {time.Minute, "RUNNING"}}},
+		"boot fails":    {spec: InstanceSpec{Boot: BootFails}, story: []stateAt{{0, "STARTING"}, {3 * time.Second, "STOPPED"}}},
+		"boot hangs":    {spec: InstanceSpec{Boot: BootHangs}, story: []stateAt{{0, "STARTING"}, {1000 * time.Hour, "STARTING"}}},
+		"status lags":   {opts: Options{StatusLag: 2 * time.Second}, story: []stateAt{{1999 * time.Millisecond, "STOPPED"}, {2 * time.Second, "STARTING"}, {3 * time.Second, "RUNNING"}}},
+		"lag over boot": {spec: InstanceSpec{StatusLag: 5 * time.Second}, story: []stateAt{{4 * time.Second, "STOPPED"}, {5 * time.Second, "RUNNING"}}},
+		"at once":       {opts: Options{Boot: Boot{State: "STARTING"}}, story: []stateAt{{0, "RUNNING"}}},
+		"fails through STOPPING": {
+			opts:  Options{Stop: Stop{Forced: 2 * time.Second}},
+			spec:  InstanceSpec{Boot: BootFails, BootFailsStopping: true},
+			story: []stateAt{{0, "STARTING"}, {3 * time.Second, "STOPPING"}, {4999 * time.Millisecond, "STOPPING"}, {5 * time.Second, "STOPPED"}},
+		},
+		"through STOPPING at once": {
+			spec:  InstanceSpec{Boot: BootFails, BootFailsStopping: true},
+			story: []stateAt{{0, "STARTING"}, {3 * time.Second, "STOPPED"}},
+		},
 		"first of three": {spec: InstanceSpec{BootFailures: 2}, story: []stateAt{{0, "STARTING"}, {3 * time.Second, "STOPPED"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +67,7 @@ func (c *caller) follow(t *testing.T, s *Simulator, story []stateAt) {
 }
 
 func TestFirstStatesThatPass(t *testing.T) {
-	for _, state := range []apiclient.State{"DEPLOYING", "REBUILDING", "REBOOT", "IMAGING", "RESIZING", "STOPPING", "MIGRATING"} {
+	for _, state := range []apiclient.State{"PENDING", "DEPLOYING", "REBUILDING", "REBOOT", "IMAGING", "RESIZING", "STOPPING", "MIGRATING"} {
 		t.Run(string(state), func(t *testing.T) {
 			inBubble(t, spec(InstanceSpec{State: state, StateFor: 40 * time.Second}), func(t *testing.T, s *Simulator, c *caller) {
 				c.start("i-000000").want(t, 403, apiclient.CodeInstanceNotStopped)
@@ -103,6 +112,9 @@ func TestInstancesThatCannotStart(t *testing.T) {
 		"missing":          {InstanceSpec{State: StateMissing}, 404, apiclient.CodeInstanceNotFound},
 		"RECYCLE":          {InstanceSpec{State: "RECYCLE"}, 403, apiclient.CodeInstanceRecycled},
 		"RECYCLING":        {InstanceSpec{State: "RECYCLING"}, 403, apiclient.CodeInstanceRecycled},
+		"RECYCLED":         {InstanceSpec{State: "RECYCLED"}, 403, apiclient.CodeInstanceRecycled},
+		"PENDING":          {InstanceSpec{State: "PENDING"}, 403, apiclient.CodeInstanceNotStopped},
+		"REINSTALL_FAILED": {InstanceSpec{State: "REINSTALL_FAILED"}, 403, apiclient.CodeInstanceNotStopped},
 		"RELEASING":        {InstanceSpec{State: "RELEASING"}, 403, apiclient.CodeInstanceNotStopped},
 		"CREATE_FAILED":    {InstanceSpec{State: "CREATE_FAILED"}, 403, apiclient.CodeInstanceNotStopped},
 		"RUNNING":          {InstanceSpec{State: "RUNNING"}, 403, apiclient.CodeInstanceNotStopped},
@@ -120,7 +132,7 @@ func TestInstancesThatCannotStart(t *testing.T) {
 				}
 			})
 		})
-		t.Run(name+" lands in the failed list", func(t *testing.T) {
+		t.Run(name+" is in the failed list", func(t *testing.T) {
 			o := spec(tc.spec, good)
 			o.BadIDs, o.Boot = BadIDsFailedList, boot3s
 			inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
@@ -194,6 +206,62 @@ func TestStops(t *testing.T) {
 		truth, _ := s.Instance("i-000000")
 		if truth.AcceptedStops != 1 || truth.FirstRunning != s.Started() || !truth.LastRunning.Equal(time.Now()) {
 			t.Errorf("truth is %+v", truth)
+		}
+	})
+}
+
+func TestStopsThatFailAndThenWork(t *testing.T) {
+	o := spec(InstanceSpec{State: "RUNNING", StopFailures: 2})
+	o.Stop = Stop{Forced: time.Second, Soft: 10 * time.Second}
+	inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+		for i, more := range []string{`,"forceShutdown":false`, "", ""} {
+			c.stop(more, "i-000000").want(t, 200, "")
+			c.stop(more, "i-000000").want(t, 403, apiclient.CodeInstanceNotRunning)
+			if got := c.state("i-000000"); got != "STOPPING" {
+				t.Errorf("after stop %d it is %s at once", i+1, got)
+			}
+			time.Sleep(10 * time.Second)
+			if got, want := c.state("i-000000"), []string{"RUNNING", "RUNNING", "STOPPED"}[i]; got != want {
+				t.Errorf("after stop %d it is %s, want %s", i+1, got, want)
+			}
+		}
+		got, _ := s.Instance("i-000000")
+		if got.AcceptedStops != 3 || !got.FirstRunning.Equal(s.Started()) || got.LastRunning.Sub(s.Started()) != 11*time.Second {
+			t.Errorf("truth is %+v", got)
+		}
+	})
+}
+
+func TestStopThatHangsIsNotHelpedByForce(t *testing.T) {
+	for _, force := range []string{`,"forceShutdown":false`, `,"forceShutdown":true`} {
+		inBubble(t, spec(InstanceSpec{State: "RUNNING", StopHangs: true}), func(t *testing.T, s *Simulator, c *caller) {
+			c.stop(force, "i-000000").want(t, 200, "")
+			time.Sleep(1000 * time.Hour)
+			if got := c.state("i-000000"); got != "STOPPING" {
+				t.Errorf("it is %s", got)
+			}
+			c.stop(`,"forceShutdown":true`, "i-000000").want(t, 403, apiclient.CodeInstanceNotRunning)
+		})
+	}
+}
+
+func TestBootThatFailsThroughStoppingAndThenWorks(t *testing.T) {
+	o := spec(InstanceSpec{BootFailures: 1, BootFailsStopping: true})
+	o.Boot, o.Stop = boot3s, Stop{Forced: 2 * time.Second}
+	inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+		c.start("i-000000").want(t, 200, "")
+		time.Sleep(4 * time.Second)
+		c.start("i-000000").want(t, 403, apiclient.CodeInstanceNotStopped)
+		c.stop("", "i-000000").want(t, 403, apiclient.CodeInstanceNotRunning)
+		if got := fmt.Sprint(s.Truth().ByState); got != "map[STOPPING:1]" {
+			t.Errorf("states are %s", got)
+		}
+		time.Sleep(time.Second)
+		c.start("i-000000").want(t, 200, "")
+		c.follow(t, s, []stateAt{{8 * time.Second, "RUNNING"}})
+		got, _ := s.Instance("i-000000")
+		if got.StartsNeeded != 2 || !got.Startable || got.NeedlessStarts != 0 || got.FirstRunning.Sub(s.Started()) != 8*time.Second {
+			t.Errorf("truth is %+v", got)
 		}
 	})
 }

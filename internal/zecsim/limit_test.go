@@ -140,3 +140,74 @@ func TestAllowedAddsUpTheStages(t *testing.T) {
 		t.Errorf("without a limit %v are allowed", got)
 	}
 }
+
+func TestLimitsOfActionsStandBesideTheAccounts(t *testing.T) {
+	o := Options{Instances: 100, Limit: &Limit{Rate: 1, Burst: 8}, ActionLimits: map[string]*Limit{
+		"StartInstances": {Rate: 0.5, Burst: 2, Statuses: []int{403}, RetryAfter: RetryAfterSeconds},
+		"StopInstances":  nil,
+	}}
+	inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+		start := func(i int) answer { return c.start(InstanceID(i)) }
+		start(0).want(t, 200, "")
+		start(1).want(t, 200, "")
+		for range 20 { // over the action's limit: none of them uses up a token of the account's
+			a := start(2)
+			a.want(t, 403, apiclient.CodeRequestLimitExceeded)
+			if got := a.header.Get("Retry-After"); got != "2" {
+				t.Errorf("Retry-After is %q, want that of the action", got)
+			}
+		}
+		for range 6 {
+			c.call("DescribeInstances", "{}").want(t, 200, "")
+		}
+		c.call("DescribeInstances", "{}").want(t, 429, apiclient.CodeRequestLimitExceeded)
+		c.stop("", "i-000000").want(t, 429, apiclient.CodeRequestLimitExceeded)
+		time.Sleep(2 * time.Second) // one token of the action, two of the account
+		c.call("DescribeInstances", "{}").want(t, 200, "")
+		c.call("DescribeInstances", "{}").want(t, 200, "")
+		start(2).want(t, 429, apiclient.CodeRequestLimitExceeded) // the account's: the action's token stays
+		time.Sleep(time.Second)
+		start(2).want(t, 200, "")
+		if truth := s.Truth(); truth.Throttled != 23 || truth.AcceptedStarts != 3 {
+			t.Errorf("truth is %+v", truth)
+		}
+	})
+}
+
+func TestRefusalBehindALimitUsesUpItsToken(t *testing.T) {
+	o := Options{Instances: 1, ActionLimits: map[string]*Limit{"StartInstances": {Rate: 1, Burst: 1}}, Refusals: []Refusal{{Code: soldOut}}}
+	inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+		c.start("i-000000").want(t, 403, soldOut)
+		c.start("i-000000").want(t, 429, apiclient.CodeRequestLimitExceeded)
+	})
+}
+
+func TestAllowedActionIsTheLowerOfTheTwoRates(t *testing.T) {
+	limit := &Limit{Rate: 20, Changes: []LimitChange{{After: 10 * time.Second, Rate: 5}, {After: 20 * time.Second, Rate: 40}}}
+	own := map[string]*Limit{"StartInstances": {Rate: 10, Changes: []LimitChange{{After: 15 * time.Second, Rate: 1}}}}
+	for name, tc := range map[string]struct {
+		o        Options
+		action   string
+		from, to int
+		want     float64
+	}{
+		"both":                        {Options{Limit: limit, ActionLimits: own}, "StartInstances", 0, 30, 100 + 25 + 15},
+		"both, in between":            {Options{Limit: limit, ActionLimits: own}, "StartInstances", 9, 16, 10 + 25 + 1},
+		"an action without its own":   {Options{Limit: limit, ActionLimits: own}, "StopInstances", 0, 30, 650},
+		"no limit of the account":     {Options{ActionLimits: own}, "StartInstances", 0, 30, 165},
+		"no limit at all":             {Options{ActionLimits: own}, "StopInstances", 0, 30, math.Inf(1)},
+		"no time at all":              {Options{Limit: limit, ActionLimits: own}, "StartInstances", 7, 7, 0},
+		"an action that is not known": {Options{Limit: limit}, "Reboot", 0, 10, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := New(tc.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := func(seconds int) time.Time { return s.Started().Add(time.Duration(seconds) * time.Second) }
+			if got := s.AllowedAction(tc.action, at(tc.from), at(tc.to)); got != tc.want && math.Abs(got-tc.want) > 1e-6 {
+				t.Errorf("%v are allowed, want %v", got, tc.want)
+			}
+		})
+	}
+}

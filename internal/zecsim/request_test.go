@@ -191,13 +191,68 @@ func TestDescribeInstancesFilters(t *testing.T) {
 			}
 		})
 	})
+	t.Run("no tags are null", func(t *testing.T) {
+		inBubble(t, spec(fleet...), func(t *testing.T, _ *Simulator, c *caller) {
+			if a := c.call("DescribeInstances", `{"name":"db-1"}`); !strings.Contains(string(a.raw), `"tags":null`) {
+				t.Errorf("reply is %s", a.raw)
+			}
+		})
+	})
 	t.Run("tags come as the SDK reads them", func(t *testing.T) {
 		inBubble(t, spec(fleet...), func(t *testing.T, _ *Simulator, c *caller) {
 			a := c.call("DescribeInstances", `{"name":"web-1"}`)
 			tags := a.Response.DataSet[0].Tags
+			if plain := `"tags":{"tags":[{"key":"env","value":"prod"},{"key":"tier","value":"web"}]}`; !strings.Contains(string(a.raw), plain) {
+				t.Errorf("%s does not hold %s", a.raw, plain)
+			}
 			if tags == nil || fmt.Sprint(tags.Tags) != "[{env prod} {tier web}]" {
 				t.Errorf("tags are %v in %s", tags, a.raw)
 			}
 		})
+	})
+}
+
+func TestEmptyPages(t *testing.T) {
+	for _, null := range []bool{false, true} {
+		want := map[bool]string{false: `"totalCount":%d,"dataSet":[]`, true: `"totalCount":%d,"dataSet":null`}[null]
+		o := Options{Instances: 3, NullPages: null}
+		inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+			for _, action := range []string{"DescribeInstancesStatus", "DescribeInstances"} {
+				for body, total := range map[string]int{`{"instanceIds":["i-000009"]}`: 0, `{"pageNum":2}`: 3, `{"instanceIds":["i-000001"],"pageNum":2}`: 1} {
+					a := c.call(action, body)
+					a.want(t, 200, "")
+					if plain := fmt.Sprintf(want, total); !strings.Contains(string(a.raw), plain) {
+						t.Errorf("%s %s gives %s, want %s", action, body, a.raw, plain)
+					}
+				}
+				if a := c.call(action, "{}"); len(a.Response.DataSet) != 3 {
+					t.Errorf("a full page is %s", a.raw)
+				}
+			}
+			if a := c.start("i-000000"); !strings.Contains(string(a.raw), `"instanceIds":[]`) {
+				t.Errorf("a start without failures gives %s", a.raw)
+			}
+		})
+	}
+}
+
+func TestPagesThatAFaultEmptiesAreNullToo(t *testing.T) {
+	o := withFault(Fault{Kind: FaultOmit})
+	o.NullPages = true
+	inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+		empty := 0
+		for range 20 {
+			a := c.call("DescribeInstancesStatus", `{"instanceIds":["i-000000"]}`)
+			a.want(t, 200, "")
+			if len(a.Response.DataSet) == 0 {
+				empty++
+				if !strings.Contains(string(a.raw), `"totalCount":1,"dataSet":null`) {
+					t.Errorf("reply is %s", a.raw)
+				}
+			}
+		}
+		if empty == 0 || empty == 20 {
+			t.Errorf("%d of 20 pages are empty", empty)
+		}
 	})
 }
