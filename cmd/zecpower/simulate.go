@@ -137,7 +137,7 @@ func (f simulateFlags) tls() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// introduce says where the simulator is and how to use it.
+// introduce prints where the simulator is and how to use it.
 func (h *host) introduce(addr net.Addr, sim *zecsim.Simulator, o zecsim.Options, secure bool, logger *zap.Logger) {
 	scheme := "http"
 	if secure {
@@ -158,8 +158,8 @@ func (h *host) introduce(addr net.Addr, sim *zecsim.Simulator, o zecsim.Options,
 	}
 }
 
-// localAddress is where a client on this host finds the listener: "all
-// addresses" is none to connect to, and plain HTTP goes to loopback only.
+// localAddress is where a client on this host finds the listener: "all addresses" is none to
+// connect to, and plain HTTP goes to loopback only.
 func localAddress(addr net.Addr) string {
 	ap, err := netip.ParseAddrPort(addr.String())
 	if err != nil || !ap.Addr().IsUnspecified() {
@@ -168,7 +168,7 @@ func localAddress(addr net.Addr) string {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), ap.Port()).String()
 }
 
-// logRequest tells of each request: what was asked, what came of it.
+// logRequest logs each request: what was asked, what came of it.
 func logRequest(logger *zap.Logger) func(zecsim.RequestRecord) {
 	return func(r zecsim.RequestRecord) {
 		logger.Info("request", zap.String("api_action", r.Action), zap.Int("instances", r.IDs), zap.Int("status", r.Status),

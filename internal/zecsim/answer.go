@@ -33,8 +33,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *reply) {
 	return nil, &refusal
 }
 
-// answer judges a request unless its fault keeps it from taking effect; then
-// the answer is what the outside of the service would give.
+// answer judges a request unless its fault keeps it from taking effect; then the answer is what the
+// outside of the service would give.
 func (s *Simulator) answer(x *exchange, r *http.Request, body []byte, refusal *reply) reply {
 	if x.fault != nil && !x.fault.applies(x.rng) {
 		return failure(http.StatusGatewayTimeout, apiclient.CodeRequestTimedOut, "The request timed out.")

@@ -15,7 +15,7 @@ import (
 // maxSkew is how far a request's timestamp may be from the server's clock.
 const maxSkew = 5 * time.Minute
 
-// keyring is who may call. It never changes.
+// keyring holds the credentials that may call. It never changes.
 type keyring struct {
 	secrets map[string]apiclient.Secret // by access key id
 	tokens  []apiclient.Secret
@@ -33,8 +33,8 @@ func newKeyring(credentials []apiclient.Credentials) keyring {
 	return k
 }
 
-// check verifies who calls; nil where it may. The API says the same whatever is
-// wrong with a signature; note is what it keeps to itself.
+// check verifies the credentials of a request; nil where they are good. The API answers the same
+// whatever is wrong with a signature; note says what it keeps to itself.
 func (k keyring) check(r *http.Request, body []byte, now time.Time) (note string, refusal *reply) {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
 	code := apiclient.CodeSignatureFailure
@@ -90,8 +90,8 @@ func (k keyring) checkSignature(r *http.Request, authorization string, body []by
 	return ""
 }
 
-// parseAuthorization takes "Credential=…, SignedHeaders=…, Signature=…" with any
-// spacing and case of the names.
+// parseAuthorization reads "Credential=…, SignedHeaders=…, Signature=…" with any spacing and case
+// of the names.
 func parseAuthorization(s string) map[string]string {
 	fields := map[string]string{}
 	for part := range strings.SplitSeq(s, ",") {
@@ -118,7 +118,7 @@ func canonicalHeaders(r *http.Request, list string) (headers, signed, problem st
 	for _, name := range names {
 		value := strings.Join(r.Header.Values(name), ",")
 		if name == "host" {
-			value = r.Host // net/http takes it out of the header
+			value = r.Host // net/http moves it out of the header
 		}
 		if value == "" {
 			return "", "", "a signed header was not sent"

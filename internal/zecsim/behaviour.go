@@ -6,8 +6,8 @@ import (
 	"zecpower/apiclient"
 )
 
-// behaviour is the part of a spec that matters after the first state. It is
-// comparable, so equal ones are shared by all the instances that have them.
+// behaviour is the part of a spec that matters after the first state. It is comparable, so equal
+// ones are shared by all the instances that have them.
 type behaviour struct {
 	boot                         BootOutcome
 	bootFailures, stopFailures   int
@@ -58,11 +58,11 @@ func onItsWay(s apiclient.State) bool {
 	return s == apiclient.StateStarting || s == apiclient.StateBooting
 }
 
-// startability is whether, when and at what cost an instance of a kind can reach
-// RUNNING, given its first state.
+// startability is whether, when and at what cost an instance of a kind can reach RUNNING, given its
+// first state.
 type startability struct {
 	possible    bool
-	starts      int           // accepted starts that it takes; 0: it gets there by itself
+	starts      int           // accepted starts that are needed; 0: it gets there by itself
 	from, until time.Duration // when starts are accepted; until is forever where nothing ends that
 }
 

@@ -20,8 +20,8 @@ import (
 	"zecpower/apiclient"
 )
 
-// caller is a client of its own: it signs as the reference says, with none of
-// apiclient's code, so that the two are held against one another.
+// caller is a client of its own: it signs as the reference says, with none of apiclient's code, so
+// that the two are held against one another.
 type caller struct {
 	t       *testing.T
 	http    *http.Client
@@ -95,8 +95,8 @@ func (c *caller) request(ctx context.Context, action, body string) *http.Request
 	return req
 }
 
-// sign signs content type, host and any further headers, step by step as the
-// reference describes it.
+// sign signs content type, host and any further headers, step by step as the reference describes
+// it.
 func (c *caller) sign(req *http.Request, body string, at time.Time, more ...string) {
 	timestamp := fmt.Sprint(at.Unix())
 	req.Header.Set("X-ZC-Timestamp", timestamp)

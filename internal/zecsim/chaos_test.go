@@ -14,8 +14,8 @@ import (
 	"zecpower/apiclient"
 )
 
-// Many clients at once, every fault at once: the books must balance.
-func TestEverythingAtOnceKeepsTheBooksBalanced(t *testing.T) {
+// Many clients at once, every fault at once: sums, records and instances must agree.
+func TestEverythingAtOnceKeepsSumsAndRecordsInAgreement(t *testing.T) {
 	faults := []Fault{}
 	for _, k := range FaultKinds() {
 		if k != FaultHuge { // two gigabytes through a pipe take a while
@@ -94,8 +94,8 @@ func audit(s *Simulator) string {
 	return ""
 }
 
-// FuzzHandler sends anything at all: whatever comes, the answer is a JSON
-// object with a request id and a date, and nothing starts without permission.
+// FuzzHandler sends anything at all: whatever comes, the answer is a JSON object with a request id
+// and a date, and nothing starts without permission.
 func FuzzHandler(f *testing.F) {
 	f.Add("POST", "/api/v2/zec", "StartInstances", "2025-09-01", "application/json", "Bearer tok", "0", []byte(`{"instanceIds":["i-000000"]}`))
 	f.Add("POST", "/api/v2/zec", "DescribeInstances", "2024-04-01", "application/json; charset=utf-8", "Bearer tok", "", []byte(`{"pageSize":1,"pageNum":9223372036854775807,"tags":[{"key":"a"}]}`))

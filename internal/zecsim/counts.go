@@ -46,8 +46,8 @@ func (c *counts) arrive(at time.Duration, action string) int {
 	return c.requests
 }
 
-// levelHeld is called before the number of requests under way changes: the
-// present one held since the last change, which may be no time at all.
+// levelHeld is called before the number of requests under way changes: the present one held since
+// the last change, which may be no time at all.
 func (c *counts) levelHeld(until time.Duration) {
 	if until > c.levelSince {
 		c.peak, c.levelSince = max(c.peak, c.underWay), until

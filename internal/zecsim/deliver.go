@@ -18,8 +18,7 @@ const page = "<html>\r\n<head><title>%[1]s</title></head>\r\n<body>\r\n<center><
 // padding fills endless and huge replies, a block at a time.
 const paddingBlock = 32 << 10
 
-// deliver writes the answer, or what the request's fault makes of it, after the
-// account's latency.
+// deliver writes the answer, or what the request's fault makes of it, after the account's latency.
 func (x *exchange) deliver(s *Simulator, w http.ResponseWriter, r *http.Request, a reply) {
 	latency := s.opts.Latency.Fixed + time.Duration(x.rng.Float64()*float64(s.opts.Latency.Jitter))
 	x.wait(r.Context(), latency)
@@ -199,8 +198,7 @@ func (x *exchange) serverError() reply {
 	return a
 }
 
-// wrongShape is JSON that no reader of the action's documented reply can take
-// for it.
+// wrongShape is JSON that is not the documented reply of any action.
 func (x *exchange) wrongShape() string {
 	shapes := []string{
 		`null`, `[]`, `"accepted"`, `true`, `{}`, `{"requestId":7}`,

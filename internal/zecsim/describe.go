@@ -21,8 +21,8 @@ type wireTag struct {
 	Value string `json:"value"`
 }
 
-// describeRequest serves both Describe actions; DescribeInstancesStatus ignores
-// the filters that it does not document.
+// describeRequest serves both Describe actions; DescribeInstancesStatus ignores the filters that it
+// does not document.
 type describeRequest struct {
 	InstanceIDs     []string `json:"instanceIds"`
 	PageSize        *int     `json:"pageSize"`

@@ -32,8 +32,8 @@ const (
 	FaultTruncated FaultKind = "truncated"
 	// FaultCut drops the connection halfway through the reply; always applied.
 	FaultCut FaultKind = "cut"
-	// FaultSlow answers after Delay (default 2m), longer than a client waits; as
-	// Applied, and where that is not, the late answer is a 504.
+	// FaultSlow answers after Delay (default 2m), longer than a client waits; as Applied, and where
+	// that is not, the late answer is a 504.
 	FaultSlow FaultKind = "slow"
 	// FaultTrickle sends the reply a byte every Delay (default 1s); always applied.
 	FaultTrickle FaultKind = "trickle"
@@ -53,8 +53,8 @@ const (
 	FaultAuthFailure FaultKind = "auth_failure"
 	// FaultRedirect answers 302 or 307 to another host; never applied.
 	FaultRedirect FaultKind = "redirect"
-	// FaultChallenge answers 403 with a page and the header cf-mitigated: challenge, as a network in
-	// front of the API that suspects the client; never applied.
+	// FaultChallenge answers 403 with a page and the header cf-mitigated: challenge, as a network
+	// in front of the API that suspects the client; never applied.
 	FaultChallenge FaultKind = "challenge"
 	// FaultLegal451 answers 451 with a page, as a network that refuses the address; never applied.
 	FaultLegal451 FaultKind = "legal_451"

@@ -18,13 +18,13 @@ const (
 // InstanceID is the id of the instance at a position, from i-000000 upwards.
 func InstanceID(position int) string { return fmt.Sprintf("i-%06d", position) }
 
-// fleet holds every instance by position. Ids that follow from the position are
-// computed, so only other ids cost a map entry.
+// fleet holds every instance by position. Ids that follow from the position are computed, so only
+// other ids cost a map entry.
 type fleet struct {
 	instances []instance
 	named     map[string]int
-	// mayMiss says that some instance is, or will be, missing, so that a
-	// position in the fleet is not a position in a list.
+	// mayMiss says that some instance is, or will be, missing, so that a position in the fleet is
+	// not a position in a list.
 	mayMiss bool
 }
 

@@ -12,14 +12,14 @@ const (
 	forever time.Duration = math.MaxInt64
 	// never is a time that did not come.
 	never time.Duration = -1
-	// fallsThroughStopping is the next state of a boot that fails: STOPPING for the time of a forced
-	// stop, then STOPPED. No describe shows it.
+	// fallsThroughStopping is the next state of a boot that fails: STOPPING for the time of a
+	// forced stop, then STOPPED. No describe shows it.
 	fallsThroughStopping apiclient.State = "STOPPING, then STOPPED"
 )
 
-// instance is one machine. Times are since the simulator's beginning. A
-// machine is in current until a moment that is known when the transition
-// begins, and in next from then on: no timer has to fire for that.
+// instance is one machine. Times are since the simulator's beginning. A machine is in current until
+// a moment that is known when the transition begins, and in next from then on: no timer has to fire
+// for that.
 type instance struct {
 	kind *behaviour   // shared, never changed
 	own  *particulars // nil for most
@@ -32,8 +32,8 @@ type instance struct {
 
 	firstRunning, lastRunning time.Duration // when RUNNING was reached; never
 	starts, stops             uint32        // accepted
-	// Starts that named it and were judged, accepted or not: all, and those
-	// that came while it was on its way already.
+	// Starts that named it and were judged, accepted or not: all, and those that came while it was
+	// on its way already.
 	startRequests, needlessStarts uint32
 }
 

@@ -37,8 +37,8 @@ type Limit struct {
 	Changes []LimitChange
 }
 
-// LimitChange sets the limit from After the simulator's beginning on. A rate of
-// 0 lets nothing more in; a burst of 0 keeps the bucket's size.
+// LimitChange sets the limit from After the simulator's beginning on. A rate of 0 lets nothing more
+// in; a burst of 0 keeps the bucket's size.
 type LimitChange struct {
 	After time.Duration
 	Rate  float64
@@ -110,8 +110,8 @@ func newBuckets(limits map[string]*Limit) map[string]*bucket {
 	return buckets
 }
 
-// takeToken takes a token of each bucket if all have one. Else it takes none, and returns the bucket
-// that is empty for longest and how long that is. Buckets may be nil.
+// takeToken takes a token of each bucket if all have one. Else it takes none, and returns the
+// bucket that is empty for longest and how long that is. Buckets may be nil.
 func takeToken(at time.Duration, buckets ...*bucket) (over *bucket, wait time.Duration) {
 	for _, b := range buckets {
 		if b == nil {

@@ -16,9 +16,8 @@ const maxDuration = 10 * 365 * 24 * time.Hour
 // maxInstances bounds a fleet: an instance costs about 130 bytes.
 const maxInstances = 10_000_000
 
-// BadIDs says what one bad id does to a StartInstances or StopInstances. The
-// reference does not say; its error codes suggest the first, its response field
-// the second.
+// BadIDs says what one bad id does to a StartInstances or StopInstances. The reference does not
+// say; its error codes suggest the first, its response field the second.
 type BadIDs string
 
 // The ways of treating a bad id.
@@ -29,8 +28,8 @@ const (
 	BadIDsFailedList BadIDs = "failed_list"
 )
 
-// Options describe one simulated account. The zero value of every field but
-// the fleet is usable: everything then happens at once and nothing fails.
+// Options describe one simulated account. The zero value of every field but the fleet is usable:
+// everything then happens at once and nothing fails.
 type Options struct {
 	// Instances is the size of the fleet, i-000000 upwards. Leave it 0 where Fleet is set.
 	Instances int
@@ -59,7 +58,7 @@ type Options struct {
 
 	// Seed decides every random choice.
 	Seed uint64
-	// Credentials lists who may call. None means the documented pair demo / demo.
+	// Credentials lists those that may call. None means the documented pair demo / demo.
 	Credentials []apiclient.Credentials
 	// Now is the clock; nil means time.Now. Waits always use real (or bubble) timers.
 	Now func() time.Time
@@ -73,8 +72,8 @@ type Options struct {
 	OnRequest func(RequestRecord)
 }
 
-// DefaultOptions is a healthy account of 1,000 stopped instances that boot in
-// two to three seconds: what a scenario file starts from.
+// DefaultOptions is a healthy account of 1,000 stopped instances that boot in two to three seconds:
+// what a scenario file starts from.
 func DefaultOptions() Options {
 	return Options{
 		Instances: 1000,
@@ -91,7 +90,8 @@ type Boot struct {
 	Time time.Duration
 	// Jitter adds up to so much, differently for each instance and start.
 	Jitter time.Duration
-	// State is shown meanwhile: STARTING (the default, as the reference says) or BOOTING (as the SDK says).
+	// State is shown meanwhile: STARTING (the default, as the reference says) or BOOTING (as the
+	// SDK says).
 	State apiclient.State
 }
 

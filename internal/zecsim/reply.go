@@ -88,8 +88,8 @@ func failure(status int, code apiclient.Code, message string) reply {
 	return reply{status: status, code: code, message: message}
 }
 
-// encode gives the body. The outer request id is a parameter because a fault
-// may make it differ from the inner one.
+// encode gives the body. The outer request id is a parameter because a fault may make it differ
+// from the inner one.
 func (a reply) encode(outerID, innerID string) []byte {
 	var v any
 	if a.payload != nil {

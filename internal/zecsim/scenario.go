@@ -9,18 +9,17 @@ import (
 	"zecpower/internal/strictyaml"
 )
 
-// maxScenarioBytes bounds a scenario file: fleets are generated with shares and
-// ranges, so a few lines are enough.
+// maxScenarioBytes bounds a scenario file: fleets are generated with shares and ranges, so a few
+// lines are enough.
 const maxScenarioBytes = 1 << 20
 
-// LoadScenario reads a scenario file: see scenario.example.yaml, which shows
-// every key. Keys that are left out keep the values of [DefaultOptions]; keys
-// that are unknown or repeated are errors. Its error is a [*strictyaml.Invalid]
-// with every mistake. Credentials never stand in a scenario.
+// LoadScenario reads a scenario file: see scenario.example.yaml, which shows every key. Keys that
+// are left out keep the values of [DefaultOptions]; keys that are unknown or repeated are errors.
+// Its error is a [*strictyaml.Invalid] with every mistake. Credentials never stand in a scenario.
 func LoadScenario(path string) (Options, error) { return LoadScenarioSized(path, 0) }
 
-// LoadScenarioSized is LoadScenario for a fleet of another size than the file
-// says, where instances is above 0: shares and ranges are then of that.
+// LoadScenarioSized is LoadScenario for a fleet of another size than the file says, where instances
+// is above 0: shares and ranges are then of that.
 func LoadScenarioSized(path string, instances int) (Options, error) {
 	data, err := strictyaml.ReadFile(path, maxScenarioBytes)
 	if err != nil {
@@ -31,8 +30,8 @@ func LoadScenarioSized(path string, instances int) (Options, error) {
 	return ParseScenario(path, data, instances)
 }
 
-// ParseScenario is LoadScenarioSized for a file that was read already; name
-// stands for it in errors.
+// ParseScenario is LoadScenarioSized for a file that was read already; name stands for it in
+// errors.
 func ParseScenario(name string, data []byte, instances int) (Options, error) {
 	r := &scenarioReader{
 		Doc:       &strictyaml.Doc{File: name, Example: "scenario.example.yaml"},

@@ -188,8 +188,8 @@ func parsePositions(text string, size int) (from, to int, err error) {
 	return from, to, nil
 }
 
-// randomPositions picks a share of the fleet, the same for the same seed and
-// place in the file, whatever stands elsewhere.
+// randomPositions picks a share of the fleet, the same for the same seed and place in the file,
+// whatever stands elsewhere.
 func (r *scenarioReader) randomPositions(key, value *yaml.Node) []int {
 	share := 0.0
 	if r.Rate(&share, 1)(key, value); share == 0 {

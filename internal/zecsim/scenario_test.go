@@ -213,7 +213,7 @@ func TestMistakesInAScenarioHaveTheirPlaceAndRemedy(t *testing.T) {
 		"stop failures of hang": {"overrides: [{share: 1, stop_hangs: true, stop_failures: 1}]\n", `s.yaml:1:13: overrides: i-000000: stop failures 1: use 0 or more, and only with a stop that works in the end`},
 		"no boot that fails":    {"overrides: [{share: 1, boot_fails_stopping: true}]\n", `s.yaml:1:13: overrides: i-000000: boot fails stopping, but no boot fails: use boot fails or boot failures, too`},
 		"size":                  {"faults: [{kind: huge, size: 5}]\n", `s.yaml:1:29: faults.size: 5 is out of range (use 1024 to 1125899906842624)`},
-		"override of nobody":    {"overrides: [{state: RUNNING}]\n", `s.yaml:1:13: overrides: this selects no instance (add instances: [i-000003, "i-000010..i-000019"] or share: 0.01)`},
+		"override of nothing":   {"overrides: [{state: RUNNING}]\n", `s.yaml:1:13: overrides: this selects no instance (add instances: [i-000003, "i-000010..i-000019"] or share: 0.01)`},
 		"share":                 {"overrides: [{share: 2, state: RUNNING}]\n", `s.yaml:1:21: overrides.share: 2 is out of range (use more than 0, at most 1)`},
 		"id outside the fleet":  {"instances: 5\noverrides: [{instances: [i-000005]}]\n", `s.yaml:2:26: overrides.instances: "i-000005" is outside the fleet of 5 (raise instances, or name lower ones; the first is i-000000)`},
 		"no id":                 {"overrides: [{instances: [web-1]}]\n", `s.yaml:1:26: overrides.instances: "web-1" is neither an instance nor a range of them (write i-000003 or "i-000010..i-000019")`},

@@ -32,10 +32,9 @@ func (s *Simulator) server(ctx context.Context) *http.Server {
 	}
 }
 
-// Serve answers requests from ln until ctx ends, then breaks off what is under
-// way and returns nil. It closes ln. tlsConfig with certificates makes it TLS;
-// nil is plain HTTP. At most 1,024 connections are served at once. Choosing a
-// loopback address is the caller's job.
+// Serve answers requests from ln until ctx ends, then breaks off what is under way and returns nil.
+// It closes ln. tlsConfig with certificates makes it TLS; nil is plain HTTP. At most 1,024
+// connections are served at once. Choosing a loopback address is the caller's job.
 func (s *Simulator) Serve(ctx context.Context, ln net.Listener, tlsConfig *tls.Config) error {
 	srv := s.server(ctx)
 	srv.TLSConfig = tlsConfig
@@ -65,11 +64,10 @@ func (s *Simulator) Serve(ctx context.Context, ln net.Listener, tlsConfig *tls.C
 	return err
 }
 
-// Pipe serves the simulator over in-memory connections: dial makes one, close
-// breaks them all, waits until the last request is over and may be called
-// again. Both sides block on channels alone, so a testing/synctest bubble can
-// tell when everybody waits. Close idle connections of the client, too, before
-// leaving a bubble.
+// Pipe serves the simulator over in-memory connections: dial makes one, close breaks them all,
+// waits until the last request is over and may be called again. Both sides block on channels alone,
+// so a testing/synctest bubble sees when all goroutines wait. Close idle connections of the client,
+// too, before leaving a bubble.
 func (s *Simulator) Pipe() (dial func(context.Context) (net.Conn, error), shut func()) {
 	ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	srv := s.server(context.Background())
@@ -86,9 +84,8 @@ func (s *Simulator) Pipe() (dial func(context.Context) (net.Conn, error), shut f
 	}
 }
 
-// trackConns returns a group that is done when no connection is being served
-// any more. Serve itself reports new connections, so none can be added once it
-// has returned.
+// trackConns returns a group that is done when no connection is being served any more. Serve itself
+// reports new connections, so none can be added once it has returned.
 func trackConns(srv *http.Server) *sync.WaitGroup {
 	conns := &sync.WaitGroup{}
 	srv.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -102,7 +99,7 @@ func trackConns(srv *http.Server) *sync.WaitGroup {
 	return conns
 }
 
-// pipeListener hands out the server's ends of in-memory connections.
+// pipeListener accepts the server's ends of in-memory connections.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}

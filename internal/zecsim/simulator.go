@@ -16,8 +16,8 @@ import (
 // maxBody bounds a request's body; 100 ids need a few kilobytes.
 const maxBody = 1 << 20
 
-// maxRemembered bounds how many different requests are told apart for the
-// seed's sake; past it the count begins anew.
+// maxRemembered bounds how many different requests are counted for the seed's sake; past it the
+// counts begin anew.
 const maxRemembered = 1 << 20
 
 // Simulator is one simulated account. It is safe for concurrent use.
@@ -81,8 +81,8 @@ type exchange struct {
 	ids       []string // of the body, as far as it could be read
 }
 
-// ServeHTTP answers one request. Where the connection has to break it panics
-// with http.ErrAbortHandler, as net/http expects.
+// ServeHTTP answers one request. Where the connection has to break it panics with
+// http.ErrAbortHandler, as net/http expects.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.arrive(r)
 	defer s.leave(x)
@@ -93,7 +93,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.deliver(s, w, r, answer)
 }
 
-// arrive books a request before anything is known of it but its headers.
+// arrive records a request before anything is known of it but its headers.
 func (s *Simulator) arrive(r *http.Request) *exchange {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +105,7 @@ func (s *Simulator) arrive(r *http.Request) *exchange {
 	return x
 }
 
-// leave closes the books on it, also while a panic breaks the connection.
+// leave records how a request ended, also while a panic breaks the connection.
 func (s *Simulator) leave(x *exchange) {
 	s.mu.Lock()
 	now := s.tick()
@@ -117,7 +117,7 @@ func (s *Simulator) leave(x *exchange) {
 	}
 }
 
-// readIDs notes whom the request names, also where it is going to be lost.
+// readIDs notes which instances the request names, also where it is going to be lost.
 func (x *exchange) readIDs(body []byte) {
 	var in struct {
 		InstanceIDs []string `json:"instanceIds"`
@@ -137,8 +137,8 @@ func (x *exchange) leastIDs() int {
 	return 0
 }
 
-// decideFate gives the request its own random numbers, which follow from what
-// it asks and how often that was asked, and rolls its fault.
+// decideFate gives the request its own random numbers, which follow from what it asks and how often
+// that was asked, and rolls its fault.
 func (s *Simulator) decideFate(x *exchange, body []byte) {
 	h := fnv.New64a()
 	h.Write([]byte(x.record.Action))
@@ -159,7 +159,7 @@ func (s *Simulator) nth(request uint64) uint64 {
 	return s.seen[request]
 }
 
-// mix hashes numbers into one that looks random.
+// mix hashes numbers into one whose bits spread evenly.
 func mix(numbers ...uint64) uint64 {
 	h := fnv.New64a()
 	for _, n := range numbers {

@@ -24,8 +24,8 @@ const (
 	BootHangs BootOutcome = "hangs"
 )
 
-// InstanceSpec is one instance: what it is called, where it stands at first,
-// and what becomes of starts and stops. The zero value is a healthy STOPPED one.
+// InstanceSpec is one instance: its names, its first state, and what becomes of starts and stops.
+// The zero value is a healthy STOPPED one.
 type InstanceSpec struct {
 	// ID is i-NNNNNN by position where empty; the other names follow from the position too.
 	ID, Name, ZoneID, ImageID, ResourceGroupID, IPv4Address string
@@ -39,25 +39,26 @@ type InstanceSpec struct {
 	StateThen apiclient.State
 
 	Boot BootOutcome
-	// BootFailures is how many starts fall back to STOPPED before one works. Starts by Others count.
+	// BootFailures is how many starts fall back to STOPPED before one works. Starts by Others
+	// count.
 	BootFailures int
-	// BootFailsStopping makes a boot that fails show STOPPING, for the time of a forced stop, before
-	// it is STOPPED.
+	// BootFailsStopping makes a boot that fails show STOPPING, for the time of a forced stop,
+	// before it is STOPPED.
 	BootFailsStopping bool
 	// BootTime and BootJitter replace those of Options.Boot where BootTime is set.
 	BootTime, BootJitter time.Duration
 	// BootState replaces that of Options.Boot where set.
 	BootState apiclient.State
 
-	// Refuses refuses starts though the instance is STOPPED, RefusesStops refuses stops though it is
-	// RUNNING: both for RefusesFor from the simulator's beginning, or always where that is 0.
+	// Refuses refuses starts though the instance is STOPPED, RefusesStops refuses stops though it
+	// is RUNNING: both for RefusesFor from the simulator's beginning, or always where that is 0.
 	Refuses, RefusesStops bool
 	RefusesFor            time.Duration
 	// RefusalCode is the code of such a refusal; empty is CodeInstanceNotStopped for a start and
 	// CodeInstanceNotRunning for a stop.
 	RefusalCode apiclient.Code
-	// RefusalStatus is the HTTP status with which BadIDsReject refuses the request, 400 to 499; 0 is
-	// the one that the reference gives the code, else 403.
+	// RefusalStatus is the HTTP status with which BadIDsReject refuses the request, 400 to 499; 0
+	// is the one that the reference gives the code, else 403.
 	RefusalStatus int
 
 	// SoftStopHangs is Stop.SoftHangs for this instance alone.

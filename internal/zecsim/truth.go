@@ -16,14 +16,14 @@ type RequestRecord struct {
 	Action    string        // as sent, known or not
 	RequestID string
 	IDs       int // instance ids in it, as far as it could be read
-	// Malformed says that the request broke the documented form: among others
-	// more than 100, repeated or empty ids, or none where some are needed.
-	// Such a request counts although a fault keeps it from being judged.
+	// Malformed says that the request broke the documented form: among others more than 100,
+	// repeated or empty ids, or none where some are needed. Such a request counts although a fault
+	// keeps it from being judged.
 	Malformed bool
 	// Fault is what it met; empty where nothing.
 	Fault FaultKind
-	// Applied says that the simulator did what was asked, whatever the client
-	// was answered; for starts and stops that is Accepted instances.
+	// Applied says that the simulator did what was asked, whatever the client was answered; for
+	// starts and stops that is Accepted instances.
 	Applied   bool
 	Accepted  int
 	Throttled bool
@@ -36,9 +36,9 @@ type RequestRecord struct {
 	Note string
 }
 
-// Truth sums up what happened so far. Requests, ByAction, Faults, Throttled and
-// the accepted starts and stops count a request as soon as it is judged; the
-// others once it is over, which can be a moment after its client has the reply.
+// Truth sums up what happened so far. Requests, ByAction, Faults, Throttled and the accepted starts
+// and stops count a request as soon as it is judged; the others once it is over, which can be a
+// moment after its client has the reply.
 type Truth struct {
 	At time.Time
 	// Requests that arrived, whatever became of them.
@@ -46,17 +46,16 @@ type Truth struct {
 	ByAction map[string]int // unknown actions are counted as ""
 	ByStatus map[int]int    // by the HTTP status sent; 0 where none was
 	Faults   map[FaultKind]int
-	// Throttled requests were over the limit; AuthFailures were not let in;
-	// Malformed and Abandoned are as in RequestRecord.
+	// Throttled requests were over the limit; AuthFailures were not let in; Malformed and Abandoned
+	// are as in RequestRecord.
 	Throttled, AuthFailures, Malformed, Abandoned int
 	// AcceptedStarts and AcceptedStops count instances.
 	AcceptedStarts, AcceptedStops int
 	// MaxPerSecond is the most requests that arrived within less than one second of each other.
 	MaxPerSecond int
-	// PeakConcurrency is the most requests that were under way at once for
-	// longer than an instant: in bubble time a request that ends and the next
-	// that begins at the same moment do not count as two. A request whose
-	// client gave up ends when its connection does.
+	// PeakConcurrency is the most requests that were under way at once for longer than an instant:
+	// in bubble time a request that ends and the next that begins at the same moment do not count
+	// as two. A request whose client gave up ends when its connection does.
 	PeakConcurrency int
 	// Instances counts those that exist; ByState counts their true states.
 	Instances int
@@ -66,25 +65,25 @@ type Truth struct {
 // InstanceTruth is what really happened to one instance.
 type InstanceTruth struct {
 	ID string
-	// State is the true state now, StateMissing where it does not exist;
-	// Shown is the one in describes, which may lag behind.
+	// State is the true state now, StateMissing where it does not exist; Shown is the one in
+	// describes, which may lag behind.
 	State, Shown apiclient.State
-	// AcceptedStarts and AcceptedStops took effect. StartRequests named it and
-	// were judged, accepted or not; NeedlessStarts of them came while it was
-	// STARTING or BOOTING.
+	// AcceptedStarts and AcceptedStops took effect. StartRequests named it and were judged,
+	// accepted or not: they passed limits and account-wide refusals. NeedlessStarts of them came
+	// while it was STARTING or BOOTING.
 	AcceptedStarts, AcceptedStops, StartRequests, NeedlessStarts int
 	// OtherStarts and OtherStops count the acts of other actors that took effect, LastOther is when
 	// the newest of them did; zero where none did.
 	OtherStarts, OtherStops int
 	LastOther               time.Time
-	// FirstRunning and LastRunning are when it first and last reached RUNNING, also after a stop that
-	// failed; zero where it never did.
+	// FirstRunning and LastRunning are when it first and last reached RUNNING, also after a stop
+	// that failed; zero where it never did.
 	FirstRunning, LastRunning time.Time
-	// Startable says that it can reach RUNNING, given where it began, with
-	// StartsNeeded accepted starts (0: it was there, or gets there by itself),
-	// the first of them between StartableFrom and StartableUntil (zero: no end).
-	// Stops are not reckoned with, nor are acts of other actors, faults, limits and account-wide
-	// refusals: all of them can make it take longer, and other actors can make it take fewer starts.
+	// Startable says that it can reach RUNNING, given where it began, with StartsNeeded accepted
+	// starts (0: it was there, or gets there by itself), the first of them between StartableFrom
+	// and StartableUntil (zero: no end). Stops are not reckoned with, nor are acts of other actors,
+	// faults, limits and account-wide refusals: all of them can make it take longer, and other
+	// actors can make it take fewer starts.
 	Startable                     bool
 	StartsNeeded                  int
 	StartableFrom, StartableUntil time.Time
@@ -102,8 +101,8 @@ func (s *Simulator) Truth() Truth {
 	return t
 }
 
-// Instance returns the truth about one id; false where the fleet has no such
-// position. An instance that is missing from the API may well be in the fleet.
+// Instance returns the truth about one id; false where the fleet has no such position. An instance
+// that is missing from the API may well be in the fleet.
 func (s *Simulator) Instance(id string) (InstanceTruth, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,8 +113,8 @@ func (s *Simulator) Instance(id string) (InstanceTruth, bool) {
 	return s.instanceTruth(position, s.tick()), true
 }
 
-// Instances yields the truth about every instance in the order of the fleet,
-// each as it is when it is yielded.
+// Instances yields the truth about every instance in the order of the fleet, each as it is when it
+// is yielded.
 func (s *Simulator) Instances() iter.Seq[InstanceTruth] {
 	return func(yield func(InstanceTruth) bool) {
 		for i := range s.fleet.instances {
@@ -129,16 +128,16 @@ func (s *Simulator) Instances() iter.Seq[InstanceTruth] {
 	}
 }
 
-// Requests returns a record of each request that is over, in the order of
-// their ends; none unless Options.KeepRequests is set.
+// Requests returns a record of each request that is over, in the order of their ends; none unless
+// Options.KeepRequests is set.
 func (s *Simulator) Requests() []RequestRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.counts.kept)
 }
 
-// Allowed is how many requests the server-side rates let in between two times,
-// bursts left out; +Inf where there is no limit.
+// Allowed is how many requests the server-side rates let in between two times, bursts left out;
+// +Inf where there is no limit.
 func (s *Simulator) Allowed(from, to time.Time) float64 {
 	return allowed(from.Sub(s.origin), to.Sub(s.origin), s.bucket)
 }

@@ -12,8 +12,8 @@ import (
 
 func TestTruthCountsWhatArrived(t *testing.T) {
 	o := Options{Instances: 30, Overrides: map[int]InstanceSpec{1: {State: StateMissing}, 2: {State: "RECYCLE"}}, Boot: boot3s}
-	var told []RequestRecord
-	o.OnRequest = func(r RequestRecord) { told = append(told, r) }
+	var ended []RequestRecord
+	o.OnRequest = func(r RequestRecord) { ended = append(ended, r) }
 	inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
 		c.start("i-000000").want(t, 200, "")
 		c.start("i-000001").want(t, 404, apiclient.CodeInstanceNotFound)
@@ -27,11 +27,11 @@ func TestTruthCountsWhatArrived(t *testing.T) {
 		if fmt.Sprint(got.ByState) != "map[RECYCLE:1 RUNNING:1 STOPPED:27]" || got.Instances != 29 || got.AcceptedStarts != 1 {
 			t.Errorf("truth is %+v", got)
 		}
-		if len(told) != 4 || told[0].Action != "StartInstances" || told[0].Accepted != 1 || !told[0].Applied || told[1].Applied || told[3].N != 4 {
-			t.Errorf("told of %+v", told)
+		if len(ended) != 4 || ended[0].Action != "StartInstances" || ended[0].Accepted != 1 || !ended[0].Applied || ended[1].Applied || ended[3].N != 4 {
+			t.Errorf("records are %+v", ended)
 		}
 		if len(s.Requests()) != 0 {
-			t.Error("requests are kept though nobody asked")
+			t.Error("requests are kept though the options do not say so")
 		}
 		if _, ok := s.Instance("i-000030"); ok {
 			t.Error("there is truth about an instance outside the fleet")

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Window is a span of time since the simulator's beginning. To is not part of
-// it; 0 means for ever.
+// Window is a span of time since the simulator's beginning. To is not part of it; 0 means for ever.
 type Window struct {
 	From, To time.Duration
 }
