@@ -26,6 +26,8 @@ func TestEverythingAtOnceKeepsSumsAndRecordsInAgreement(t *testing.T) {
 		o := Options{
 			Instances: 500, Seed: seed, BadIDs: BadIDsFailedList, Boot: Boot{Time: time.Second, Jitter: 5 * time.Second}, StatusLag: time.Second,
 			Faults: faults, Limit: &Limit{Rate: 20, RetryAfter: RetryAfterSeconds}, Latency: Latency{Fixed: 10 * time.Millisecond, Jitter: time.Second},
+			ActionLimits: map[string]*Limit{"StartInstances": {Rate: 5}, "StopInstances": {Rate: 10, Statuses: []int{400}}},
+			Refusals:     []Refusal{{Code: soldOut, Windows: []Window{{From: 5 * time.Second, To: 8 * time.Second}}}},
 			KeepRequests: true,
 		}
 		inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {

@@ -174,6 +174,24 @@ func TestLimitsOfActionsStandBesideTheAccounts(t *testing.T) {
 	})
 }
 
+func TestRetryAfterIsThatOfTheLimitThatIsEmptyForLonger(t *testing.T) {
+	for name, tc := range map[string]struct{ account, action float64 }{
+		"the account's": {0.1, 0.5}, "the action's": {0.5, 0.1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := Options{Instances: 1, Limit: &Limit{Rate: tc.account, RetryAfter: RetryAfterSeconds}, ActionLimits: map[string]*Limit{
+				"StartInstances": {Rate: tc.action, RetryAfter: RetryAfterSeconds},
+			}}
+			inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {
+				c.start("i-000000").want(t, 200, "")
+				if got := c.start("i-000000").header.Get("Retry-After"); got != "10" {
+					t.Errorf("Retry-After is %q, want 10", got)
+				}
+			})
+		})
+	}
+}
+
 func TestRefusalBehindALimitUsesUpItsToken(t *testing.T) {
 	o := Options{Instances: 1, ActionLimits: map[string]*Limit{"StartInstances": {Rate: 1, Burst: 1}}, Refusals: []Refusal{{Code: soldOut}}}
 	inBubble(t, o, func(t *testing.T, s *Simulator, c *caller) {

@@ -47,7 +47,19 @@ func TestOtherActorsActAtTheirTimeWhereTheStateAllowsIt(t *testing.T) {
 		"a start of a running one does nothing":  {"RUNNING", []OtherAct{after(time.Second, OtherStart)}, []stateAt{{time.Second, "RUNNING"}}, 0, 0, 0},
 		"a stop of a stopped one does nothing":   {"STOPPED", []OtherAct{after(time.Second, OtherStop)}, []stateAt{{time.Second, "STOPPED"}}, 0, 0, 0},
 		"a start of a stopping one does nothing": {"RUNNING", []OtherAct{after(time.Second, OtherStop), after(2*time.Second, OtherStart)}, []stateAt{{time.Hour, "STOPPED"}}, 0, 1, time.Second},
-		"nothing helps a recycled one":           {"RECYCLED", []OtherAct{after(time.Second, OtherStart), after(2*time.Second, OtherStop)}, []stateAt{{3 * time.Second, "RECYCLED"}}, 0, 0, 0},
+		"a start a moment before it is stopped does nothing": {
+			"RUNNING",
+			[]OtherAct{after(10*time.Second, OtherStop), after(12*time.Second-1, OtherStart)},
+			[]stateAt{{time.Hour, "STOPPED"}},
+			0, 1, 10 * time.Second,
+		},
+		"a start at the moment when it is stopped works": {
+			"RUNNING",
+			[]OtherAct{after(10*time.Second, OtherStop), after(12*time.Second, OtherStart)},
+			[]stateAt{{time.Hour, "RUNNING"}},
+			1, 1, 12 * time.Second,
+		},
+		"nothing helps a recycled one": {"RECYCLED", []OtherAct{after(time.Second, OtherStart), after(2*time.Second, OtherStop)}, []stateAt{{3 * time.Second, "RECYCLED"}}, 0, 0, 0},
 		"many acts that no request watched": {
 			"STOPPED",
 			[]OtherAct{after(10*time.Second, OtherStart), after(20*time.Second, OtherStop), after(30*time.Second, OtherStart), after(40*time.Second, OtherStop)},
@@ -160,6 +172,10 @@ func TestBootTimesByOthersFollowFromTheSeed(t *testing.T) {
 				}
 			}
 			got, _ = s.Instance("i-000000")
+			first, second := s.since(got.FirstRunning)-10*time.Second, s.since(got.LastRunning)-40*time.Second
+			if first == second || min(first, second) < 3*time.Second || max(first, second) >= 4*time.Second {
+				t.Errorf("boots took %s and %s, want two times from 3 s to 4 s", first, second)
+			}
 		})
 		return fmt.Sprint(got.FirstRunning, got.LastRunning)
 	}
