@@ -38,7 +38,7 @@ type StatusQuery struct {
 }
 
 // StatusPage answers DescribeInstancesStatus. An id that was asked for and is
-// not in Instances does not exist, provided that TotalCount instances are there.
+// not in Instances does not exist, provided that TotalCount instances are listed.
 type StatusPage struct {
 	RequestID  string
 	TotalCount int
@@ -66,7 +66,7 @@ type InstanceQuery struct {
 	PageNum         int
 }
 
-// Instance is what DescribeInstances tells of one.
+// Instance is one row of DescribeInstances.
 type Instance struct {
 	InstanceID      string `json:"instanceId"`
 	Name            string `json:"instanceName"`
@@ -76,8 +76,8 @@ type Instance struct {
 	Tags            Tags   `json:"tags"`
 }
 
-// Tags are an instance's. The reference shows a list, the official SDK reads an
-// object with a list in it; both are taken.
+// Tags are an instance's. In a row of DescribeInstances they are an object with
+// a list in it, or null; the reference shows a list. All three are read.
 type Tags []Tag
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -127,8 +127,21 @@ type pageRequest struct {
 }
 
 type pageResponse[T any] struct {
-	TotalCount *int `json:"totalCount"`
-	DataSet    *[]T `json:"dataSet"`
+	TotalCount *int    `json:"totalCount"`
+	DataSet    list[T] `json:"dataSet"`
+}
+
+// list is a JSON list that also knows whether it was there. The API writes an
+// empty page as null.
+type list[T any] struct {
+	items   []T
+	present bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler; it is called for null, too.
+func (l *list[T]) UnmarshalJSON(data []byte) error {
+	l.present = true
+	return json.Unmarshal(data, &l.items)
 }
 
 // StartInstances asks to start 1–100 instances that are STOPPED. Errors are *Error.
@@ -163,7 +176,7 @@ func (c *Client) DescribeInstancesStatus(ctx context.Context, q StatusQuery) (St
 	if err != nil {
 		return StatusPage{}, err
 	}
-	page := StatusPage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: *out.DataSet}
+	page := StatusPage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: out.DataSet.items}
 	for i, s := range page.Instances { // new names may appear, and go to logs and reports
 		page.Instances[i].State = State(printable(string(s.State)))
 	}
@@ -176,7 +189,7 @@ func (c *Client) DescribeInstances(ctx context.Context, q InstanceQuery) (Instan
 	if err != nil {
 		return InstancePage{}, err
 	}
-	return InstancePage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: *out.DataSet}, nil
+	return InstancePage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: out.DataSet.items}, nil
 }
 
 func describe[T any](ctx context.Context, c *Client, action string, in pageRequest) (string, pageResponse[T], error) {
@@ -187,7 +200,7 @@ func describe[T any](ctx context.Context, c *Client, action string, in pageReque
 			len(in.InstanceIDs), in.PageNum, in.PageSize, MaxInstanceIDs, MaxPageSize))
 	}
 	requestID, err := c.call(ctx, action, false, in, &out)
-	if err == nil && (out.DataSet == nil || out.TotalCount == nil) {
+	if err == nil && (!out.DataSet.present || out.TotalCount == nil) {
 		err = lost(action, false, errors.New("unreadable reply: totalCount or dataSet is missing"))
 	}
 	return requestID, out, err

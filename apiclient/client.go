@@ -52,7 +52,7 @@ type Config struct {
 	MaxConns int
 	// UserAgent is sent as it is; empty means "zecpower".
 	UserAgent string
-	// Observer is told of each request; nil is fine.
+	// Observer is called after each request; nil is fine.
 	Observer Observer
 	// RootCAs and the like for endpoints behind a private authority; nil means the system's.
 	TLS *tls.Config
@@ -60,7 +60,7 @@ type Config struct {
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Observer is told of every request once it is over. code is the HTTP status,
+// Observer is called once for every request, when it is over. code is the HTTP status,
 // or "error" where no reply arrived. It must be safe for concurrent use.
 type Observer interface {
 	Request(action, code string, took time.Duration)

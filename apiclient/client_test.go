@@ -71,28 +71,41 @@ func TestEveryReplyHasItsClass(t *testing.T) {
 		"429 from a proxy":              {429, `<html>slow down</html>`, ClassThrottled, false},
 		"limit exceeded under 400":      {400, `{"requestId":"T1","code":"REQUEST_LIMIT_EXCEEDED"}`, ClassThrottled, false},
 		"limit exceeded under 403":      {403, `{"requestId":"T1","code":"REQUEST_LIMIT_EXCEEDED"}`, ClassThrottled, false},
-		"401":                           {401, ``, ClassCredentials, false},
+		"401":                           {401, `{"requestId":"T1","code":"UNAUTHORIZED"}`, ClassCredentials, false},
+		"401 from a station":            {401, ``, ClassTransient, false},
 		"auth failure under 403":        {403, `{"requestId":"T1","code":"AUTHFAILURE_SIGNATURE_FAILURE"}`, ClassCredentials, false},
 		"another auth failure":          {403, `{"requestId":"T1","code":"AUTHFAILURE_SOMETHING_NEW"}`, ClassCredentials, false},
 		"not found":                     {404, `{"requestId":"T1","code":"INVALID_INSTANCE_NOT_FOUND"}`, ClassInstance, false},
 		"recycled":                      {403, `{"requestId":"T1","code":"OPERATION_DENIED_INSTANCE_RECYCLED"}`, ClassInstance, false},
 		"not stopped":                   {403, `{"requestId":"T1","code":"OPERATION_DENIED_INSTANCE_NOT_STOPPED"}`, ClassInstance, false},
 		"not running":                   {403, `{"requestId":"T1","code":"OPERATION_DENIED_INSTANCE_NOT_RUNNING"}`, ClassInstance, false},
-		"500":                           {500, `{"requestId":"T1","code":"INTERNAL_SERVER_ERROR"}`, ClassTransient, true},
-		"503":                           {503, `{"requestId":"T1","code":"SERVICE_TEMPORARY_UNAVAILABLE"}`, ClassTransient, true},
-		"504":                           {504, `{"requestId":"T1","code":"REQUEST_TIMED_OUT"}`, ClassTransient, true},
-		"a proxy's 502":                 {502, `<html>bad gateway</html>`, ClassTransient, true},
+		"500":                           {500, `{"requestId":"T1","code":"INTERNAL_SERVER_ERROR"}`, ClassAmbiguous, true},
+		"503":                           {503, `{"requestId":"T1","code":"SERVICE_TEMPORARY_UNAVAILABLE"}`, ClassAmbiguous, true},
+		"504":                           {504, `{"requestId":"T1","code":"REQUEST_TIMED_OUT"}`, ClassAmbiguous, true},
+		"a proxy's 502":                 {502, `<html>bad gateway</html>`, ClassAmbiguous, true},
 		"408":                           {408, ``, ClassTransient, false},
-		"timed out under 408":           {408, `{"requestId":"T1","code":"REQUEST_TIMED_OUT"}`, ClassTransient, true},
-		"internal error under 400":      {400, `{"requestId":"T1","code":"INTERNAL_SERVER_ERROR"}`, ClassTransient, true},
-		"bad parameter":                 {400, `{"requestId":"T1","code":"INVALID_PARAMETER_X"}`, ClassRequest, false},
-		"bad parameter under 500":       {500, `{"requestId":"T1","code":"INVALID_PARAMETER_X"}`, ClassRequest, false},
-		"404 without a code":            {404, `not here`, ClassRequest, false},
-		"a refusal of another shape":    {400, `{"requestId":"T1","code":400,"message":"no"}`, ClassRequest, false},
+		"timed out under 408":           {408, `{"requestId":"T1","code":"REQUEST_TIMED_OUT"}`, ClassAmbiguous, true},
+		"internal error under 400":      {400, `{"requestId":"T1","code":"INTERNAL_SERVER_ERROR"}`, ClassAmbiguous, true},
+		"bad parameter":                 {400, `{"requestId":"T1","code":"INVALID_PARAMETER_X"}`, ClassUnknown, false},
+		"bad parameter under 500":       {500, `{"requestId":"T1","code":"INVALID_PARAMETER_X"}`, ClassAmbiguous, true},
+		"404 without a code":            {404, `not here`, ClassTransient, false},
+		"a refusal of another shape":    {400, `{"requestId":"T1","code":400,"message":"no"}`, ClassTransient, false},
 		"its code is read all the same": {404, `{"requestId":1,"code":"INVALID_INSTANCE_NOT_FOUND"}`, ClassInstance, false},
 		"a refusal cut short":           {403, `{"requestId":"T1","co`, ClassTransient, false},
+		"not found in other words":      {404, `{"requestId":"T1","code":"OPERATION_FAILED_RESOURCE_NOT_FOUND"}`, ClassInstance, false},
+		"sold out":                      {403, `{"requestId":"T1","code":"RESOURCE_INSUFFICIENT_PRODUCT_SOLD_OUT"}`, ClassUnknown, false},
+		"a new word about an instance":  {403, `{"requestId":"T1","code":"OPERATION_DENIED_INSTANCE_LOCKED"}`, ClassUnknown, false},
+		"arrears under 402":             {402, `{"requestId":"T1","code":"ACCOUNT_ARREARS"}`, ClassUnknown, false},
+		"a proxy's 400":                 {400, `<html>bad request</html>`, ClassTransient, false},
+		"a gateway's 404":               {404, `<html>not found</html>`, ClassTransient, false},
+		"a proxy's 407":                 {407, `<html>sign in</html>`, ClassTransient, false},
+		"a proxy's 413":                 {413, `<html>too large</html>`, ClassTransient, false},
+		"a CDN's 403":                   {403, `<html>forbidden</html>`, ClassTransient, false},
+		"a gateway's JSON":              {403, `{"message":"Forbidden"}`, ClassTransient, false},
+		"451":                           {451, `<html>unavailable</html>`, ClassBlocked, false},
+		"451 with the envelope":         {451, `{"requestId":"T1","code":"WHAT"}`, ClassUnknown, false},
 		"a passing redirect":            {307, ``, ClassTransient, false},
-		"a lasting redirect":            {308, ``, ClassRequest, false},
+		"a lasting redirect":            {308, ``, ClassTransient, false},
 		"202":                           {202, ``, ClassAmbiguous, true},
 		"200 with a code":               {200, `{"requestId":"T1","code":"REQUEST_LIMIT_EXCEEDED"}`, ClassThrottled, false},
 		"200 with an unknown code":      {200, `{"requestId":"T1","code":"WHAT"}`, ClassAmbiguous, true},
@@ -128,7 +141,8 @@ func TestLookWithoutCountOrListIsNotBelieved(t *testing.T) {
 		`{"requestId":"T1","response":{"totalCount":0,"dataSet":[]}}`:   true,
 		`{"requestId":"T1","response":{"dataSet":[]}}`:                  false,
 		`{"requestId":"T1","response":{"totalCount":0}}`:                false,
-		`{"requestId":"T1","response":{"totalCount":0,"dataSet":null}}`: false,
+		`{"requestId":"T1","response":{"totalCount":0,"dataSet":null}}`: true,
+		`{"requestId":"T1","response":{"dataSet":null}}`:                false,
 		`{"requestId":"T1","response":{"instanceIds":[]}}`:              false,
 	} {
 		c, _ := serve(t, answer(200, nil, body))
@@ -139,6 +153,22 @@ func TestLookWithoutCountOrListIsNotBelieved(t *testing.T) {
 		if _, err := c.DescribeInstances(t.Context(), InstanceQuery{}); ok != (err == nil) {
 			t.Errorf("%s: %v", body, err)
 		}
+	}
+}
+
+// A CDN that wants a browser to prove itself says so in a header.
+func TestChallengeOfACDNIsBlocked(t *testing.T) {
+	for value, want := range map[string]Class{"challenge": ClassBlocked, "": ClassTransient, "block": ClassTransient} {
+		c, _ := serve(t, answer(403, http.Header{"Cf-Mitigated": {value}}, `<html>Just a moment...</html>`))
+		_, err := c.StartInstances(t.Context(), []string{"i-1"})
+		if e := failureOf(t, err); e.Class != want || e.MaybeApplied || e.FromAPI() {
+			t.Errorf("cf-mitigated %q: %+v", value, e)
+		}
+	}
+	c, _ := serve(t, answer(403, http.Header{"Cf-Mitigated": {"challenge"}}, `{"requestId":"T1","code":"OPERATION_DENIED_INSTANCE_RECYCLED"}`))
+	_, err := c.StartInstances(t.Context(), []string{"i-1"})
+	if e := failureOf(t, err); e.Class != ClassInstance || !e.FromAPI() {
+		t.Errorf("with the API's envelope: %+v", e)
 	}
 }
 

@@ -26,11 +26,13 @@ const (
 	CodeRequestLimitExceeded Code = "REQUEST_LIMIT_EXCEEDED"
 	// CodeSignatureFailure: wrong key, changed body or skewed clock.
 	CodeSignatureFailure Code = "AUTHFAILURE_SIGNATURE_FAILURE"
-	// CodeInternalServerError, CodeServiceUnavailable and CodeRequestTimedOut come with 5xx.
+	// CodeInternalServerError, CodeServiceUnavailable and CodeRequestTimedOut say
+	// that the service failed, whatever the status they come with.
 	CodeInternalServerError Code = "INTERNAL_SERVER_ERROR"
 	CodeServiceUnavailable  Code = "SERVICE_TEMPORARY_UNAVAILABLE"
 	CodeRequestTimedOut     Code = "REQUEST_TIMED_OUT"
-	// CodeInvalidParameter prefixes the codes of a malformed request.
+	// CodeInvalidParameter prefixes codes about a parameter: of the request, or of
+	// one id in it.
 	CodeInvalidParameter Code = "INVALID_PARAMETER"
 )
 
@@ -40,21 +42,40 @@ const authFailurePrefix = "AUTHFAILURE"
 // Class says what may be done about a failed request.
 type Class string
 
-// The classes, in the words of the retry rules.
+// The classes. An answer is the API's own only where it has the API's envelope:
+// JSON with a code. Any other answer comes from a station on the way (proxy,
+// gateway, CDN) and says nothing about an instance, whatever its status.
 const (
-	// ClassThrottled: the account sends too much. The same request may go again, later and slower.
+	// ClassThrottled: 429 with or without the envelope, or
+	// CodeRequestLimitExceeded. The same request may go again, later and slower.
 	ClassThrottled Class = "throttled"
-	// ClassTransient: the service or the way to it failed. The request may go again.
+	// ClassTransient: the service or the way to it failed before it did
+	// anything. The request may go again.
 	ClassTransient Class = "transient"
-	// ClassAmbiguous: the request was sent and its fate is unknown. Look before sending again.
+	// ClassBlocked: the network in front of the API refuses this host or its
+	// client: a challenge, or 451. Only time or an administrator changes that.
+	ClassBlocked Class = "blocked"
+	// ClassAmbiguous: a start or stop may have been applied, and no reply says
+	// so. Describe its instances before sending it again.
 	ClassAmbiguous Class = "ambiguous"
-	// ClassInstance: some instance of the request cannot take the action. Find out which.
+	// ClassInstance: some instance of the request cannot take the action, by a
+	// documented code. Describe the instances to find out which.
 	ClassInstance Class = "instance"
-	// ClassCredentials: no request will pass with these credentials.
+	// ClassUnknown: the API refused with a code that is not documented for this
+	// action. It may concern one instance or the whole account.
+	ClassUnknown Class = "unknown"
+	// ClassCredentials: the API refused the credentials.
 	ClassCredentials Class = "credentials"
-	// ClassRequest: the request itself is refused; sending the same one again is useless.
+	// ClassRequest: the request breaks a documented limit and was not sent.
 	ClassRequest Class = "request"
 )
+
+// Classes lists every class, in the order of the constants.
+func Classes() []Class {
+	return []Class{
+		ClassThrottled, ClassTransient, ClassBlocked, ClassAmbiguous, ClassInstance, ClassUnknown, ClassCredentials, ClassRequest,
+	}
+}
 
 // Error is a failed request. It carries no secret and no instance id.
 type Error struct {
@@ -71,7 +92,8 @@ type Error struct {
 	Class     Class
 	// MaybeApplied reports that a StartInstances or StopInstances may have
 	// taken effect although it failed: it left this host, and no reply says
-	// that it was refused. Always false for the Describe actions.
+	// that it was refused. False for the Describe actions. A throttled request
+	// was not applied. True exactly for ClassAmbiguous.
 	MaybeApplied bool
 	// RetryAfter is how long the reply asks to wait; 0 where it does not.
 	RetryAfter time.Duration
@@ -106,6 +128,10 @@ func (e *Error) Error() string {
 	}
 	return b.String()
 }
+
+// FromAPI reports whether the failure is the API's own word: a reply with its
+// envelope. A station on the way, and a request without a reply, have no code.
+func (e *Error) FromAPI() bool { return e.Code != "" }
 
 // Unwrap gives the cause below HTTP.
 func (e *Error) Unwrap() error { return e.Err }

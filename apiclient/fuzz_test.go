@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,14 +19,16 @@ func FuzzDecodeReply(f *testing.F) {
 		`{"requestId":"T1","response":{"instanceIds":["i-1"]}}`,
 		`{"requestId":"T1","response":{"totalCount":1,"dataSet":[{"instanceId":"i-1","instanceStatus":"RUNNING"}]}}`,
 		`{"requestId":"T1","code":"REQUEST_LIMIT_EXCEEDED","message":"slow\ndown"}`,
+		`{"requestId":"T1","code":"RESOURCE_INSUFFICIENT_PRODUCT_SOLD_OUT"}`, `{"requestId":"T1","response":{"totalCount":0,"dataSet":null}}`,
+		`<!DOCTYPE html><html><title>Just a moment...</title>`, `{"message":"Forbidden"}`, "%PDF-1.4", "HTTP/1.1 200 OK\r\n\r\n{}",
 		`<html>`, ``, `null`, `{}`, `[]`, `{"response":{}}`, `{"code":7}`, "\xff\xfe", `{"response":{"totalCount":1e99}}`,
 	} {
-		for _, status := range []int{200, 202, 302, 400, 403, 429, 500} {
-			f.Add(status, []byte(body), "3", "Mon, 23 Nov 2026 07:45:00 GMT", true)
+		for _, status := range []int{200, 202, 302, 400, 401, 403, 407, 413, 429, 451, 500, 530} {
+			f.Add(status, []byte(body), "3", "Mon, 23 Nov 2026 07:45:00 GMT", "challenge", "text/html", true)
 		}
 	}
-	f.Fuzz(func(t *testing.T, status int, body []byte, retryAfter, date string, mutating bool) {
-		r := reply{status: status, body: body, header: http.Header{"Retry-After": {retryAfter}, "Date": {date}}}
+	f.Fuzz(func(t *testing.T, status int, body []byte, retryAfter, date, mitigated, contentType string, mutating bool) {
+		r := reply{status: status, body: body, header: http.Header{"Retry-After": {retryAfter}, "Date": {date}, "Cf-Mitigated": {mitigated}, "Content-Type": {contentType}}}
 		var power powerResponse
 		id, err := r.decode(ActionStartInstances, mutating, time.Now(), &power)
 		checkText(t, id)
@@ -41,16 +44,19 @@ func FuzzDecodeReply(f *testing.F) {
 
 func checkError(t *testing.T, e *Error, mutating bool, status int) {
 	t.Helper()
-	known := map[Class]bool{ClassThrottled: true, ClassTransient: true, ClassAmbiguous: true, ClassInstance: true, ClassCredentials: true, ClassRequest: true}
 	switch {
-	case !known[e.Class]:
+	case !slices.Contains(Classes(), e.Class):
 		t.Errorf("class %q", e.Class)
 	case e.HTTPStatus != status:
 		t.Errorf("status %d, want %d", e.HTTPStatus, status)
-	case e.MaybeApplied && !mutating, e.Class == ClassAmbiguous && !e.MaybeApplied:
+	case e.MaybeApplied && !mutating, (e.Class == ClassAmbiguous) != e.MaybeApplied:
 		t.Errorf("class %s, maybe applied %v, mutating %v", e.Class, e.MaybeApplied, mutating)
 	case status == http.StatusOK && mutating && e.Class == ClassTransient && !e.MaybeApplied && e.Code == "":
 		t.Error("a 200 that says nothing counts as not applied")
+	case !e.FromAPI() && (e.Class == ClassInstance || e.Class == ClassUnknown || e.Class == ClassCredentials):
+		t.Errorf("class %s without the envelope", e.Class)
+	case status/100 == 4 && !e.FromAPI() && e.MaybeApplied:
+		t.Error("a station kept the request back, and it counts as maybe applied")
 	case e.RetryAfter < 0 || e.RetryAfter > maxRetryAfter:
 		t.Errorf("retry after %s", e.RetryAfter)
 	}

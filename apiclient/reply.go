@@ -46,8 +46,8 @@ func lost(action string, maybeApplied bool, err error) *Error {
 	return e
 }
 
-// decode turns a reply into out or an *Error. sentAt is our clock when the
-// request was signed.
+// decode turns a reply into out or an *Error. sentAt is this host's clock when
+// the request was signed.
 func (r reply) decode(action string, mutating bool, sentAt time.Time, out any) (requestID string, err error) {
 	var env envelope
 	jsonErr := r.broken
@@ -87,64 +87,83 @@ func (r reply) refusal(action string, mutating bool, sentAt time.Time, env envel
 	e := &Error{
 		Action: action, HTTPStatus: r.status,
 		Code: Code(printable(string(env.Code))), Message: printable(env.Message), RequestID: printable(env.RequestID),
-		Class: classify(r.status, env.Code), RetryAfter: retryAfter(r.header, sentAt),
+		Class: r.classify(env.Code), RetryAfter: retryAfter(r.header, sentAt),
 	}
-	if e.Class == ClassRequest && r.torn(jsonErr) {
-		e.Class = ClassTransient // what it says is lost, so the next reply may say it
-	}
-	// Of the 4xx only those that carry the API's own word for a failure of its
-	// own: it had the request. Any other was refused before it was read.
-	reached := r.status/100 == 2 || r.status >= 500 || env.Code != ""
-	e.MaybeApplied = mutating && reached && e.Class == ClassTransient
-	if e.MaybeApplied && r.status/100 == 2 {
-		e.Class = ClassAmbiguous
+	if e.Class == ClassAmbiguous {
+		e.MaybeApplied = mutating
+		if !mutating { // a describe changes nothing
+			e.Class = ClassTransient
+		}
 	}
 	if jsonErr != nil {
 		e.Err = fmt.Errorf("not the API's own reply (%s)", r.describeBody())
 	}
-	if location := r.header.Get("Location"); r.status/100 == 3 && location != "" {
+	switch location := r.header.Get("Location"); {
+	case r.status/100 == 3 && location != "":
 		e.Err = errors.New("a redirect, which is refused: the endpoint must be the API itself")
-	}
-	if e.Class == ClassCredentials {
+	case e.Class == ClassBlocked:
+		e.Err = errors.New("the network in front of the API refuses this host's address or client: have it allowed there")
+	case e.Class == ClassCredentials:
 		e.ClockSkew = clockSkew(r.header, sentAt)
 	}
 	return e
 }
 
-// torn reports a reply that began as the API's own and was cut short. JSON that
-// is whole but of another shape is somebody's answer, and the next is the same.
-func (r reply) torn(jsonErr error) bool {
-	_, syntax := errors.AsType[*json.SyntaxError](jsonErr)
-	return r.broken != nil || syntax && bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("{"))
-}
-
-// classify maps status and code to a class. The code is asked first: it is the
-// API's own word, while a status may be that of a proxy in between.
-func classify(status int, code Code) Class {
-	c := string(code)
-	switch {
-	case code == CodeRequestLimitExceeded || status == http.StatusTooManyRequests:
+// classify maps a reply that is no success to its class, as if the request
+// changed something: the caller turns ClassAmbiguous into ClassTransient for a
+// describe.
+func (r reply) classify(code Code) Class {
+	// 429 and its code mean the same from a proxy and from the API: too much was
+	// sent, and nothing was done.
+	if code == CodeRequestLimitExceeded || r.status == http.StatusTooManyRequests {
 		return ClassThrottled
-	case strings.HasPrefix(c, authFailurePrefix) || status == http.StatusUnauthorized:
+	}
+	// A code is the API's own word, so it is asked before the status.
+	switch {
+	case code == "":
+		return r.classifyForeign()
+	case strings.HasPrefix(string(code), authFailurePrefix):
 		return ClassCredentials
-	case strings.HasPrefix(c, "INVALID_INSTANCE") || strings.HasPrefix(c, "OPERATION_DENIED_INSTANCE"):
+	case concernsInstance(code):
 		return ClassInstance
-	case strings.HasPrefix(c, string(CodeInvalidParameter)):
-		return ClassRequest
-	case status >= 500 || code == CodeInternalServerError || code == CodeServiceUnavailable || code == CodeRequestTimedOut:
-		return ClassTransient
-	case status == http.StatusRequestTimeout || status == http.StatusTooEarly:
-		return ClassTransient
-	case status == http.StatusMovedPermanently || status == http.StatusPermanentRedirect:
-		return ClassRequest
-	case status < 400: // another 2xx, or a passing redirect: a maintenance page, a sign-in of a proxy
+	case code == CodeInternalServerError || code == CodeServiceUnavailable || code == CodeRequestTimedOut:
+		return ClassAmbiguous
+	}
+	switch {
+	case r.status == http.StatusUnauthorized:
+		return ClassCredentials
+	case r.status/100 == 4:
+		return ClassUnknown
+	case r.status/100 == 3:
 		return ClassTransient
 	}
-	return ClassRequest
+	return ClassAmbiguous // 5xx, and a success that carries an error
+}
+
+// classifyForeign maps the reply of a station on the way, by its status alone.
+func (r reply) classifyForeign() Class {
+	switch {
+	case r.status == http.StatusForbidden && strings.EqualFold(r.header.Get("Cf-Mitigated"), "challenge"),
+		r.status == http.StatusUnavailableForLegalReasons:
+		return ClassBlocked
+	case r.status/100 == 3 || r.status/100 == 4:
+		return ClassTransient // it kept the request from the API
+	}
+	return ClassAmbiguous // the API may have had the request
+}
+
+// concernsInstance reports whether a code is documented to be about an instance
+// of the request.
+func concernsInstance(code Code) bool {
+	switch code {
+	case CodeInstanceNotFound, CodeResourceNotFound, CodeInstanceRecycled, CodeInstanceNotStopped, CodeInstanceNotRunning:
+		return true
+	}
+	return false
 }
 
 // retryAfter reads both forms of the header (RFC 9110, 10.2.3). A date counts
-// from the server's own clock where the reply tells it, else from now.
+// from the server's own clock where the reply names it, else from now.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	seconds, err := strconv.ParseUint(value, 10, 32)

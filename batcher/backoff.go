@@ -34,3 +34,9 @@ func (b Backoff) ceiling(n int) time.Duration {
 func (b Backoff) delay(n int, rng *rand.Rand) time.Duration {
 	return time.Duration(rng.Int64N(int64(b.ceiling(n)) + 1))
 }
+
+// halfFixed draws a pause between half of ceiling and all of it. It paces probes:
+// full jitter may draw 0, which would be no pause at all.
+func halfFixed(ceiling time.Duration, rng *rand.Rand) time.Duration {
+	return ceiling/2 + time.Duration(rng.Int64N(int64(ceiling/2)+1))
+}

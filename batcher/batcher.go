@@ -10,7 +10,7 @@ import (
 	"zecpower/internal/power"
 )
 
-// API is what a run needs of the ZEC API. *apiclient.Client satisfies it.
+// API is what a run needs of the ZEC API. *apiclient.Client implements it.
 // Errors are *apiclient.Error. It must be safe for concurrent use, and a call
 // must end by itself in bounded time: a run waits for the calls in flight.
 type API interface {
@@ -27,20 +27,30 @@ type Config struct {
 	Size int
 	// Attempts is how many failed starts one instance may use up in a run: those
 	// that the API refused to it, and those after which it fell back. At least 1.
-	// What of a start whose reply was lost: see the package comment.
+	// For a start whose reply was lost see the package comment.
 	Attempts int
 	// Backoff paces the retries of one request.
 	Backoff Backoff
 	// PollInterval is how long an instance on its way is left alone between two
-	// looks. It stretches by itself when so many are pending that the budget
+	// describes. It stretches by itself when so many are pending that the budget
 	// would not keep up.
 	PollInterval time.Duration
-	// BootTimeout is how long an accepted start may take until RUNNING is seen.
+	// BootTimeout is how long an accepted start may take until RUNNING is seen,
+	// and an accepted stop until STOPPED is.
 	BootTimeout time.Duration
 	Observer    Observer // nil is fine
 	Journal     Journal  // nil is fine
+	// OnPanic receives each panic that ended a run or a request. It must be safe
+	// for concurrent use. nil drops them.
+	OnPanic func(*PanicError)
 	// Seed makes the jitter repeatable; 0 draws one.
 	Seed uint64
+}
+
+func (c Config) reportPanic(p *PanicError) {
+	if c.OnPanic != nil {
+		_ = catch("OnPanic", func() { c.OnPanic(p) }) // nothing is left to report it to
+	}
 }
 
 func (c Config) validate() error {
@@ -77,12 +87,12 @@ func New(cfg Config) (*Batcher, error) {
 // Group is one group of a run.
 type Group struct {
 	Name string
-	// IDs may hold repeats and surrounding blanks; both are dropped.
+	// IDs may hold repeats and surrounding blanks; both are removed.
 	IDs []string
-	// Err says why the ids could not be had; the group then fails, loudly, and
-	// the others go on.
+	// Err says why the ids could not be read; the group then fails, and the others
+	// go on.
 	Err error
-	// Settled and Attempted continue a run that was interrupted: the outcomes
+	// Final and Attempted continue a run that was interrupted: the outcomes
 	// that were final, and for the other ids how often a start was accepted.
 	Final     []power.InstanceResult
 	Attempted map[string]int
@@ -99,22 +109,27 @@ type Run struct {
 	Deadline time.Time
 	// Force cuts the power at a stop instead of asking the guest to shut down.
 	Force bool
-	// Resumed says that an earlier process began this run: every id is looked
-	// at before anything is sent.
+	// Resumed says that an earlier process began this run: every id is described
+	// before anything is sent.
 	Resumed bool
-	Groups  []Group
+	// UnprovenKey says that the run was asked for by hand and that no process or
+	// store has ever seen the credentials accepted: their first refusal ends it.
+	UnprovenKey bool
+	Groups      []Group
 }
 
-// noJournal is the Journal of a run that nobody will resume.
+// noJournal is the Journal of a run that is never resumed.
 type noJournal struct{}
 
 func (noJournal) Attempted(string, string, []string) error           { return nil }
 func (noJournal) Final(string, string, []power.InstanceResult) error { return nil }
 
 // Run brings every instance of r's groups to the wanted state and reports. It
-// returns when each id has its outcome: all there, deadline over, ctx ended, or
-// credentials refused; in the last three cases as soon as the requests in
-// flight have ended. Ids that ctx's end cut off fail as ReasonCancelled.
+// returns when each id has its outcome: the wanted state seen, deadline over, ctx
+// ended, or credentials finally refused; in the last three cases as soon as the
+// requests in flight have ended. Ids that ctx's end cut off fail as
+// ReasonCancelled. A panic in the run ends it alone, with ReasonInternalError for
+// the ids that were open.
 func (b *Batcher) Run(ctx context.Context, r Run) power.Report {
 	return newRun(b.cfg, r).execute(ctx)
 }

@@ -68,8 +68,9 @@ func TestEachClassHasItsAnswer(t *testing.T) {
 		"throttled until the deadline":             {first(always, refusal(apiclient.ClassThrottled, 429, "")), "100 throttled", 0, 30 * time.Minute, 31 * time.Minute},
 		"transient goes again":                     {first(3, refusal(apiclient.ClassTransient, 503, "")), "100 started", 4, 0, time.Minute},
 		"transient until the deadline":             {first(always, refusal(apiclient.ClassTransient, 503, "")), "100 api_error", 0, 30 * time.Minute, 31 * time.Minute},
-		"credentials stop the run":                 {first(always, refusal(apiclient.ClassCredentials, 401, "")), "100 auth", 1, 0, time.Second},
-		"a refused request costs three, not 199":   {first(always, refusal(apiclient.ClassRequest, 400, "INVALID_PARAMETER")), "100 invalid_request", 3, 0, 10 * time.Second},
+		"credentials are probed, then final":       {first(always, refusal(apiclient.ClassCredentials, 401, apiclient.CodeSignatureFailure)), "100 auth", 0, 30 * time.Second, time.Minute},
+		"one refusal of the credentials is none":   {first(1, refusal(apiclient.ClassCredentials, 401, apiclient.CodeSignatureFailure)), "100 started", 3, 0, time.Minute},
+		"refused as such ends the run":             {first(always, refusal(apiclient.ClassRequest, 0, "")), "100 invalid_request", 1, 0, 10 * time.Second},
 		"lost before it arrived is sent once more": {first(1, lostReply()), "100 started", 2, 0, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +207,7 @@ func TestUnexplainedRefusalIsIsolatedDownToTheOneID(t *testing.T) {
 }
 
 // Found by simulation: a busy instance in the failed list used its attempt up
-// before anybody had looked at it.
+// before anybody had described it.
 func TestRefusalOfABusyInstanceUsesNoAttemptUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(1))
@@ -218,7 +219,7 @@ func TestRefusalOfABusyInstanceUsesNoAttemptUp(t *testing.T) {
 	})
 }
 
-// The same where it became free between the refusal and the look.
+// The same where it became free between the refusal and the describe.
 func TestRefusalBeforeAnyLookIsNotFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(1))
@@ -242,9 +243,9 @@ func TestLaggingStateAfterAnAcceptedStartIsNoFailedBoot(t *testing.T) {
 	})
 }
 
-// Found by simulation: absence in one look was believed although the API had
+// Found by simulation: absence in one describe was believed although the API had
 // just taken a start for the instance.
-func TestAbsenceRightAfterAnAcceptedStartNeedsASecondLook(t *testing.T) {
+func TestAbsenceRightAfterAnAcceptedStartNeedsASecondDescribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(3))
 		api.onStatus = func(n int, _ []string) (apiclient.StatusPage, error, bool) {
@@ -283,8 +284,8 @@ func TestCredentialsStopWithTheRequestsInFlight(t *testing.T) {
 			return nil, refusal(apiclient.ClassCredentials, 401, apiclient.CodeSignatureFailure), true
 		}
 		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(5000)))
-		if got := listing(report); got != "5000 auth" || len(api.starts) > 8 {
-			t.Errorf("%s with %d StartInstances, at most 8 are in flight", got, len(api.starts))
+		if got := listing(report); got != "5000 auth" || len(api.starts) > 20 {
+			t.Errorf("%s with %d StartInstances; at most 8 are in flight, then one probe at a time goes out", got, len(api.starts))
 		}
 	})
 }
@@ -356,10 +357,10 @@ func TestFallenBackBootsAreStartedAgainUpToAttempts(t *testing.T) {
 	}
 }
 
-func TestBootTimeoutComesOnlyUponALook(t *testing.T) {
+func TestBootTimeoutComesOnlyUponADescribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(2))
-		api.bootTime = 11 * time.Minute // a minute longer than the limit, for which nobody can look
+		api.bootTime = 11 * time.Minute // a minute longer than the limit, for which no one else can describe
 		begun := time.Now()
 		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
 			down := time.Since(begun) > 9*time.Minute && time.Since(begun) < 12*time.Minute
@@ -457,7 +458,7 @@ func TestResumedRunSendsNothingThatIsThereAndKeepsItsCounts(t *testing.T) {
 
 // What was in flight when the process died may have been applied, and a
 // describe may lag: STOPPED right after the restart proves nothing.
-func TestResumedRunDoesNotTrustItsFirstLook(t *testing.T) {
+func TestResumedRunDoesNotTrustItsFirstDescribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids := fleet(5)
 		api := newFakeAPI(ids)
@@ -541,7 +542,7 @@ func TestLastStartLeavesInTimeThoughPollsRun(t *testing.T) {
 			t.Errorf("the last start left after %s, want at most %s", last, limit)
 		}
 		early := 0
-		for _, at := range api.lookTimes {
+		for _, at := range api.describeTimes {
 			if at.Before(slices.MaxFunc(api.startTimes, time.Time.Compare)) {
 				early++
 			}
@@ -552,16 +553,16 @@ func TestLastStartLeavesInTimeThoughPollsRun(t *testing.T) {
 	})
 }
 
-// A look may be refused for itself as well; its code is then all there is to go by.
-func TestRefusedLookIsReportedWithItsCode(t *testing.T) {
+// A describe may be refused for itself as well; its code is then all there is to go by.
+func TestRefusedDescribeIsReportedWithItsCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(100))
 		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
-			return apiclient.StatusPage{}, refusal(apiclient.ClassRequest, 400, "INVALID_PARAMETER"), true
+			return apiclient.StatusPage{}, refusal(apiclient.ClassUnknown, 400, "INVALID_PARAMETER"), true
 		}
 		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(100)))
-		if got := listing(report); got != "100 invalid_request" || len(api.looks) != 3 {
-			t.Fatalf("%s after %d looks, want all invalid_request after 3", got, len(api.looks))
+		if got := listing(report); got != "100 api_error" || len(api.describes) > 150 {
+			t.Fatalf("%s after %d describes, want all api_error after a few of them", got, len(api.describes))
 		}
 		for _, f := range report.Groups[0].Failures() {
 			if f.Code != "INVALID_PARAMETER" || f.RequestID != "T9" {
@@ -587,7 +588,7 @@ func TestRecoveryCutsLongBackoffsShort(t *testing.T) {
 			return !answered.IsZero()
 		}
 		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
-			if asked[0] == ids[0] { // this chunk hangs, so that it is looked at all the time
+			if asked[0] == ids[0] { // this chunk hangs, so that it is described all the time
 				for _, id := range asked {
 					api.states[id], api.bootAt[id] = apiclient.StateBooting, begun.Add(time.Hour)
 				}
@@ -611,7 +612,7 @@ func TestRecoveryCutsLongBackoffsShort(t *testing.T) {
 	})
 }
 
-// forceRecorder notes what each stop is told about the power.
+// forceRecorder notes what each stop is notified about the power.
 type forceRecorder struct {
 	*fakeAPI
 	forced []bool
@@ -675,7 +676,7 @@ func TestFailingChunkBacksOffThoughTheAPIWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids := fleet(3000)
 		api := newFakeAPI(ids)
-		api.bootTime = 8 * time.Minute // the others are looked at meanwhile
+		api.bootTime = 8 * time.Minute // the others are described meanwhile
 		back := time.Now().Add(5 * time.Minute)
 		tries := 0
 		api.onStart = func(_ int, asked []string) ([]string, error, bool) {

@@ -21,11 +21,22 @@ func newTestBudget(t *testing.T, perSecond float64, burst, inFlight int) *Budget
 	return b
 }
 
+// actionOf is the API action of a priority's requests in these tests.
+func actionOf(p Priority) string {
+	if p == PriorityStart {
+		return apiclient.ActionStartInstances
+	}
+	return apiclient.ActionDescribeInstancesStatus
+}
+
+// failure is a request that the API did not serve.
+func failure() *apiclient.Error { return &apiclient.Error{Class: apiclient.ClassTransient} }
+
 // leaves waits until one request may go, and lets it.
-func leaves(b *Budget, p Priority) *permit {
+func leaves(b *Budget, p Priority) *token {
 	for {
-		if permit := <-b.ask(p).granted; permit.leave() {
-			return permit
+		if tok := <-b.ask(p, actionOf(p)).granted; tok.leave() {
+			return tok
 		}
 	}
 }
@@ -48,7 +59,7 @@ func TestBudgetIsNeverExceededAlsoWhenItMoves(t *testing.T) {
 					refill()
 					perSecond, burst = 1+40*r.Float64(), 1+r.IntN(30)
 					tokens = min(tokens, float64(burst))
-					if err := b.SetLimits(perSecond, burst, 1+r.IntN(8)); err != nil {
+					if err := b.SetLimits(Limits{perSecond, burst, 1 + r.IntN(8), Backoff{Initial: time.Second, Max: time.Minute}}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -73,12 +84,12 @@ func TestBudgetIsNeverExceededAlsoWhenItMoves(t *testing.T) {
 func TestBudgetBoundsWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBudget(t, 1000, 100, 3)
-		var tickets []*ticket
+		var waiters []*waiter
 		for range 5 {
-			tickets = append(tickets, b.ask(PriorityStart))
+			waiters = append(waiters, b.ask(PriorityStart, actionOf(PriorityStart)))
 		}
 		granted := func() (n int) {
-			for _, tk := range tickets {
+			for _, tk := range waiters {
 				n += len(tk.granted)
 			}
 			return n
@@ -86,8 +97,8 @@ func TestBudgetBoundsWhatIsInFlight(t *testing.T) {
 		if granted() != 3 {
 			t.Errorf("%d in flight, want 3", granted())
 		}
-		(<-tickets[0].granted).withdraw()
-		b.cancel(tickets[1]) // granted already: the place is free again
+		(<-waiters[0].granted).withdraw()
+		b.cancel(waiters[1]) // granted already: the place is free again
 		if granted() != 3 {
 			t.Errorf("%d granted after two were given back, want 3 (one of them taken over)", granted())
 		}
@@ -98,7 +109,7 @@ func TestPermitThatIsGivenBackCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBudget(t, 1, 1, 8)
 		for range 100 {
-			(<-b.ask(PriorityPoll).granted).withdraw()
+			(<-b.ask(PriorityPoll, actionOf(PriorityPoll)).granted).withdraw()
 		}
 		asked := time.Now()
 		leaves(b, PriorityStart)
@@ -108,7 +119,7 @@ func TestPermitThatIsGivenBackCostsNothing(t *testing.T) {
 	})
 }
 
-// A permit may lie with its holder for a while; what the API says meanwhile holds.
+// A tok may lie with its holder for a while; what the API says meanwhile holds.
 func TestPermitInHandDoesNotOutliveABadReply(t *testing.T) {
 	for name, e := range map[string]*apiclient.Error{
 		"a pause":             {Class: apiclient.ClassThrottled, RetryAfter: time.Second},
@@ -116,11 +127,11 @@ func TestPermitInHandDoesNotOutliveABadReply(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newTestBudget(t, 20, 8, 8)
-			var sent []*permit
-			for range gateFailures {
+			var sent []*token
+			for range breakerFailures {
 				sent = append(sent, leaves(b, PriorityStart))
 			}
-			inHand := <-b.ask(PriorityStart).granted
+			inHand := <-b.ask(PriorityStart, actionOf(PriorityStart)).granted
 			for _, p := range sent {
 				p.done(e)
 			}
@@ -136,35 +147,35 @@ func TestPermitInHandDoesNotOutliveABadReply(t *testing.T) {
 	}
 }
 
-// With starts, looks and polls all waiting, each lower priority gets its share.
+// With starts, describes and polls all waiting, each lower priority gets its share.
 func TestNoPriorityStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBudget(t, 10, 1, 1)
 		counts := [priorities]int{}
-		var tickets [priorities]*ticket
+		var waiters [priorities]*waiter
 		for range 1000 {
 			for p := range priorities {
-				if tickets[p] == nil {
-					tickets[p] = b.ask(p)
+				if waiters[p] == nil {
+					waiters[p] = b.ask(p, actionOf(p))
 				}
 			}
-			var got *permit
+			var got *token
 			var of Priority
 			select {
-			case got = <-tickets[PriorityStart].granted:
+			case got = <-waiters[PriorityStart].granted:
 				of = PriorityStart
-			case got = <-tickets[PriorityDiagnose].granted:
+			case got = <-waiters[PriorityDiagnose].granted:
 				of = PriorityDiagnose
-			case got = <-tickets[PriorityPoll].granted:
+			case got = <-waiters[PriorityPoll].granted:
 				of = PriorityPoll
 			}
 			got.leave()
 			counts[of]++
-			tickets[of] = nil
+			waiters[of] = nil
 			got.done(nil)
 		}
 		if counts[PriorityStart] < 950 || counts[PriorityDiagnose] < 15 || counts[PriorityPoll] < 15 {
-			t.Errorf("starts, looks, polls: %v", counts)
+			t.Errorf("starts, describes, polls: %v", counts)
 		}
 	})
 }
@@ -172,20 +183,20 @@ func TestNoPriorityStarves(t *testing.T) {
 func TestThrottledOnceIsHalvedOnceHoweverManyRepliesSaySo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBudget(t, 20, 8, 8)
-		told := 0
-		b.onThrottle = func(float64, time.Duration) { told++ }
-		var permits []*permit
+		notified := 0
+		b.cfg.OnThrottle = func(float64, time.Duration) { notified++ }
+		var granted []*token
 		for range 8 {
-			permits = append(permits, leaves(b, PriorityStart))
+			granted = append(granted, leaves(b, PriorityStart))
 		}
-		for _, p := range permits {
+		for _, p := range granted {
 			p.done(&apiclient.Error{Class: apiclient.ClassThrottled, RetryAfter: 3 * time.Second})
 		}
-		if b.Rate() != 10 || told != 1 {
-			t.Errorf("rate %g after being told %d times", b.Rate(), told)
+		if b.Rate() != 10 || notified != 1 {
+			t.Errorf("rate %g after being notified %d times", b.Rate(), notified)
 		}
 		asked := time.Now()
-		<-b.ask(PriorityStart).granted
+		<-b.ask(PriorityStart, actionOf(PriorityStart)).granted
 		if waited := time.Since(asked); waited < 3*time.Second {
 			t.Errorf("the next request left after %s, Retry-After was 3 s", waited)
 		}
@@ -197,25 +208,25 @@ func TestRetryAfterOfA503PausesTheAccount(t *testing.T) {
 		b := newTestBudget(t, 20, 8, 8)
 		leaves(b, PriorityStart).done(&apiclient.Error{Class: apiclient.ClassTransient, RetryAfter: 9 * time.Second})
 		asked := time.Now()
-		<-b.ask(PriorityStart).granted
+		<-b.ask(PriorityStart, actionOf(PriorityStart)).granted
 		if waited := time.Since(asked); waited != 9*time.Second {
 			t.Errorf("the next request left after %s, want 9 s", waited)
 		}
 	})
 }
 
-// The story of an outage, as the gate lives it.
-func TestGateProbesOneAtATimeWithGrowingPauses(t *testing.T) {
+// The story of an outage, as the breaker sees it.
+func TestBreakerProbesOneAtATimeWithGrowingPauses(t *testing.T) {
 	now := time.Now()
 	rng := rand.New(rand.NewPCG(1, 1))
-	g := gate{backoff: Backoff{Initial: time.Second, Max: 30 * time.Second}}
+	g := breaker{backoff: Backoff{Initial: time.Second, Max: 30 * time.Second}}
 	early, _ := g.leave() // a request that will hang until the end of the story
-	for k := range gateFailures {
-		if g.closed() {
+	for k := range breakerFailures {
+		if g.tripped() {
 			t.Fatalf("closed after %d failures", k)
 		}
 		epoch, probe := g.leave()
-		g.failed(now, epoch, probe, rng)
+		g.failed(now, failure(), epoch, probe, rng)
 	}
 	longest := time.Duration(0)
 	for range 20 {
@@ -236,20 +247,20 @@ func TestGateProbesOneAtATimeWithGrowingPauses(t *testing.T) {
 		if ok, at := g.admits(now); ok || !at.IsZero() || !probe {
 			t.Fatal("two probes at once")
 		}
-		g.failed(now, epoch, probe, rng)
+		g.failed(now, failure(), epoch, probe, rng)
 	}
 	if longest < 15*time.Second {
 		t.Errorf("the pauses grew to %s only", longest)
 	}
 	now = now.Add(time.Minute)
 	_, probe := g.leave()
-	if !g.answered(probe) || g.closed() {
+	if !g.answered(probe) || g.tripped() {
 		t.Error("an answer does not open it")
 	}
 	for range 10 { // replies from before say nothing about now
-		g.failed(now, early, false, rng)
+		g.failed(now, failure(), early, false, rng)
 	}
-	if g.closed() {
+	if g.tripped() {
 		t.Error("requests from before the opening closed it again")
 	}
 }
@@ -271,19 +282,19 @@ func TestBackoffStaysWithinItsBounds(t *testing.T) {
 
 // down makes the API count as down.
 func down(b *Budget) {
-	for range gateFailures {
+	for range breakerFailures {
 		leaves(b, PriorityStart).done(&apiclient.Error{Class: apiclient.ClassTransient})
 	}
 }
 
-// A look changes nothing, so it is what an API that may be back is tried with.
-func TestProbeIsALookWhereOneWaits(t *testing.T) {
+// A describe changes nothing, so it is what an API that may be back is tried with.
+func TestProbeIsADescribeWhereOneWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBudget(t, 20, 8, 8)
 		down(b)
-		start, look := b.ask(PriorityStart), b.ask(PriorityDiagnose)
+		start, describe := b.ask(PriorityStart, actionOf(PriorityStart)), b.ask(PriorityDiagnose, actionOf(PriorityDiagnose))
 		select {
-		case <-look.granted:
+		case <-describe.granted:
 		case <-start.granted:
 			t.Error("a start went out as the probe")
 		}
@@ -324,9 +335,9 @@ func TestNoRateIsTooLowToBeKept(t *testing.T) {
 		for _, perSecond := range []float64{1e-6, 1e-12, 5e-324} {
 			b := newTestBudget(t, perSecond, 1, 8)
 			leaves(b, PriorityStart).done(nil)
-			second := b.ask(PriorityStart)
-			at, ok := b.mayLeave(time.Now())
-			if wait := time.Until(at); ok || wait < 24*time.Hour {
+			second := b.ask(PriorityStart, actionOf(PriorityStart))
+			w, at := b.mayLeave(time.Now())
+			if wait := time.Until(at); w != nil || wait < 24*time.Hour {
 				t.Errorf("at %g a second the next request may leave after %s", perSecond, wait)
 			}
 			b.cancel(second)

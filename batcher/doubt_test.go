@@ -46,7 +46,7 @@ func TestFallenBackBootOfSomebodyElseUsesNoAttemptUp(t *testing.T) {
 }
 
 // The first boot failed, the reply to the second start was lost: the boot took
-// from the second one, whether or not a look saw it on its way.
+// from the second one, whether or not a describe saw it on its way.
 func TestBootDurationOfALostStartBeginsWithThatStart(t *testing.T) {
 	for name, boot := range map[string]time.Duration{"seen on its way": 12 * time.Second, "never seen on its way": time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func (s slowStarts) StartInstances(ctx context.Context, ids []string) (apiclient
 	return s.fakeAPI.StartInstances(ctx, ids)
 }
 
-// A journal on a slow disk holds a run up while the budget goes on: permits
+// A journal on a slow disk holds a run up while the budget goes on: granted
 // must not pile up meanwhile and leave at once.
 func TestCeilingHoldsThoughTheJournalIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestCeilingHoldsThoughTheJournalIsSlow(t *testing.T) {
 		b.cfg.Journal = slowJournal{3 * time.Second}
 		b.cfg.Budget = newTestBudget(t, 2, 1, 8)
 		b.Run(t.Context(), startRun(ids))
-		sent := append(slices.Clone(api.startTimes), api.lookArrivals...)
+		sent := append(slices.Clone(api.startTimes), api.describeArrivals...)
 		slices.SortFunc(sent, time.Time.Compare)
 		for k := range sent[1:] {
 			if gap := sent[k+1].Sub(sent[k]); gap < 499*time.Millisecond {

@@ -22,10 +22,10 @@ type fakeAPI struct {
 	onStart  func(n int, ids []string) (failed []string, err error, handled bool)
 	onStatus func(n int, ids []string) (apiclient.StatusPage, error, bool)
 
-	starts, looks [][]string
-	startTimes    []time.Time
-	lookTimes     []time.Time // when each was answered
-	lookArrivals  []time.Time
+	starts, describes [][]string
+	startTimes        []time.Time
+	describeTimes     []time.Time // when each was answered
+	describeArrivals  []time.Time
 }
 
 func newFakeAPI(ids []string) *fakeAPI {
@@ -81,11 +81,11 @@ func (f *fakeAPI) DescribeInstancesStatus(ctx context.Context, q apiclient.Statu
 	time.Sleep(f.latency)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.looks = append(f.looks, q.InstanceIDs)
-	f.lookTimes = append(f.lookTimes, time.Now())
-	f.lookArrivals = append(f.lookArrivals, arrived)
+	f.describes = append(f.describes, q.InstanceIDs)
+	f.describeTimes = append(f.describeTimes, time.Now())
+	f.describeArrivals = append(f.describeArrivals, arrived)
 	if f.onStatus != nil {
-		if page, err, handled := f.onStatus(len(f.looks), q.InstanceIDs); handled {
+		if page, err, handled := f.onStatus(len(f.describes), q.InstanceIDs); handled {
 			return page, err
 		}
 	}
@@ -109,7 +109,7 @@ func (f *fakeAPI) page(ids []string) apiclient.StatusPage {
 	return page
 }
 
-// turns lets a look at or after the given time find id in another state, once.
+// turns lets a describe of or after the given time find id in another state, once.
 func (f *fakeAPI) turns(id string, state apiclient.State, at time.Time) {
 	done := false
 	f.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {

@@ -7,8 +7,8 @@ import (
 	"zecpower/apiclient"
 )
 
-// asError gives every failure the shape that the rules read. An error of
-// another type is a fault of the API's implementation: fate unknown.
+// asError gives every failure the shape that the rules read. An error of another
+// type is a fault of the API's implementation: the request may have been applied.
 func asError(err error) *apiclient.Error {
 	if err == nil {
 		return nil
@@ -20,46 +20,57 @@ func asError(err error) *apiclient.Error {
 }
 
 // note keeps what a failed request says about its instances.
-func (x *run) note(j *job, e *apiclient.Error) {
-	x.failing = e.Class == apiclient.ClassTransient || e.Class == apiclient.ClassAmbiguous
+func (x *run) note(r *request, e *apiclient.Error) {
+	x.failing = e.Class == apiclient.ClassTransient || e.Class == apiclient.ClassAmbiguous || e.Class == apiclient.ClassBlocked
 	switch e.Class {
-	case apiclient.ClassThrottled, apiclient.ClassTransient, apiclient.ClassAmbiguous:
-		for _, i := range j.items {
-			x.roster.items[i].trouble = e.Class
-		}
-	}
-	if e.Class == apiclient.ClassCredentials && x.ended != endAuth {
-		x.ended, x.denied = endAuth, e
-		x.cfg.Observer.CredentialsRejected(x.info, e)
-	}
-}
-
-// handlePower takes the answer to a start or stop in.
-func (x *run) handlePower(a answer, e *apiclient.Error) {
-	x.observeBatch(a, e)
-	if e == nil {
-		x.accepted(a)
-		x.resolve(a.job)
+	case apiclient.ClassInstance, apiclient.ClassUnknown, apiclient.ClassRequest:
 		return
 	}
-	x.refused(a, e)
-	switch {
-	case e.Class == apiclient.ClassInstance:
-		x.resolve(a.job)
-		x.diagnoseRefusal(a.job)
-	case e.Class == apiclient.ClassRequest:
-		x.splitRequest(a.job, e)
-	case e.Class == apiclient.ClassCredentials:
-	case e.MaybeApplied:
-		x.lookAfterLoss(a.job, e)
-	default:
-		x.retry(a.job, e)
+	for _, i := range r.instances {
+		x.targets.instances[i].trouble = e.Class
+		if e.Class == apiclient.ClassCredentials {
+			x.targets.instances[i].blame(e)
+		}
 	}
 }
 
-func (x *run) observeBatch(a answer, e *apiclient.Error) {
+// handlePower evaluates the reply to a start or stop.
+func (x *run) handlePower(a reply, e *apiclient.Error) {
+	x.observeBatch(a, e)
+	r := a.request
+	if e == nil {
+		if a.sent.After(x.acceptedSent) {
+			x.acceptedSent = a.sent
+		}
+		x.startAnswered(r)
+		x.accepted(a)
+		return
+	}
+	x.charge(a, e)
+	switch e.Class {
+	case apiclient.ClassInstance:
+		x.startAnswered(r)
+		x.isolate(r)
+	case apiclient.ClassUnknown:
+		r.undocumented = true
+		x.refusedUnknown(r, e)
+	case apiclient.ClassRequest:
+		x.ended, x.invalid = endInvalid, e
+	case apiclient.ClassCredentials:
+		x.refusedCredentials(r, e)
+	case apiclient.ClassAmbiguous:
+		if r.trial {
+			x.lostAlone()
+		}
+		x.retry(r.describing(r.instances), e)
+	default:
+		x.retry(r, e)
+	}
+}
+
+func (x *run) observeBatch(a reply, e *apiclient.Error) {
 	b := Batch{
-		Group: x.roster.groups[a.job.group].name, Size: len(a.job.items), Result: BatchAccepted,
+		Group: x.targets.groups[a.request.group].name, Size: len(a.request.instances), Result: BatchAccepted,
 		RequestID: a.power.RequestID, Duration: a.took,
 	}
 	switch {
@@ -72,95 +83,104 @@ func (x *run) observeBatch(a answer, e *apiclient.Error) {
 }
 
 // accepted sorts a chunk's ids by the failed list: the rest is on its way, the
-// listed ones are looked at.
-func (x *run) accepted(a answer) {
+// listed ones are described.
+func (x *run) accepted(a reply) {
 	listed := make(map[string]bool, len(a.power.Failed))
 	for _, id := range a.power.Failed {
 		listed[id] = true
 	}
 	now := time.Now()
-	var took, doubtful []int
-	for _, i := range a.job.items {
-		it := &x.roster.items[i]
-		it.attempts++
-		it.requestID, it.trouble = a.power.RequestID, ""
-		if listed[it.id] {
-			it.refuse(x.run.Action)
-			doubtful = append(doubtful, i)
+	var accepted, refused []int
+	for _, i := range a.request.instances {
+		in := &x.targets.instances[i]
+		in.attempts++
+		in.requestID, in.trouble = a.power.RequestID, ""
+		if listed[in.id] {
+			in.refuse(x.run.Action)
+			refused = append(refused, i)
 			continue
 		}
-		it.accept(now)
-		took = append(took, i)
-		x.watched.add(i, now)
+		in.accept(now)
+		accepted = append(accepted, i)
+		x.polls.add(i, now)
 	}
-	x.journalAttempted(took)
-	if len(doubtful) > 0 {
-		x.enqueue(&job{priority: PriorityDiagnose, items: doubtful})
+	x.journalAttempted(accepted)
+	if len(refused) > 0 {
+		x.enqueue(&request{priority: PriorityDiagnose, instances: refused, group: a.request.group})
 	}
 }
 
-// refused charges a refused or lost request to the ids that it named.
-func (x *run) refused(a answer, e *apiclient.Error) {
-	if e.Class != apiclient.ClassInstance && e.Class != apiclient.ClassRequest && !e.MaybeApplied {
+// charge notes a refused or lost request for the ids that it named.
+func (x *run) charge(a reply, e *apiclient.Error) {
+	switch e.Class {
+	case apiclient.ClassInstance, apiclient.ClassUnknown, apiclient.ClassAmbiguous:
+	default:
+		return // the API did not come to them
+	}
+	now := time.Now()
+	for _, i := range a.request.instances {
+		in := &x.targets.instances[i]
+		in.attempts++
+		in.blame(e)
+		if e.MaybeApplied {
+			in.doubt(a.sent, now)
+		}
+	}
+}
+
+// refusedCredentials queues a request again whose credentials were refused: the
+// budget pauses the account and probes. Once that is final it is useless.
+func (x *run) refusedCredentials(r *request, e *apiclient.Error) {
+	if x.denied != nil {
+		if r.trial {
+			x.refusals.flying = false
+		}
+		x.denyRequest(r)
 		return
 	}
 	now := time.Now()
-	for _, i := range a.job.items {
-		it := &x.roster.items[i]
-		it.attempts++
-		it.code, it.requestID = e.Code, e.RequestID
-		if e.MaybeApplied {
-			it.doubt(a.sent, now)
-		}
+	for _, i := range r.instances {
+		x.targets.instances[i].deniedAt = now
 	}
+	x.retry(r, e)
 }
 
-// diagnoseRefusal follows a refusal that names no id. The first time the states
-// are asked for, which explains nearly all. Refused again though every id
-// looked ready, the chunk is halved, down to the single id that is to blame.
-func (x *run) diagnoseRefusal(j *job) {
-	switch {
-	case len(j.items) == 1:
-		x.roster.items[j.items[0]].refuse(x.run.Action)
-		x.enqueue(&job{priority: PriorityDiagnose, items: j.items, group: j.group, refusals: j.refusals + 1, refused: true})
-	case j.refusals == 0:
-		x.enqueue(&job{priority: PriorityDiagnose, items: j.items, group: j.group, refusals: 1, refused: true})
-	default:
-		for _, half := range halves(j.items) {
-			x.enqueue(&job{priority: PriorityStart, items: half, group: j.group, refusals: j.refusals})
-		}
-	}
-}
-
-func halves(items []int) [2][]int {
-	mid := len(items) / 2
-	return [2][]int{items[:mid:mid], items[mid:]}
-}
-
-// lookAfterLoss asks what became of a request that may have been applied.
-func (x *run) lookAfterLoss(j *job, e *apiclient.Error) {
-	x.resolve(j)
-	x.retry(&job{priority: PriorityDiagnose, items: j.items, group: j.group, failures: j.failures, refusals: j.refusals, refused: j.refusals > 0}, e)
-}
-
-// retry queues a job again. Throttled, the budget does the waiting; while the
-// API is down the budget's probes do; else the job's own backoff.
-func (x *run) retry(j *job, e *apiclient.Error) {
+// retry queues a request again. Throttled or refused for its credentials, the
+// budget does the waiting; while the API is down the budget's probes do; else the
+// request's own backoff.
+func (x *run) retry(r *request, e *apiclient.Error) {
 	x.cfg.Observer.Retried(x.info, e.Action, e.Class, e)
-	if e.Class != apiclient.ClassThrottled && !x.cfg.Budget.Down() {
-		j.ready = time.Now().Add(x.cfg.Backoff.delay(j.failures, x.rng))
-		j.failures++
+	if r.trial {
+		x.putBackAlone(r)
+		return
 	}
-	x.enqueue(j)
+	if e.Class != apiclient.ClassThrottled && e.Class != apiclient.ClassCredentials && !x.cfg.Budget.Down() {
+		r.ready = time.Now().Add(x.cfg.Backoff.delay(r.failures, x.rng))
+		r.failures++
+	}
+	r.again = true
+	x.enqueue(r)
 }
 
-func (x *run) enqueue(j *job) { x.queues[j.priority].add(j, time.Now()) }
+// enqueue queues a request. Where the credentials are finally refused, nothing is
+// started any more, and only instances that were accepted are described.
+func (x *run) enqueue(r *request) {
+	if x.denied != nil && r.priority == PriorityStart {
+		x.denyRequest(r)
+		return
+	}
+	x.queues[r.priority].add(r, time.Now())
+}
 
-// pollInterval stretches with what is pending, so that looks do not pile up
-// that the budget could never serve. Half of the time that the budget needs for
-// all of them: while the starts of a large run go on, their number grows as fast
-// as time passes, and with all of it no look would ever fall due.
+// pollInterval stretches with what is pending, so that describes do not pile up
+// that the budget could never serve. It takes half of the time that the budget
+// needs for all of them: while the starts of a large run go on, their number
+// grows as fast as time passes, and with all of it no poll would ever fall due.
 func (x *run) pollInterval() time.Duration {
-	looks := float64(len(x.watched.list)) / float64(x.cfg.Size)
-	return max(x.cfg.PollInterval, spread(looks, x.cfg.Budget.Rate())/2)
+	interval := x.cfg.PollInterval
+	if x.denied != nil {
+		interval = max(interval, deniedPoll)
+	}
+	describes := float64(len(x.polls.list)) / float64(x.cfg.Size)
+	return max(interval, spread(describes, x.cfg.Budget.Rate())/2)
 }

@@ -2,6 +2,7 @@ package batcher
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -9,35 +10,49 @@ import (
 	"zecpower/internal/power"
 )
 
-// lagPolls is how many poll intervals a state may trail an accepted start.
-const lagPolls = 2
+const (
+	// lagPolls is how many poll intervals a state may trail an accepted action.
+	lagPolls = 2
+	// deniedPoll is how often accepted instances are described once the refusal
+	// of the credentials is final.
+	deniedPoll = 30 * time.Second
+)
 
 // run is one run under way. One goroutine, the one in execute, owns all of it;
-// each request has a goroutine of its own that only calls the API and hands its
-// answer back.
+// each request has a goroutine of its own that only calls the API and sends its
+// reply back.
 type run struct {
-	cfg    Config
-	run    Run
-	info   RunInfo
-	roster *roster
-	rules  rules
-	rng    *rand.Rand
+	cfg     Config
+	run     Run
+	info    RunInfo
+	action  string // the API's name
+	targets *targets
+	rules   rules
+	rng     *rand.Rand
 
-	open    int // instances without an outcome
-	failed  int // instances that failed
-	queues  [priorities]queue
-	watched watchList
-	tickets [priorities]*ticket
-	answers chan answer
-	flying  int // requests in flight
+	open     int // instances without an outcome
+	failed   int // instances that failed
+	queues   [priorities]queue
+	polls    pollList
+	refusals unknownRefusals
+	apart    map[apiclient.Code]bool // undocumented codes; true: found to concern single instances
+	waiters  [priorities]*waiter
+	replies  chan reply
+	inFlight map[*request]bool
 
 	// ended is why nothing more is sent; empty while the run goes on.
-	ended  ending
-	denied *apiclient.Error // the refusal of the credentials, with endAuth
-	// failing: the last answer of all showed an API that does not work.
+	ended   ending
+	invalid *apiclient.Error // with endInvalid
+	panic   *PanicError      // with endPanic
+	// denied is the final refusal of the credentials; nil while there is none.
+	denied *apiclient.Error
+	// failing: the last reply of all showed an API that does not work.
 	failing bool
+	// acceptedSent and describedSent are when the newest start and the newest
+	// describe left that the API served.
+	acceptedSent, describedSent time.Time
 
-	settled      map[int][]power.InstanceResult // by group, since the last flush
+	finals       map[int][]power.InstanceResult // by group, since the last flush
 	started      time.Time
 	firstRequest time.Time
 }
@@ -48,38 +63,31 @@ type ending string
 const (
 	endDeadline  ending = "deadline"
 	endCancelled ending = "cancelled"
-	endAuth      ending = "auth"
+	endInvalid   ending = "invalid_request"
+	endPanic     ending = "internal_error"
 )
-
-// answer is what came of one request.
-type answer struct {
-	job    *job
-	permit *permit
-	power  apiclient.PowerReply
-	status apiclient.StatusPage
-	err    error
-	sent   time.Time
-	took   time.Duration
-}
 
 func newRun(cfg Config, r Run) *run {
 	x := &run{
-		cfg:    cfg,
-		run:    r,
-		roster: newRoster(r.Groups),
+		cfg:     cfg,
+		run:     r,
+		action:  APIAction(r.Action),
+		targets: newTargets(r.Groups),
 		rules: rules{
-			action: r.Action, attempts: cfg.Attempts, bootTimeout: cfg.BootTimeout,
-			lag: lagPolls * cfg.PollInterval, settle: cfg.PollInterval,
+			action: r.Action, attempts: cfg.Attempts, timeout: cfg.BootTimeout,
+			lag: lagPolls * cfg.PollInterval, doubtFor: cfg.PollInterval,
 		},
-		rng:     newRand(cfg.Seed),
-		answers: make(chan answer),
-		settled: map[int][]power.InstanceResult{},
-		started: time.Now(),
+		rng:      newRand(cfg.Seed),
+		replies:  make(chan reply),
+		apart:    map[apiclient.Code]bool{},
+		inFlight: map[*request]bool{},
+		finals:   map[int][]power.InstanceResult{},
+		started:  time.Now(),
 	}
 	if x.run.ScheduledAt.IsZero() {
 		x.run.ScheduledAt = x.started
 	}
-	x.open = len(x.roster.items)
+	x.open = len(x.targets.instances)
 	x.info = x.describe()
 	return x
 }
@@ -89,23 +97,43 @@ func (x *run) describe() RunInfo {
 		RunID: x.run.RunID, Schedule: x.run.Schedule, Action: x.run.Action,
 		ScheduledAt: x.run.ScheduledAt, Deadline: x.run.Deadline, Resumed: x.run.Resumed,
 	}
-	for _, g := range x.roster.groups {
+	for _, g := range x.targets.groups {
 		info.Groups = append(info.Groups, GroupInfo{Group: g.name, Total: len(g.members), Duplicates: g.duplicates})
 	}
 	return info
 }
 
+// execute makes the run. A panic, also one of an observer or of the journal, ends
+// this run alone: what it holds of the budget goes back, its open instances fail
+// as internal_error, and the report is complete all the same.
 func (x *run) execute(ctx context.Context) power.Report {
-	x.cfg.Observer.RunStarted(x.info)
-	x.begin()
-	deadline := x.deadlineTimer()
-	defer deadline.Stop()
-	x.loop(ctx, deadline)
-	x.land()
-	x.settleRest()
+	x.guard("a run", func() {
+		x.cfg.Observer.RunStarted(x.info)
+		x.begin()
+		x.loop(ctx)
+	})
+	x.leaveQueue()
+	for len(x.inFlight) > 0 { // a reply that was received is no more in flight, whatever it led to
+		x.guard("the end of a run", func() { x.handle(<-x.replies) })
+	}
+	x.guard("the end of a run", x.finishRest)
+	x.finishRestQuietly() // what a panic of an observer left
 	report := x.report()
-	x.cfg.Observer.RunFinished(x.info, report)
+	x.guard("an observer of a run's end", func() { x.cfg.Observer.RunFinished(x.info, report) })
 	return report
+}
+
+// guard calls f and makes its panic the run's end.
+func (x *run) guard(where string, f func()) {
+	p := catch(where, f)
+	if p == nil {
+		return
+	}
+	x.ended = endPanic
+	if x.panic == nil {
+		x.panic = p
+	}
+	x.cfg.reportPanic(p)
 }
 
 // deadlineTimer fires at the deadline, or never.
@@ -118,57 +146,28 @@ func (x *run) deadlineTimer() *time.Timer {
 	return time.NewTimer(time.Until(x.run.Deadline))
 }
 
-// begin queues the first requests: chunks of starts, or looks where an earlier
-// process may have sent something already.
+// begin queues the first requests: chunks of starts, or describes where an
+// earlier process may have sent something already.
 func (x *run) begin() {
 	priority := PriorityStart
 	if x.run.Resumed {
 		priority = PriorityDiagnose
 		x.restore()
 	}
-	for g := range x.roster.groups {
-		unsettled := x.unsettled(x.roster.own(g))
-		for _, piece := range cut(unsettled, x.cfg.Size) {
-			x.enqueue(&job{priority: priority, items: piece, group: g})
-		}
-	}
-}
-
-// restore takes over what an earlier process found out.
-func (x *run) restore() {
-	index := make(map[string]int, len(x.roster.items))
-	for i := range x.roster.items {
-		index[x.roster.items[i].id] = i
-	}
-	for _, group := range x.run.Groups {
-		for _, r := range group.Final {
-			if i, ok := index[r.InstanceID]; ok && !x.roster.items[i].settled {
-				x.roster.items[i].adopt(r)
-				x.open--
-				if r.Outcome == power.OutcomeFailed {
-					x.failed++
-				}
-			}
-		}
-		for id, n := range group.Attempted {
-			if i, ok := index[id]; ok && n > 0 && !x.roster.items[i].settled {
-				x.roster.items[i].inherit(n, x.started)
-			}
-		}
-	}
-	for i := range x.roster.items {
-		if it := &x.roster.items[i]; !it.settled && !it.booting {
-			// It may have been in a request that was in flight when that process died.
-			it.suspect, it.suspectAt = true, x.started
+	for g := range x.targets.groups {
+		for _, piece := range cut(x.openOf(x.targets.own(g)), x.cfg.Size) {
+			x.enqueue(&request{priority: priority, instances: piece, group: g})
 		}
 	}
 }
 
 // loop sends and handles until every instance has its outcome or the run ends.
-func (x *run) loop(ctx context.Context, deadline *time.Timer) {
+func (x *run) loop(ctx context.Context) {
+	deadline := x.deadlineTimer()
+	defer deadline.Stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	recovered := x.cfg.Budget.Recovered()
+	recovered, denied := x.cfg.Budget.Recovered(), x.cfg.Budget.Denied()
 	for x.open > 0 && x.ended == "" {
 		x.ask()
 		x.rearm(timer)
@@ -176,18 +175,21 @@ func (x *run) loop(ctx context.Context, deadline *time.Timer) {
 			continue
 		}
 		select {
-		case a := <-x.answers:
+		case a := <-x.replies:
 			x.handle(a)
-		case p := <-x.granted(PriorityStart):
-			x.launch(ctx, PriorityStart, p)
-		case p := <-x.granted(PriorityDiagnose):
-			x.launch(ctx, PriorityDiagnose, p)
-		case p := <-x.granted(PriorityPoll):
-			x.launch(ctx, PriorityPoll, p)
+		case t := <-x.granted(PriorityStart):
+			x.launch(ctx, PriorityStart, t)
+		case t := <-x.granted(PriorityDiagnose):
+			x.launch(ctx, PriorityDiagnose, t)
+		case t := <-x.granted(PriorityPoll):
+			x.launch(ctx, PriorityPoll, t)
 		case <-timer.C:
 		case <-recovered:
 			recovered = x.cfg.Budget.Recovered()
 			x.hasten()
+		case <-denied:
+			denied = x.cfg.Budget.Denied()
+			x.deny(x.cfg.Budget.Denial())
 		case <-deadline.C:
 			x.ended = endDeadline
 		case <-ctx.Done():
@@ -196,9 +198,9 @@ func (x *run) loop(ctx context.Context, deadline *time.Timer) {
 	}
 }
 
-// urgent takes what must not lose against something else that is ready as well:
-// the end, then an answer, which may bring it, then the permits in the order of
-// their priorities. A select alone would draw lots.
+// urgent handles what must not lose against something else that is ready as well:
+// the end, then a reply, which may bring it, then the tokens in the order of
+// their priorities. A select alone chooses at random.
 func (x *run) urgent(ctx context.Context, deadline *time.Timer) bool {
 	select {
 	case <-ctx.Done():
@@ -210,15 +212,15 @@ func (x *run) urgent(ctx context.Context, deadline *time.Timer) bool {
 	default:
 	}
 	select {
-	case a := <-x.answers:
+	case a := <-x.replies:
 		x.handle(a)
 		return true
 	default:
 	}
 	for p := range priorities {
 		select {
-		case permit := <-x.granted(p):
-			x.launch(ctx, p, permit)
+		case t := <-x.granted(p):
+			x.launch(ctx, p, t)
 			return true
 		default:
 		}
@@ -229,50 +231,69 @@ func (x *run) urgent(ctx context.Context, deadline *time.Timer) bool {
 // ask holds one place in the budget's queue for each priority that has work.
 func (x *run) ask() {
 	now := time.Now()
+	x.refillAlone()
 	for p := range priorities {
 		x.queues[p].ripen(now)
 		switch wants := x.wants(p, now); {
-		case wants && x.tickets[p] == nil:
-			x.tickets[p] = x.cfg.Budget.ask(p)
-		case !wants && x.tickets[p] != nil:
-			x.cfg.Budget.cancel(x.tickets[p])
-			x.tickets[p] = nil
+		case wants && x.waiters[p] == nil:
+			x.waiters[p] = x.cfg.Budget.ask(p, x.actionOf(p))
+		case !wants && x.waiters[p] != nil:
+			x.cfg.Budget.cancel(x.waiters[p])
+			x.waiters[p] = nil
 		}
 	}
+}
+
+// actionOf is the API action of a priority's requests.
+func (x *run) actionOf(p Priority) string {
+	if p == PriorityStart {
+		return x.action
+	}
+	return apiclient.ActionDescribeInstancesStatus
 }
 
 func (x *run) wants(p Priority, now time.Time) bool {
-	if len(x.queues[p].now) > 0 {
+	switch {
+	case p == PriorityStart && x.refusals.holds():
+		return x.refusals.ready(now)
+	case x.queues[p].has():
 		return true
-	}
-	if p != PriorityPoll {
+	case p != PriorityPoll:
 		return false
 	}
-	due, ok := x.watched.due(x.pollInterval())
+	due, ok := x.polls.due(x.pollInterval())
 	return ok && !due.After(now)
 }
 
-// granted is the channel of a priority's ticket, nil (never ready) where there is none.
-func (x *run) granted(p Priority) <-chan *permit {
-	if x.tickets[p] == nil {
+// granted is the channel of a priority's waiter, nil (never ready) where there is none.
+func (x *run) granted(p Priority) <-chan *token {
+	if x.waiters[p] == nil {
 		return nil
 	}
-	return x.tickets[p].granted
+	return x.waiters[p].granted
 }
 
-// rearm sets the timer to the next backoff that ends or look that falls due.
+// rearm sets the timer to the next backoff that ends or describe that falls due.
 func (x *run) rearm(timer *time.Timer) {
-	wake, known := x.watched.due(x.pollInterval())
+	wake, known := x.polls.due(x.pollInterval())
 	if latest := time.Now().Add(x.cfg.PollInterval); known && wake.After(latest) {
 		wake = latest // a stretched interval shrinks again as the budget recovers
 	}
-	if x.tickets[PriorityPoll] != nil {
-		known = false // already asked for; the permit will come
+	if x.waiters[PriorityPoll] != nil {
+		known = false // already asked for; the token will come
+	}
+	earlier := func(at time.Time) {
+		if !known || at.Before(wake) {
+			wake, known = at, true
+		}
 	}
 	for p := range x.queues {
-		if later := x.queues[p].later; len(later) > 0 && (!known || later[0].ready.Before(wake)) {
-			wake, known = later[0].ready, true
+		if later := x.queues[p].later; len(later) > 0 {
+			earlier(later[0].ready)
 		}
+	}
+	if u := &x.refusals; u.holds() && !u.flying && !u.ready(time.Now()) && len(u.ids) > 0 {
+		earlier(u.next)
 	}
 	timer.Stop()
 	if known {
@@ -280,7 +301,7 @@ func (x *run) rearm(timer *time.Timer) {
 	}
 }
 
-// hasten lets nobody sleep through the API's return for longer than a poll interval.
+// hasten bounds every backoff by a poll interval once the API is back.
 func (x *run) hasten() {
 	latest := time.Now().Add(x.cfg.PollInterval / 2)
 	for p := range x.queues {
@@ -288,54 +309,100 @@ func (x *run) hasten() {
 	}
 }
 
-// launch spends a permit on the next job of a priority.
-func (x *run) launch(ctx context.Context, p Priority, permit *permit) {
-	x.tickets[p] = nil
+// launch spends a token on the next request of a priority. Until the request's
+// goroutine has it, the token goes back however this function ends.
+func (x *run) launch(ctx context.Context, p Priority, t *token) {
+	x.waiters[p] = nil
+	holds := true
+	defer func() {
+		if holds {
+			t.withdraw()
+		}
+	}()
 	now := time.Now()
-	j := x.next(p, now)
-	if j == nil {
-		permit.withdraw()
+	r := x.next(p, now, t)
+	if r == nil {
 		return
 	}
-	if !permit.leave() {
-		x.queues[p].putBack(j)
+	holds = false
+	if !t.leave() {
+		x.putBack(r)
 		return
 	}
 	if x.firstRequest.IsZero() {
 		x.firstRequest = now
 	}
-	x.flying++
+	x.inFlight[r] = true
 	// The request outlives a cancel: what it did is wanted in the report.
 	ctx = context.WithoutCancel(ctx)
-	ids := x.roster.ids(j.items)
+	ids := x.targets.ids(r.instances)
 	go func() {
-		a := answer{job: j, permit: permit, sent: now}
-		a.call(ctx, x.cfg.API, x.run, ids)
+		a := reply{request: r, token: t, sent: now}
+		if p := catch(x.actionOf(r.priority), func() { a.call(ctx, x.cfg.API, x.run, ids) }); p != nil {
+			// What it did before that is unknown.
+			a.err = &apiclient.Error{Action: x.actionOf(r.priority), Class: apiclient.ClassAmbiguous, MaybeApplied: r.priority == PriorityStart, Err: p}
+			if r.priority != PriorityStart {
+				a.err.(*apiclient.Error).Class = apiclient.ClassTransient
+			}
+			x.cfg.reportPanic(p)
+		}
 		a.took = time.Since(now)
-		x.answers <- a
+		x.replies <- a
 	}()
 }
 
-// next takes the next job of a priority, nil where it is gone meanwhile.
-func (x *run) next(p Priority, now time.Time) *job {
-	if len(x.queues[p].now) > 0 {
-		return x.queues[p].pop(x.cfg.Size)
-	}
-	if p != PriorityPoll {
+// next takes the next request of a priority, nil where it is gone meanwhile.
+func (x *run) next(p Priority, now time.Time, t *token) *request {
+	switch {
+	case p == PriorityStart && x.refusals.holds():
+		if !x.refusals.ready(now) {
+			return nil
+		}
+		return x.nextAlone()
+	case x.queues[p].has():
+		return x.probeOf(x.queues[p].pop(x.cfg.Size), t)
+	case p != PriorityPoll:
 		return nil
 	}
 	// A little ahead of time, so that requests are full.
-	items := x.watched.take(now.Add(x.cfg.PollInterval/10), x.pollInterval(), x.cfg.Size)
-	if len(items) == 0 {
+	instances := x.polls.take(now.Add(x.cfg.PollInterval/10), x.pollInterval(), x.cfg.Size)
+	if len(instances) == 0 {
 		return nil
 	}
-	return &job{priority: PriorityPoll, items: items}
+	return &request{priority: PriorityPoll, instances: instances}
 }
 
-// call makes the one request of a job.
-func (a *answer) call(ctx context.Context, api API, r Run, ids []string) {
+// probeOf is what of a start or stop may leave: all of it or, as a probe of
+// refused credentials, one id, another one each time. So one instance that the
+// key has no right to does not count as a key that is refused.
+func (x *run) probeOf(r *request, t *token) *request {
+	if !t.credentialProbe || r.priority != PriorityStart || len(r.instances) == 1 {
+		return r
+	}
+	probe := *r
+	probe.instances = r.instances[:1:1]
+	probe.refusals, probe.again = 0, true
+	r.instances = r.instances[1:]
+	x.queues[r.priority].putBack(r)
+	return &probe
+}
+
+func (x *run) putBack(r *request) {
 	switch {
-	case a.job.priority != PriorityStart:
+	case r.trial:
+		x.putBackAlone(r)
+	case r.priority == PriorityPoll:
+		r.priority = PriorityDiagnose // its instances left the poll list
+		x.queues[PriorityDiagnose].putBack(r)
+	default:
+		x.queues[r.priority].putBack(r)
+	}
+}
+
+// call makes the one API call of a request.
+func (a *reply) call(ctx context.Context, api API, r Run, ids []string) {
+	switch {
+	case a.request.priority != PriorityStart:
 		a.status, a.err = api.DescribeInstancesStatus(ctx, apiclient.StatusQuery{InstanceIDs: ids, PageSize: apiclient.MaxInstanceIDs})
 	case r.Action == power.ActionStop:
 		a.power, a.err = api.StopInstances(ctx, ids, r.Force)
@@ -344,39 +411,140 @@ func (a *answer) call(ctx context.Context, api API, r Run, ids []string) {
 	}
 }
 
-// land waits for the requests in flight and takes their answers in.
-func (x *run) land() {
-	for p, t := range x.tickets {
-		if t != nil {
-			x.cfg.Budget.cancel(t)
-			x.tickets[p] = nil
+// leaveQueue gives every place in the budget's queue up.
+func (x *run) leaveQueue() {
+	for p, w := range x.waiters {
+		if w != nil {
+			x.cfg.Budget.cancel(w)
+			x.waiters[p] = nil
 		}
-	}
-	for x.flying > 0 {
-		x.handle(<-x.answers)
 	}
 }
 
-// handle takes one answer in. The permit goes back last: until the answer is
-// understood, its place in flight must not let another request out.
-func (x *run) handle(a answer) {
-	x.flying--
-	e := asError(a.err)
+// handle evaluates one reply. The token goes back last, also where a panic cuts
+// the evaluation off: until the reply is understood, its place in flight must not
+// let another request out.
+func (x *run) handle(a reply) {
+	delete(x.inFlight, a.request)
+	e := x.classified(a)
+	returned := false
+	defer func() {
+		if !returned {
+			a.token.done(e)
+		}
+	}()
 	x.failing = false
 	if e != nil {
-		x.note(a.job, e)
+		x.note(a.request, e)
 	}
-	if a.job.priority == PriorityStart {
+	if a.request.priority == PriorityStart {
 		x.handlePower(a, e)
 	} else {
-		x.handleLook(a, e)
+		x.handleDescribe(a, e)
 	}
-	a.permit.done(e)
+	returned = true
+	if a.token.done(e) || x.unproven(e) {
+		x.deny(e)
+	}
 	x.flush()
 	x.cfg.Observer.Progressed(x.info, x.progress())
 }
 
+// classified is the failure of a reply, nil where there is none. Credentials that
+// are refused again after a request with them was accepted are a refusal of these
+// ids: the key has no right to one of them.
+func (x *run) classified(a reply) *apiclient.Error {
+	e := asError(a.err)
+	if e == nil || e.Class != apiclient.ClassCredentials {
+		return e
+	}
+	served := x.describedSent
+	if a.request.priority == PriorityStart {
+		served = x.acceptedSent
+	}
+	for _, i := range a.request.instances {
+		if at := x.targets.instances[i].deniedAt; !at.IsZero() && served.After(at) {
+			unknown := *e
+			unknown.Class = apiclient.ClassUnknown
+			return &unknown
+		}
+	}
+	return e
+}
+
+// unproven reports whether a refusal of the credentials ends a run by hand at
+// once: no reply has ever accepted them.
+func (x *run) unproven(e *apiclient.Error) bool {
+	return e != nil && e.Class == apiclient.ClassCredentials && x.run.UnprovenKey && !x.cfg.Budget.CredentialsAccepted()
+}
+
+// deny ends what refused credentials make impossible. Instances whose start was,
+// or may have been, accepted are described on.
+func (x *run) deny(e *apiclient.Error) {
+	first := x.denied == nil
+	x.denied = e
+	for p := range x.queues {
+		for _, r := range x.queues[p].drop() {
+			x.denyRequest(r)
+		}
+	}
+	u := x.refusals
+	x.refusals = unknownRefusals{}
+	for _, i := range append(u.ids, u.alone...) {
+		x.failDenied(i)
+	}
+	for _, r := range u.held {
+		x.denyRequest(r)
+	}
+	if first {
+		x.cfg.Observer.CredentialsRejected(x.info, e)
+	}
+}
+
+func (x *run) denyRequest(r *request) {
+	var described []int
+	for _, i := range r.instances {
+		if in := &x.targets.instances[i]; r.priority != PriorityStart && in.ours {
+			described = append(described, i)
+			continue
+		}
+		x.failDenied(i)
+	}
+	if len(described) > 0 {
+		now := time.Now()
+		for _, i := range described {
+			x.polls.add(i, now)
+		}
+	}
+}
+
+// failDenied ends one instance that the credentials cannot bring on.
+func (x *run) failDenied(i int) {
+	in := &x.targets.instances[i]
+	if in.final {
+		return
+	}
+	in.blame(x.denied)
+	in.fail(power.ReasonAuth)
+	x.final(i)
+}
+
 func (x *run) progress() Progress {
-	total := len(x.roster.items)
-	return Progress{Total: total, Final: total - x.open, Failed: x.failed, Pending: len(x.watched.list)}
+	total := len(x.targets.instances)
+	return Progress{Total: total, Final: total - x.open, Failed: x.failed, Pending: len(x.polls.list)}
+}
+
+// report words what became of the run.
+func (x *run) report() power.Report {
+	r := power.Report{
+		RunID: x.run.RunID, Schedule: x.run.Schedule, Action: x.run.Action,
+		ScheduledAt: x.run.ScheduledAt, StartedAt: x.started, FinishedAt: time.Now(), FirstRequestAt: x.firstRequest,
+	}
+	if x.panic != nil {
+		r.Err = fmt.Sprintf("zecpower has a bug: %v; the log has its stack", x.panic)
+	}
+	for _, g := range x.targets.groups {
+		r.Groups = append(r.Groups, x.groupReport(g))
+	}
+	return r
 }

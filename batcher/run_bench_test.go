@@ -48,7 +48,7 @@ func (a *bigAPI) StartInstances(_ context.Context, ids []string) (apiclient.Powe
 	for _, id := range ids {
 		a.accepted[position(id)] = uint32(time.Since(a.began).Milliseconds()) + 1
 	}
-	a.look()
+	a.describe()
 	return apiclient.PowerReply{RequestID: fmt.Sprintf("T%d", a.requests)}, nil
 }
 
@@ -60,7 +60,7 @@ func (a *bigAPI) DescribeInstancesStatus(_ context.Context, q apiclient.StatusQu
 	time.Sleep(a.latency)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.look()
+	a.describe()
 	page := apiclient.StatusPage{TotalCount: len(q.InstanceIDs), Instances: make([]apiclient.InstanceStatus, 0, len(q.InstanceIDs))}
 	now := uint32(time.Since(a.began).Milliseconds())
 	for _, id := range q.InstanceIDs {
@@ -76,8 +76,8 @@ func (a *bigAPI) DescribeInstancesStatus(_ context.Context, q apiclient.StatusQu
 	return page, nil
 }
 
-// look counts a request, and now and then how much memory is in use.
-func (a *bigAPI) look() {
+// describe counts a request, and now and then how much memory is in use.
+func (a *bigAPI) describe() {
 	if a.requests++; a.sample && a.requests%100 == 0 {
 		a.peak = max(a.peak, memoryInUse())
 	}
@@ -92,7 +92,7 @@ func memoryInUse() uint64 {
 }
 
 // 10,000 stopped instances, 50 ms a request: until the last start is accepted,
-// against a loop that sends one chunk after the other and looks at nothing. The
+// against a loop that sends one chunk after the other and describes of nothing. The
 // time is virtual, so the ratio says what the design does, and ns/op what it
 // costs in CPU.
 //

@@ -104,8 +104,8 @@ func TestCodeOfAChunkIsShownOnlyWhereItFitsTheReason(t *testing.T) {
 		{apiclient.CodeSignatureFailure, power.ReasonAuth, true},
 		{"SOMETHING_ELSE", power.ReasonNotFound, true},
 	} {
-		it := item{code: tc.code, reason: tc.reason}
-		if got := it.explains() != ""; got != tc.shown {
+		it := instance{code: tc.code, reason: tc.reason}
+		if got := it.code != "" && it.explains(); got != tc.shown {
 			t.Errorf("%s for %s: shown %v, want %v", tc.code, tc.reason, got, tc.shown)
 		}
 	}
@@ -142,16 +142,16 @@ func TestBadIDsCostAtMostTwoMoreRequestsForEachChunkThatHoldsOne(t *testing.T) {
 					if g := report.Groups[0]; g.Done != n-k {
 						t.Errorf("%d started, want %d", g.Done, n-k)
 					}
-					looks := 0 // before the first poll is due
-					for _, at := range api.lookArrivals {
+					describes := 0 // before the first poll is due
+					for _, at := range api.describeArrivals {
 						if at.Sub(begun) < 5*time.Second {
-							looks++
+							describes++
 						}
 					}
-					more := len(api.starts) + looks - n/size
-					t.Logf("%d chunks, %d with a bad id: %d starts, %d looks", n/size, len(touched), len(api.starts), looks)
-					if !rejects && looks > 1+len(touched)/2 { // how many share one depends on which replies come first
-						t.Errorf("%d looks at %d ids: they do not share requests", looks, k)
+					more := len(api.starts) + describes - n/size
+					t.Logf("%d chunks, %d with a bad id: %d starts, %d describes", n/size, len(touched), len(api.starts), describes)
+					if !rejects && describes > 1+len(touched)/2 { // how many share one depends on which replies come first
+						t.Errorf("%d describes of %d ids: they do not share requests", describes, k)
 					}
 					if more > 2*len(touched) {
 						t.Errorf("%d more requests than for a clean fleet, want at most %d", more, 2*len(touched))

@@ -83,30 +83,34 @@ func distinct(g batcher.Group) []string {
 	return ids
 }
 
-// observers: what metrics and journal were told adds up to the report.
+// observers: what metrics and journal were notified adds up to the report.
 func (c *checker) observers() {
 	for _, r := range c.w.report.Groups {
-		told := map[string]power.InstanceResult{}
-		for _, result := range c.w.settled[r.Group] {
-			if _, twice := told[result.InstanceID]; twice {
-				c.complain("%s: settled twice", result.InstanceID)
+		notified := map[string]power.InstanceResult{}
+		for _, result := range c.w.final[r.Group] {
+			if _, twice := notified[result.InstanceID]; twice {
+				c.complain("%s: final twice", result.InstanceID)
 			}
-			told[result.InstanceID] = result
+			notified[result.InstanceID] = result
 		}
 		for _, result := range r.Results {
-			if told[result.InstanceID] != result {
-				c.complain("%s: reported %+v, observed %+v", result.InstanceID, result, told[result.InstanceID])
+			if notified[result.InstanceID] != result {
+				c.complain("%s: reported %+v, observed %+v", result.InstanceID, result, notified[result.InstanceID])
 			}
 		}
-		if len(told) != r.Total {
-			c.complain("group %s: %d settled, %d in total", r.Group, len(told), r.Total)
+		if len(notified) != r.Total {
+			c.complain("group %s: %d final, %d in total", r.Group, len(notified), r.Total)
 		}
 	}
 	if len(c.w.s.kills) == 0 && c.w.batches != c.w.starts {
 		c.complain("%d batches observed, %d sent", c.w.batches, c.w.starts)
 	}
-	if c.w.rejected > len(c.w.boots) || (c.w.rejected > 0) != c.has(power.ReasonAuth) { // once a process
-		c.complain("%d times told of rejected credentials; auth in the report: %v", c.w.rejected, c.has(power.ReasonAuth))
+	if c.w.rejected > len(c.w.boots) || c.w.rejected > 0 && !c.w.s.refusesKeys() { // once a process
+		c.complain("%d times notified of rejected credentials, which were good", c.w.rejected)
+	}
+	// A run that ends while the refusal is probed has heard of no final one.
+	if c.has(power.ReasonAuth) && c.w.rejected == 0 && !c.w.s.tight && c.w.report.FinishedAt.Before(c.w.began.Add(c.w.s.deadline)) {
+		c.complain("auth in the report, and no word of rejected credentials")
 	}
 }
 
@@ -219,7 +223,7 @@ func (c *checker) success(r power.InstanceResult, truth zecsim.InstanceTruth) st
 			return "was never RUNNING when it was reported so"
 		}
 	default:
-		if truth.State != apiclient.StateStopped && truth.StartableUntil.IsZero() {
+		if truth.State != apiclient.StateStopped && truth.StartableUntil.IsZero() && truth.OtherStarts == 0 {
 			return "is not STOPPED"
 		}
 	}
@@ -239,7 +243,7 @@ func (c *checker) success(r power.InstanceResult, truth zecsim.InstanceTruth) st
 // failure: the reason fits the truth, and nothing that could start is failed
 // without an excuse.
 func (c *checker) failure(r power.InstanceResult, truth zecsim.InstanceTruth) string {
-	gone := slices.Contains([]apiclient.State{apiclient.StateRecycle, apiclient.StateRecycling, apiclient.StateReleasing, apiclient.StateCreateFailed}, truth.State)
+	gone := slices.Contains(goneStates(), truth.State)
 	cut := c.w.s.tight || !c.w.report.FinishedAt.Before(c.w.began.Add(c.w.s.deadline))
 	switch r.Reason {
 	case power.ReasonNotFound:
@@ -251,13 +255,13 @@ func (c *checker) failure(r power.InstanceResult, truth zecsim.InstanceTruth) st
 			return "is not recycled"
 		}
 	case power.ReasonAuth:
-		if !c.w.s.credBreak {
+		if !c.w.s.refusesKeys() {
 			return "credentials were good"
 		}
 		return ""
 	case power.ReasonCancelled:
 		if c.w.s.cancelAt == 0 {
-			return "nobody cancelled"
+			return "no one else cancelled"
 		}
 		return ""
 	case power.ReasonInvalidRequest:
@@ -269,11 +273,36 @@ func (c *checker) failure(r power.InstanceResult, truth zecsim.InstanceTruth) st
 		if truth.AcceptedStarts+truth.AcceptedStops == 0 {
 			return "boot_failed without an accepted start"
 		}
-		if truth.AcceptedStarts+truth.AcceptedStops+c.w.lost[r.InstanceID] < c.w.s.attempts && !cut {
+		if truth.AcceptedStarts+truth.AcceptedStops+c.w.lost[r.InstanceID] < c.w.s.attempts && r.Attempts < c.w.s.attempts && !cut {
 			return "boot_failed with attempts left"
 		}
+	case power.ReasonReversed:
+		if truth.AcceptedStarts+truth.AcceptedStops+c.w.lost[r.InstanceID] == 0 {
+			return "reversed without an accepted request"
+		}
+		if truth.OtherStarts+truth.OtherStops == 0 && !c.w.s.spec(r.InstanceID).BootFailsStopping {
+			return "no other actor switched it"
+		}
+	case power.ReasonStopFailed:
+		if truth.AcceptedStops+c.w.lost[r.InstanceID] < c.w.s.attempts && r.Attempts < c.w.s.attempts && !cut {
+			return "stop_failed with attempts left"
+		}
+	case power.ReasonStopTimeout:
+		spec := c.w.s.spec(r.InstanceID)
+		if truth.AcceptedStops == 0 && !c.w.s.begunByOthers(r.InstanceID) {
+			return "never began to stop"
+		}
+		if !cut && !spec.StopHangs && !(spec.SoftStopHangs && !c.w.s.force) {
+			return "would have stopped"
+		}
+	case power.ReasonBlocked:
+		if !cut || !c.w.s.blocks() {
+			return "nothing was in the way"
+		}
+	case power.ReasonInternalError:
+		return "nothing panicked"
 	case power.ReasonThrottled:
-		if !cut || c.w.s.sim.Limit == nil && !c.w.s.tight {
+		if !cut || !c.w.s.hasLimit && !c.w.s.tight {
 			return "throttled, but there was time"
 		}
 	case power.ReasonAPIError:
@@ -291,8 +320,9 @@ func (c *checker) failure(r power.InstanceResult, truth zecsim.InstanceTruth) st
 			return "is in no wrong state"
 		}
 	case power.ReasonRejected:
-		if !cut && !c.w.s.spec(r.InstanceID).Refuses {
-			return "nobody refused it"
+		spec := c.w.s.spec(r.InstanceID)
+		if !cut && !spec.Refuses && !(spec.RefusesStops && c.w.s.action == power.ActionStop) && len(c.w.s.sim.Refusals) == 0 {
+			return "no one else refused it"
 		}
 	case power.ReasonBootTimeout:
 		if truth.AcceptedStarts+truth.AcceptedStops == 0 && !c.w.s.begunByOthers(r.InstanceID) {
@@ -305,7 +335,7 @@ func (c *checker) failure(r power.InstanceResult, truth zecsim.InstanceTruth) st
 	return c.excuse(r, truth)
 }
 
-// mistaken: a boot that somebody else began and that failed passes for ours
+// mistaken: a boot that another actor else began and that failed passes for ours
 // where a start of ours may have been applied for all that the run knows.
 func (c *checker) mistaken(id string) bool {
 	return c.w.s.begunByOthers(id) && (c.w.lost[id] > 0 || len(c.w.s.kills) > 0)
@@ -318,6 +348,17 @@ func (c *checker) excuse(r power.InstanceResult, truth zecsim.InstanceTruth) str
 	}
 	id := r.InstanceID
 	switch {
+	case (r.Reason == power.ReasonRejected || r.Reason == power.ReasonBootFailed) && len(c.w.s.sim.Refusals) > 0:
+		// The account's refusal met it while fewer than three waited.
+	case r.Reason == power.ReasonRejected && strings.HasPrefix(r.Code, "AUTHFAILURE") && c.w.s.refusesKeys():
+		// Refused alone, while other requests passed, as often as attempts allow.
+	case truth.OtherStops > 0 || truth.OtherStarts > 0:
+		// Another actor switched it.
+	case c.w.s.spec(id).BootFailsStopping:
+	case r.Reason == power.ReasonBootFailed && c.w.s.refusesKeys() && r.Attempts >= c.w.s.attempts:
+		// The same between its boots.
+	case c.w.s.credBreak && r.Reason == power.ReasonAPIError:
+		// Accepted, and every describe was refused from then on.
 	case truth.StartsNeeded > c.w.s.attempts:
 	case truth.StartsNeeded > 1 && truth.AcceptedStarts+c.w.lost[id] >= c.w.s.attempts:
 		// It fell back, and starts of unknown fate used the rest up.

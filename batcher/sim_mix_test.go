@@ -83,6 +83,6 @@ func (m *mix) check(t *testing.T) {
 // notDrawn are the reasons that no scenario leads to.
 func notDrawn() []power.Reason {
 	return []power.Reason{
-		power.ReasonInvalidRequest, power.ReasonReversed, power.ReasonStopFailed, power.ReasonStopTimeout, power.ReasonBlocked, power.ReasonInternalError,
+		power.ReasonInvalidRequest, power.ReasonInternalError,
 	}
 }

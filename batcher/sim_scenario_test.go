@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"zecpower/apiclient"
@@ -81,6 +82,10 @@ func (s *scenario) drawPolicy(r *rand.Rand) {
 	if chance(r, 0.1) {
 		s.action, s.force = power.ActionStop, chance(r, 0.5)
 	}
+	s.sim.NullPages = chance(r, 0.5)
+	if chance(r, 0.2) {
+		s.sim.NotFoundCode = apiclient.CodeResourceNotFound
+	}
 	s.sim.KeepRequests = true
 }
 
@@ -103,11 +108,11 @@ func (s *scenario) drawFleet(r *rand.Rand) {
 
 func (s *scenario) oddInstance(r *rand.Rand) zecsim.InstanceSpec {
 	passing := between(r, time.Second, 2*time.Minute)
-	switch r.IntN(14) {
+	switch r.IntN(20) {
 	case 0:
 		return zecsim.InstanceSpec{State: zecsim.StateMissing}
 	case 1:
-		return zecsim.InstanceSpec{State: draw(r, apiclient.StateRecycle, apiclient.StateRecycling, apiclient.StateReleasing, apiclient.StateCreateFailed)}
+		return zecsim.InstanceSpec{State: draw(r, goneStates()...)}
 	case 2:
 		return zecsim.InstanceSpec{State: apiclient.StateRunning}
 	case 3:
@@ -115,7 +120,7 @@ func (s *scenario) oddInstance(r *rand.Rand) zecsim.InstanceSpec {
 	case 4:
 		return zecsim.InstanceSpec{State: apiclient.StateStopping, StateFor: passing}
 	case 5:
-		return zecsim.InstanceSpec{State: draw[apiclient.State](r, apiclient.StateDeploying, apiclient.StateImaging, "DEFRAGMENTING"), StateFor: passing}
+		return zecsim.InstanceSpec{State: draw[apiclient.State](r, apiclient.StateDeploying, apiclient.StateImaging, apiclient.StatePending, "DEFRAGMENTING"), StateFor: passing}
 	case 6:
 		return zecsim.InstanceSpec{State: draw[apiclient.State](r, apiclient.StateResizing, "ENCHANTED")}
 	case 7:
@@ -128,15 +133,65 @@ func (s *scenario) oddInstance(r *rand.Rand) zecsim.InstanceSpec {
 		return zecsim.InstanceSpec{Refuses: true}
 	case 12:
 		return zecsim.InstanceSpec{Refuses: true, RefusesFor: passing}
+	case 13, 14: // with a code that is not documented
+		spec := zecsim.InstanceSpec{Refuses: true, RefusesStops: true, RefusalCode: draw[apiclient.Code](r, soldOut, "OPERATION_DENIED_INSTANCE_LOCKED"), RefusalStatus: draw(r, 0, 400)}
+		if chance(r, 0.3) {
+			spec.RefusesFor = passing
+		}
+		if s.action == power.ActionStop {
+			spec.State = apiclient.StateRunning
+		}
+		return spec
+	case 15, 16:
+		return s.contested(r)
+	case 17:
+		if s.action == power.ActionStop {
+			return draw(r,
+				zecsim.InstanceSpec{State: apiclient.StateRunning, StopFailures: 1 + r.IntN(6)},
+				zecsim.InstanceSpec{State: apiclient.StateRunning, StopHangs: true},
+				zecsim.InstanceSpec{State: apiclient.StateRunning, SoftStopHangs: true})
+		}
+		return zecsim.InstanceSpec{Boot: zecsim.BootFails, BootFailsStopping: true}
 	default:
 		return zecsim.InstanceSpec{State: apiclient.StateStopped, StateFor: passing, StateThen: draw(r, zecsim.StateMissing, apiclient.StateRecycle, apiclient.StateImaging)}
 	}
 }
 
+// goneStates are those that no start leads out of.
+func goneStates() []apiclient.State {
+	return []apiclient.State{
+		apiclient.StateRecycle, apiclient.StateRecycling, apiclient.StateRecycled, apiclient.StateReleasing,
+		apiclient.StateCreateFailed, apiclient.StateReinstallFailed,
+	}
+}
+
+// contested is an instance that another actor switches, too.
+func (s *scenario) contested(r *rand.Rand) zecsim.InstanceSpec {
+	act, back := zecsim.OtherStop, zecsim.OtherStart
+	spec := zecsim.InstanceSpec{}
+	if s.action == power.ActionStop {
+		act, back = back, act
+		spec.State = apiclient.StateRunning
+	}
+	other := zecsim.OtherAct{After: between(r, time.Second, time.Minute), Action: draw(r, act, back)}
+	if chance(r, 0.7) {
+		wait := between(r, time.Second, 40*time.Second)
+		other = zecsim.OtherAct{AfterStart: wait, Action: act}
+		if s.action == power.ActionStop {
+			other = zecsim.OtherAct{AfterStop: wait, Action: act}
+		}
+	}
+	spec.Others = []zecsim.OtherAct{other}
+	return spec
+}
+
 // begunByOthers: the instance is on its way when the run begins. Until the
-// first look nobody can know that, so it may be sent in vain.
+// first describe no one else can know that, so it may be sent in vain.
 func (s *scenario) begunByOthers(id string) bool {
 	state := s.spec(id).State
+	if len(s.spec(id).Others) > 0 {
+		return true
+	}
 	if s.action == power.ActionStop {
 		return state == apiclient.StateStopping
 	}
@@ -155,12 +210,12 @@ func (s *scenario) spec(id string) zecsim.InstanceSpec {
 
 // clean: nothing is wrong with the fleet, and nothing comes in between.
 func (s *scenario) clean() bool {
-	if s.faulty || s.outage || s.hasLimit || s.tight || s.credBreak || s.cancelAt > 0 || len(s.kills) > 0 {
+	if s.faulty || s.outage || s.hasLimit || len(s.sim.Refusals) > 0 || s.tight || s.credBreak || s.cancelAt > 0 || len(s.kills) > 0 {
 		return false
 	}
 	for _, g := range s.groups {
 		for _, id := range distinct(g) {
-			if state := s.spec(id).State; s.spec(id).Boot != zecsim.BootWorks || s.spec(id).BootFailures > 0 || s.spec(id).Refuses ||
+			if state := s.spec(id).State; s.spec(id).Boot != zecsim.BootWorks || s.spec(id).BootFailures > 0 || s.spec(id).Refuses || len(s.spec(id).Others) > 0 ||
 				state != "" && state != apiclient.StateRunning || (state == "") != (s.action == power.ActionStart) || s.spec(id).StateFor > 0 {
 				return false
 			}
@@ -221,14 +276,30 @@ func (s *scenario) drawFaults(r *rand.Rand) {
 		s.outage = true
 		from := between(r, 0, time.Minute)
 		f := zecsim.Fault{
-			Kind:        draw(r, zecsim.FaultLostBefore, zecsim.FaultError5xx, zecsim.FaultHTML, zecsim.FaultHTML200, zecsim.FaultAppliedLost, zecsim.FaultSlow, zecsim.FaultTruncated),
+			Kind:        draw(r, zecsim.FaultLostBefore, zecsim.FaultError5xx, zecsim.FaultHTML, zecsim.FaultHTML200, zecsim.FaultAppliedLost, zecsim.FaultSlow, zecsim.FaultTruncated, zecsim.FaultChallenge, zecsim.FaultLegal451),
 			Probability: draw(r, 1, 1, 0.8),
 			Windows:     []zecsim.Window{{From: from, To: from + between(r, 5*time.Second, 8*time.Minute)}},
+		}
+		if f.Kind == zecsim.FaultHTML {
+			f.Status = draw(r, 0, 400, 401, 403, 404, 407, 413)
 		}
 		if chance(r, 0.4) {
 			f.Actions = []string{draw(r, apiclient.ActionStartInstances, apiclient.ActionDescribeInstancesStatus)}
 		}
 		s.sim.Faults = append([]zecsim.Fault{f}, s.sim.Faults...)
+	}
+	if chance(r, 0.15) {
+		from := between(r, 0, 30*time.Second)
+		s.sim.Refusals = []zecsim.Refusal{{
+			Code: draw(r, soldOut, "ACCOUNT_ARREARS"), Status: draw(r, 0, 402),
+			Windows: []zecsim.Window{{From: from, To: from + between(r, time.Second, 4*time.Minute)}},
+		}}
+	}
+	if chance(r, 0.1) {
+		s.hasLimit = true
+		s.sim.ActionLimits = map[string]*zecsim.Limit{
+			draw(r, apiclient.ActionStartInstances, apiclient.ActionDescribeInstancesStatus): {Rate: max(1, s.rate*(0.1+r.Float64()))},
+		}
 	}
 	if chance(r, 0.4) {
 		s.hasLimit = true
@@ -248,8 +319,8 @@ func (s *scenario) drawFaults(r *rand.Rand) {
 func (s *scenario) mildFault(r *rand.Rand) zecsim.Fault {
 	f := zecsim.Fault{Kind: draw(r, zecsim.FaultKinds()...), Probability: 0.02 + 0.2*r.Float64()}
 	switch f.Kind {
-	case zecsim.FaultAuthFailure: // ends the run: drawn with the interruptions
-		f.Kind = zecsim.FaultError5xx
+	case zecsim.FaultHTML:
+		f.Status = draw(r, 0, 400, 401, 403, 404, 407, 413)
 	case zecsim.FaultEndless, zecsim.FaultHuge: // each costs the reader megabytes
 		f.Probability = 0.01
 	}
@@ -277,4 +348,16 @@ func (s *scenario) drawInterruptions(r *rand.Rand) {
 		from := between(r, 0, time.Minute)
 		s.sim.Faults = append([]zecsim.Fault{{Kind: zecsim.FaultAuthFailure, Probability: 1, Windows: []zecsim.Window{{From: from}}}}, s.sim.Faults...)
 	}
+}
+
+// refusesKeys: some reply refused the credentials.
+func (s *scenario) refusesKeys() bool {
+	return slices.ContainsFunc(s.sim.Faults, func(f zecsim.Fault) bool { return f.Kind == zecsim.FaultAuthFailure })
+}
+
+// blocks: something in front of the API refuses requests.
+func (s *scenario) blocks() bool {
+	return slices.ContainsFunc(s.sim.Faults, func(f zecsim.Fault) bool {
+		return f.Kind == zecsim.FaultChallenge || f.Kind == zecsim.FaultLegal451 || f.Kind == zecsim.FaultHTML && f.Status/100 == 4
+	})
 }

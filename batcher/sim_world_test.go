@@ -37,23 +37,23 @@ type world struct {
 	asked    int // requests that the API client says arrived
 	misfits  int // requests of no ids, or of more than the batch size
 	// lost counts, by id, starts of unknown fate; unseen those of them that no
-	// look found on its way before the next start: nobody but the API could
+	// describe found on its way before the next start: no one else but the API could
 	// know whether they were accepted.
 	lost, unseen map[string]int
 	pending      map[string]bool
 	unjournaled  map[string]int // accepted, and not in the journal yet
 
 	batches  int
-	settled  map[string][]power.InstanceResult // by group, as the observer was told
+	final    map[string][]power.InstanceResult // by group, as the observer was notified
 	rejected int                               // CredentialsRejected calls
-	afterEnd int                               // power requests or looks after the report
+	afterEnd int                               // power requests or describes after the report
 	ended    bool
 }
 
 // memoryJournal survives the processes of a world.
 type memoryJournal struct {
 	attempted map[string]map[string]int
-	settled   map[string][]power.InstanceResult
+	final     map[string][]power.InstanceResult
 }
 
 // process is one life of the daemon. Once dead it can neither send nor write.
@@ -73,9 +73,9 @@ func simulate(t *testing.T, s *scenario) *world {
 	}
 	w := &world{
 		s: s, sim: sim, began: time.Now(),
-		journal: memoryJournal{attempted: map[string]map[string]int{}, settled: map[string][]power.InstanceResult{}},
+		journal: memoryJournal{attempted: map[string]map[string]int{}, final: map[string][]power.InstanceResult{}},
 		lost:    map[string]int{}, unseen: map[string]int{}, pending: map[string]bool{}, unjournaled: map[string]int{},
-		settled: map[string][]power.InstanceResult{},
+		final: map[string][]power.InstanceResult{},
 	}
 	dial, shut := sim.Pipe()
 	defer shut()
@@ -156,7 +156,7 @@ func (w *world) theRun(resumed bool) batcher.Run {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, g := range w.s.groups {
-		g.Final, g.Attempted = w.journal.settled[g.Name], maps.Clone(w.journal.attempted[g.Name])
+		g.Final, g.Attempted = w.journal.final[g.Name], maps.Clone(w.journal.attempted[g.Name])
 		r.Groups = append(r.Groups, g)
 	}
 	return r
@@ -200,7 +200,7 @@ func (p *process) isDead() bool {
 }
 
 // corpse ends a dead process's run.
-func corpse() error { return &apiclient.Error{Class: apiclient.ClassCredentials} }
+func corpse() error { return &apiclient.Error{Class: apiclient.ClassRequest} }
 
 func (p *process) StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error) {
 	if p.isDead() {
@@ -236,7 +236,7 @@ func (p *process) DescribeInstancesStatus(ctx context.Context, q apiclient.Statu
 	}
 	p.w.leave(q.InstanceIDs, false)
 	page, err := p.client.DescribeInstancesStatus(ctx, q)
-	p.w.tell("look", q.InstanceIDs, err, page.Instances)
+	p.w.tell("describe", q.InstanceIDs, err, page.Instances)
 	p.w.seen(page)
 	if p.isDead() {
 		return apiclient.StatusPage{}, corpse()
@@ -373,7 +373,7 @@ func (p *process) Final(_ batcher.RunInfo, group string, results []power.Instanc
 	}
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	p.w.settled[group] = append(p.w.settled[group], results...)
+	p.w.final[group] = append(p.w.final[group], results...)
 }
 
 type processJournal struct{ *process }
@@ -385,7 +385,7 @@ func (p processJournal) Final(_, group string, results []power.InstanceResult) e
 	}
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	p.w.journal.settled[group] = append(p.w.journal.settled[group], results...)
+	p.w.journal.final[group] = append(p.w.journal.final[group], results...)
 	return nil
 }
 

@@ -62,9 +62,11 @@ func (a *account) prepare(cfg *config.Config) (*setup, error) {
 	return &setup{config: cfg, client: client, batcher: b}, nil
 }
 
-// limit moves the budget to what cfg says.
+// limit moves the ceilings and the backoff of the budget to those of cfg.
 func (a *account) limit(cfg *config.Config) error {
-	return a.budget.SetLimits(cfg.API.RequestsPerSecond, cfg.API.Burst, cfg.API.MaxInFlight)
+	return a.budget.SetLimits(batcher.Limits{
+		RequestsPerSecond: cfg.API.RequestsPerSecond, Burst: cfg.API.Burst, MaxInFlight: cfg.API.MaxInFlight, Backoff: backoff(cfg),
+	})
 }
 
 // groups reads the ids of the named groups. A group that cannot be read fails

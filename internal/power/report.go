@@ -66,6 +66,9 @@ type Report struct {
 	// FirstRequestAt is when its first request was allowed out (zero where none was).
 	ScheduledAt, StartedAt, FinishedAt, FirstRequestAt time.Time
 	Groups                                             []GroupReport
+	// Err says why the run ended before its time by zecpower's own fault; empty
+	// otherwise.
+	Err string
 }
 
 // Result sums the run up.

@@ -59,7 +59,7 @@ func TestRunsShareOneBudget(t *testing.T) {
 		if counted.peak > inFlight {
 			t.Errorf("%d requests in flight, want at most %d", counted.peak, inFlight)
 		}
-		if problem := exceeds(append(slices.Clone(api.startTimes), api.lookArrivals...), begun, perSecond, burst); problem != "" {
+		if problem := exceeds(append(slices.Clone(api.startTimes), api.describeArrivals...), begun, perSecond, burst); problem != "" {
 			t.Error(problem)
 		}
 	})

@@ -8,15 +8,15 @@ import (
 // The story of one account: under its ceiling, throttled, lost, found, lifted.
 func TestPaceTellsTheStoryOfAnAccount(t *testing.T) {
 	now := time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
-	p := newPace(40)
+	p := newAdaptiveRate(40)
 	step := func(d time.Duration) float64 { // time passes, and every request is answered
 		for end := now.Add(d); now.Before(end); {
-			now = now.Add(paceWindow)
+			now = now.Add(rateWindow)
 			p.advance(now)
 			p.left()
-			p.answered(p.rate)
+			p.answered(p.present)
 		}
-		return p.rate
+		return p.present
 	}
 	is := func(when string, got, want float64) {
 		t.Helper()
@@ -26,60 +26,60 @@ func TestPaceTellsTheStoryOfAnAccount(t *testing.T) {
 	}
 	is("undisturbed", step(time.Minute), 40)
 	p.throttled(now, now, 40)
-	is("throttled, nothing known,", p.rate, 20)
-	is("after one window", step(paceWindow), 20)
-	is("with a first, quick step", step(paceWindow), 28)
+	is("throttled, nothing known,", p.present, 20)
+	is("after one window", step(rateWindow), 20)
+	is("with a first, quick step", step(rateWindow), 28)
 	p.throttled(now, now, 28)
-	is("throttled by the probe", p.rate, 14)
-	is("back at what worked", step(paceWindow), 20)
-	is("staying there", step(2*paceWindow), 20)
+	is("throttled by the probe", p.present, 14)
+	is("back at what worked", step(rateWindow), 20)
+	is("staying there", step(2*rateWindow), 20)
 	for p.step == 0 {
-		step(paceWindow)
+		step(rateWindow)
 	}
-	is("probing in small steps", p.rate, 20.94)
-	is("that grow", step(paceWindow), 20.94+1.9*0.94)
+	is("probing in small steps", p.present, 20.94)
+	is("that grow", step(rateWindow), 20.94+1.9*0.94)
 	p.throttled(now, now, 20.94) // the reply to the step before comes late
-	is("halved from the rate that was throttled", p.rate, 10.47)
-	is("and back", step(paceWindow), 20)
+	is("halved from the rate that was throttled", p.present, 10.47)
+	is("and back", step(rateWindow), 20)
 	p.throttled(now, now, 20)
-	is("what worked is doubted", step(paceWindow), 19)
+	is("what worked is doubted", step(rateWindow), 19)
 	p.throttled(now, now, 19)
-	is("then given up: the limit has moved", step(paceWindow), 9.5)
+	is("then given up: the limit has moved", step(rateWindow), 9.5)
 	if got := step(5 * time.Minute); got != 40 {
 		t.Fatalf("with the limit lifted the rate is %g, want the ceiling", got)
 	}
 	p.limit(30)
-	is("a lower ceiling holds at once", p.rate, 30)
+	is("a lower ceiling holds at once", p.present, 30)
 	p.limit(50)
-	is("a rate at the ceiling follows it", p.rate, 50)
+	is("a rate at the ceiling follows it", p.present, 50)
 }
 
 func TestPaceWaitsForWordBeforeItClimbs(t *testing.T) {
 	now := time.Now()
-	p := newPace(40)
+	p := newAdaptiveRate(40)
 	p.throttled(now, now, 40)
 	p.left()
-	p.advance(now.Add(3 * paceWindow))
-	if p.rate != 20 {
-		t.Errorf("the rate climbed to %g although no request at 20 was answered", p.rate)
+	p.advance(now.Add(3 * rateWindow))
+	if p.present != 20 {
+		t.Errorf("the rate climbed to %g although no request at 20 was answered", p.present)
 	}
-	p.advance(now.Add(20 * paceWindow))
-	if p.rate == 20 {
+	p.advance(now.Add(20 * rateWindow))
+	if p.present == 20 {
 		t.Error("the rate waits for ever for an answer that may never come")
 	}
 }
 
 func TestPaceNeverLeavesItsBounds(t *testing.T) {
 	now := time.Now()
-	p := newPace(0.05)
+	p := newAdaptiveRate(0.05)
 	for k := range 10000 {
-		now = now.Add(time.Duration(k%7) * paceWindow)
+		now = now.Add(time.Duration(k%7) * rateWindow)
 		p.advance(now)
 		if k%3 == 0 {
-			p.throttled(now, now.Add(time.Duration(k%2)*time.Second), p.rate)
+			p.throttled(now, now.Add(time.Duration(k%2)*time.Second), p.present)
 		}
-		if p.rate <= 0 || p.rate > p.ceiling {
-			t.Fatalf("after %d steps the rate is %g, ceiling %g", k, p.rate, p.ceiling)
+		if p.present <= 0 || p.present > p.ceiling {
+			t.Fatalf("after %d steps the rate is %g, ceiling %g", k, p.present, p.ceiling)
 		}
 		if k == 5000 {
 			p.limit(25)

@@ -11,8 +11,8 @@ import (
 	"zecpower/internal/power"
 )
 
-// journalOf counts what a run's journal is told.
-type journalOf struct{ attempted, settled map[string]int }
+// journalOf counts what a run's journal is notified.
+type journalOf struct{ attempted, final map[string]int }
 
 func (j journalOf) Attempted(_, _ string, ids []string) error {
 	for _, id := range ids {
@@ -23,12 +23,12 @@ func (j journalOf) Attempted(_, _ string, ids []string) error {
 
 func (j journalOf) Final(_, _ string, results []power.InstanceResult) error {
 	for _, r := range results {
-		j.settled[r.InstanceID]++
+		j.final[r.InstanceID]++
 	}
 	return nil
 }
 
-// What a later process needs to know is told once, however often it is seen.
+// What a later process needs to know is notified once, however often it is seen.
 func TestStartOfUnknownFateIsJournaledOnceItIsSeenWorking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(3))
@@ -44,8 +44,8 @@ func TestStartOfUnknownFateIsJournaledOnceItIsSeenWorking(t *testing.T) {
 		b.cfg.Journal = j
 		b.Run(t.Context(), startRun(fleet(3)))
 		for _, id := range fleet(3) {
-			if j.attempted[id] != 1 || j.settled[id] != 1 {
-				t.Errorf("%s: the journal heard of %d starts and %d outcomes, want one of each", id, j.attempted[id], j.settled[id])
+			if j.attempted[id] != 1 || j.final[id] != 1 {
+				t.Errorf("%s: the journal heard of %d starts and %d outcomes, want one of each", id, j.attempted[id], j.final[id])
 			}
 		}
 	})
@@ -114,7 +114,7 @@ func TestRefusalThatTheStateExplainsIsNoFailedStart(t *testing.T) {
 }
 
 // It fell back once; then every reply is lost, and it falls back before
-// anybody looks. Whether those starts arrived nobody knows, so they count.
+// anybody describes. Whether those starts arrived no one else knows, so they count.
 func TestLostStartsOfAnInstanceThatFellBackUseItsAttemptsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(1))
@@ -135,7 +135,7 @@ func TestLostStartsOfAnInstanceThatFellBackUseItsAttemptsUp(t *testing.T) {
 	})
 }
 
-// Left out, there again, left out again: each time anew it takes two looks to
+// Left out, there again, left out again: each time anew it takes two describes to
 // believe that it is gone.
 func TestAbsenceIsForgottenOnceItIsSeenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -172,7 +172,7 @@ func (o obedient) StartInstances(ctx context.Context, ids []string) (apiclient.P
 	}
 }
 
-// batchesSeen keeps what an observer is told of batches.
+// batchesSeen keeps what an observer is notified of batches.
 type batchesSeen struct {
 	Quiet
 	results []BatchResult

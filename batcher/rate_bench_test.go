@@ -100,7 +100,7 @@ func (m *movingLimit) drive(budget *Budget) movingFigures {
 	defer cancel()
 	var flying sync.WaitGroup
 	for ctx.Err() == nil {
-		t := budget.ask(PriorityStart)
+		t := budget.ask(PriorityStart, actionOf(PriorityStart))
 		select {
 		case p := <-t.granted:
 			if !p.leave() {
@@ -180,7 +180,7 @@ func (c movingCase) run(tb testing.TB) movingFigures {
 // of 50/s or 100/s. used-% is what was accepted of what the limit alone would have let
 // in, throttled-% the share of the requests that were refused. Where the server
 // asks for pauses with Retry-After, used-% counts them as lost, and
-// used-outside-pauses-% does not: nobody who honours them could have used them.
+// used-outside-pauses-% does not: no one else who honours them could have used them.
 //
 //	go test ./batcher -run '^$' -bench MovingLimit -benchtime 1x
 func BenchmarkBudgetAgainstMovingLimit(b *testing.B) {

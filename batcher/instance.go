@@ -1,0 +1,375 @@
+package batcher
+
+import (
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/internal/power"
+)
+
+// instance is what a run knows of one instance. The run's goroutine owns it.
+type instance struct {
+	id    string
+	group int // index of the group it is worked on under
+
+	final bool // it has its outcome
+	// booting: the action was accepted and its end has not been seen yet.
+	booting bool
+	// byOther: that action was another actor's, and uses no attempt up.
+	byOther bool
+	// onWay: since the action was accepted it was seen on its way, so the state
+	// that it came from means that it fell back.
+	onWay bool
+	// unconfirmed: it was in a request that may have been applied, and no describe
+	// since then has shown what became of it.
+	unconfirmed bool
+	// refusedLast: the API refused the last request to this very instance; the
+	// next describe shows whether its state explains that.
+	refusedLast bool
+	// refusedReady: it was refused although a describe before had seen it ready.
+	refusedReady bool
+	// ours: some request of this run was accepted for it, or may have been.
+	ours bool
+	// accepted: some request of this run was accepted for it, by its reply or by
+	// a describe that saw it on its way after one that may have been applied.
+	accepted bool
+	// missing: a describe left it out once although it was known before.
+	missing bool
+
+	fallen   int // accepted actions after which it fell back
+	rejected int // requests that the API refused to this very instance
+	unknown  int // requests that may have been applied, and it was seen unchanged after them
+	losses   int // the same, since an action was last accepted: for the backoff
+	attempts int // requests that named it and reached the API or may have
+
+	acceptedAt    time.Time // of the last request that was accepted or may have been
+	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
+	deniedAt      time.Time // when the credentials were last refused for it
+	trouble       apiclient.Class
+	state         apiclient.State // last seen
+	code          apiclient.Code  // of the last refusal
+	httpStatus    int             // of the last refusal
+	requestID     string          // of the last request that did something to it
+
+	outcome   power.Outcome
+	reason    power.Reason
+	reachedAt time.Time
+}
+
+// phase is what a state means for an action.
+type phase int
+
+const (
+	phaseBusy  phase = iota // wait, then describe again
+	phaseDone               // the wanted state
+	phaseOnWay              // on its way to it
+	phaseReady              // the action can be sent
+	phaseGone               // will never get there
+)
+
+// phaseOf reads a state. Names that are not known count as busy.
+func phaseOf(a power.Action, s apiclient.State) phase {
+	switch s {
+	case apiclient.StateRecycle, apiclient.StateRecycling, apiclient.StateRecycled, apiclient.StateReleasing,
+		apiclient.StateCreateFailed, apiclient.StateReinstallFailed:
+		return phaseGone
+	case apiclient.StateRunning:
+		if a == power.ActionStart {
+			return phaseDone
+		}
+		return phaseReady
+	case apiclient.StateStopped:
+		if a == power.ActionStart {
+			return phaseReady
+		}
+		return phaseDone
+	case apiclient.StateStarting, apiclient.StateBooting:
+		if a == power.ActionStart {
+			return phaseOnWay
+		}
+	case apiclient.StateStopping:
+		if a == power.ActionStop {
+			return phaseOnWay
+		}
+	}
+	return phaseBusy
+}
+
+// goesBack reports whether a state leads away from what an action wants:
+// STOPPING for a start, STARTING or BOOTING for a stop.
+func goesBack(a power.Action, s apiclient.State) bool {
+	if a == power.ActionStop {
+		return phaseOf(power.ActionStart, s) == phaseOnWay
+	}
+	return phaseOf(power.ActionStop, s) == phaseOnWay
+}
+
+// next is what to do with an instance after a describe of it.
+type next int
+
+const (
+	nextFinal    next = iota // its outcome and reason are set
+	nextSend                 // send the action (again)
+	nextPoll                 // describe again after a poll interval
+	nextDescribe             // describe again soon: this one came too early to decide
+)
+
+// rules are the parts of Config that decide about one instance.
+type rules struct {
+	action   power.Action
+	attempts int
+	timeout  time.Duration // of a boot, or of a stop
+	// lag is how long a state may trail an accepted action: until then the old
+	// state, where the instance was never seen on its way, is no fall back.
+	lag time.Duration
+	// doubtFor is the same for a request that may have been applied: until then
+	// the old state does not show that it never arrived. It is also how old our
+	// accepted request must be before a state that leads away from it shows that
+	// another actor is at work.
+	doubtFor time.Duration
+}
+
+// see decides from one describe that left at asked and was answered at now. It
+// changes only in. present is false where a complete reply left the instance out.
+func (ru rules) see(in *instance, state apiclient.State, present bool, asked, now time.Time) next {
+	in.trouble = ""
+	if in.booting {
+		in.forgetRefusal() // of a describe: an accepted action has none of its own
+	}
+	if !present {
+		return in.absent()
+	}
+	in.state, in.missing = state, false
+	ph := phaseOf(ru.action, state)
+	if ph != phaseReady {
+		in.refusedLast = false // its state explains the refusal
+	}
+	switch ph {
+	case phaseDone:
+		return ru.done(in, now)
+	case phaseOnWay:
+		return ru.onWay(in, asked, now)
+	case phaseReady:
+		return ru.ready(in, asked)
+	case phaseGone:
+		return in.fail(power.ReasonRecycled)
+	}
+	if ru.reversed(in, state, asked) {
+		return in.fail(power.ReasonReversed)
+	}
+	return ru.wait(in, asked)
+}
+
+// reversed reports whether a state shows that another actor switched the instance
+// the other way after our action was accepted. A describe that left within
+// doubtFor of it may still show what was before.
+func (ru rules) reversed(in *instance, state apiclient.State, asked time.Time) bool {
+	return goesBack(ru.action, state) && in.accepted && in.booting && !in.byOther && asked.Sub(in.acceptedAt) >= ru.doubtFor
+}
+
+// absent believes the first describe without an instance that nothing spoke for,
+// and the second without one that was seen, or that the API accepted an action
+// for: a listing may trail.
+func (in *instance) absent() next {
+	if (in.state != "" || in.ours) && !in.missing {
+		in.missing = true
+		return nextPoll
+	}
+	return in.fail(power.ReasonNotFound)
+}
+
+// accept notes an action that the API accepted.
+func (in *instance) accept(now time.Time) {
+	in.booting, in.byOther, in.onWay, in.ours, in.accepted, in.acceptedAt = true, false, false, true, true, now
+	in.unconfirmed, in.losses = false, 0
+	in.forgetRefusal()
+}
+
+// refuse notes a request that the API refused to this very instance.
+func (in *instance) refuse(action power.Action) {
+	in.refusedLast = true
+	in.refusedReady = in.refusedReady || (in.state != "" && phaseOf(action, in.state) == phaseReady)
+}
+
+// blame keeps the words of a refusal for the report.
+func (in *instance) blame(e *apiclient.Error) {
+	in.code, in.httpStatus, in.requestID = e.Code, e.HTTPStatus, e.RequestID
+}
+
+func (in *instance) forgetRefusal() { in.code, in.httpStatus = "", 0 }
+
+// doubt notes a request whose reply was given up: it may have been applied, at
+// any time between the two.
+func (in *instance) doubt(sent, givenUp time.Time) {
+	in.unconfirmed, in.ours, in.acceptedAt, in.unconfirmedAt = true, true, sent, givenUp
+}
+
+// takeBackRefusal forgets a refusal that was another instance's fault.
+func (in *instance) takeBackRefusal() {
+	in.attempts--
+	in.forgetRefusal()
+}
+
+func (in *instance) fail(reason power.Reason) next {
+	in.outcome, in.reason = power.OutcomeFailed, reason
+	return nextFinal
+}
+
+func (ru rules) done(in *instance, now time.Time) next {
+	outcomes := power.Outcomes(ru.action)
+	in.outcome, in.reachedAt = outcomes[1], now
+	if in.ours {
+		in.outcome = outcomes[0]
+	}
+	return nextFinal
+}
+
+// onWay also covers an action that another actor began: it is polled like ours.
+func (ru rules) onWay(in *instance, asked, now time.Time) next {
+	switch {
+	case in.unconfirmed:
+		in.unconfirmed, in.losses = false, 0
+		in.forgetRefusal()
+		in.accepted = in.accepted || in.ours
+		if !in.ours { // sent, if at all, by an earlier process
+			in.acceptedAt = now
+		}
+	case !in.booting:
+		in.byOther, in.acceptedAt = !in.ours, now
+	}
+	in.booting, in.onWay = true, true
+	return ru.wait(in, asked)
+}
+
+// wait polls on, until the timeout of an accepted action is over. Only a describe
+// that left after that judges: an earlier one may have been answered late.
+func (ru rules) wait(in *instance, asked time.Time) next {
+	if in.booting && in.onWay && asked.Sub(in.acceptedAt) >= ru.timeout && phaseOf(ru.action, in.state) == phaseOnWay {
+		return in.fail(timeoutReason(ru.action))
+	}
+	return nextPoll
+}
+
+func timeoutReason(a power.Action) power.Reason {
+	if a == power.ActionStop {
+		return power.ReasonStopTimeout
+	}
+	return power.ReasonBootTimeout
+}
+
+func fallenReason(a power.Action) power.Reason {
+	if a == power.ActionStop {
+		return power.ReasonStopFailed
+	}
+	return power.ReasonBootFailed
+}
+
+// ready is STOPPED for a start: send it, unless it was sent and failed too often.
+func (ru rules) ready(in *instance, asked time.Time) next {
+	switch {
+	case in.booting && !in.onWay && asked.Sub(in.acceptedAt) < ru.lag:
+		return nextPoll
+	case in.booting:
+		if !in.byOther {
+			in.fallen++
+		}
+		in.booting, in.byOther, in.onWay = false, false, false
+	case in.unconfirmed && asked.Sub(in.unconfirmedAt) < ru.doubtFor:
+		return nextDescribe
+	case in.unconfirmed:
+		in.unconfirmed = false
+		if in.ours { // else only an earlier process may have sent it
+			in.unknown++
+			in.losses++
+		}
+	}
+	refused := in.refusedLast
+	if refused {
+		in.refusedLast = false
+		in.rejected++
+	}
+	return ru.again(in, refused)
+}
+
+// again decides whether an instance that is ready may be sent once more. Requests
+// that may have been applied count only against an instance that was seen to
+// fall back: for any other the request most likely never arrived. Nor is an
+// instance given up for refusals that came before any describe of it: it may
+// have been busy then. refused says that it was refused last, which then is the reason.
+func (ru rules) again(in *instance, refused bool) next {
+	used := in.fallen + in.rejected
+	if in.fallen > 0 {
+		used += in.unknown
+	}
+	switch {
+	case used < ru.attempts:
+		return nextSend
+	case in.fallen > 0 && !refused:
+		return in.fail(fallenReason(ru.action))
+	case !in.refusedReady:
+		return nextSend
+	}
+	return in.fail(power.ReasonRejected)
+}
+
+// unfinished is the reason of an instance that has no outcome when its run
+// ends. failing says that the API was then failing altogether.
+func (in *instance) unfinished(action power.Action, failing bool) power.Reason {
+	switch {
+	case in.trouble == apiclient.ClassThrottled:
+		return power.ReasonThrottled
+	case in.trouble == apiclient.ClassBlocked:
+		return power.ReasonBlocked
+	case in.trouble == apiclient.ClassCredentials && !in.accepted:
+		return power.ReasonAuth
+	case in.trouble != "":
+		return power.ReasonAPIError
+	case in.booting:
+		return timeoutReason(action)
+	case in.state != "" && phaseOf(action, in.state) == phaseBusy:
+		return power.ReasonWrongState
+	case in.fallen > 0:
+		return fallenReason(action)
+	case in.rejected > 0 || in.refusedLast || in.code != "":
+		return power.ReasonRejected
+	case failing || in.losses > 0:
+		return power.ReasonAPIError
+	}
+	return power.ReasonThrottled
+}
+
+// result words the instance for the report.
+func (in *instance) result() power.InstanceResult {
+	r := power.InstanceResult{
+		InstanceID: in.id, Outcome: in.outcome, Reason: in.reason,
+		State: string(in.state), RequestID: in.requestID, Attempts: in.attempts, ReachedAt: in.reachedAt,
+	}
+	if in.outcome == power.OutcomeFailed {
+		if in.explains() {
+			r.Code, r.HTTPStatus = string(in.code), in.httpStatus
+		}
+		if in.reason == power.ReasonNotFound {
+			r.State = ""
+		}
+		return r
+	}
+	if in.ours && !in.acceptedAt.IsZero() {
+		r.BootDuration = in.reachedAt.Sub(in.acceptedAt)
+	}
+	return r
+}
+
+// explains reports whether the last refusal's code fits the reason. A refused
+// chunk names the code of one of its instances; for another's failure it would
+// mislead.
+func (in *instance) explains() bool {
+	switch in.code {
+	case apiclient.CodeInstanceNotFound, apiclient.CodeResourceNotFound:
+		return in.reason == power.ReasonNotFound
+	case apiclient.CodeInstanceRecycled:
+		return in.reason == power.ReasonRecycled
+	case apiclient.CodeInstanceNotStopped, apiclient.CodeInstanceNotRunning:
+		return in.reason == power.ReasonWrongState || in.reason == power.ReasonRejected
+	}
+	return true
+}

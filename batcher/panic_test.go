@@ -1,0 +1,218 @@
+package batcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/internal/power"
+)
+
+// bomb panics at the nth call of one call-out, once.
+type bomb struct {
+	mu    sync.Mutex // guards all below
+	at    string
+	after int // calls of it that go well first
+	burst bool
+}
+
+func (b *bomb) call(where string) {
+	b.mu.Lock()
+	if where != b.at {
+		b.mu.Unlock()
+		return
+	}
+	b.after--
+	burst := b.after == -1
+	b.burst = b.burst || burst
+	b.mu.Unlock()
+	if burst {
+		panic("injected into " + where)
+	}
+}
+
+// callOuts are the functions of others that a run or its budget calls.
+func callOuts() []string {
+	return []string{
+		"StartInstances", "StopInstances", "DescribeInstancesStatus",
+		"RunStarted", "BatchFinished", "Retried", "CredentialsRejected", "Final", "Progressed", "RunFinished",
+		"journal Attempted", "journal Final", "OnThrottle", "OnBlocked", "OnAccepted",
+	}
+}
+
+type bombedAPI struct {
+	*fakeAPI
+	*bomb
+}
+
+func (a bombedAPI) StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error) {
+	a.call("StartInstances")
+	return a.fakeAPI.StartInstances(ctx, ids)
+}
+
+func (a bombedAPI) StopInstances(ctx context.Context, ids []string, force bool) (apiclient.PowerReply, error) {
+	a.call("StopInstances")
+	return a.fakeAPI.StopInstances(ctx, ids, force)
+}
+
+func (a bombedAPI) DescribeInstancesStatus(ctx context.Context, q apiclient.StatusQuery) (apiclient.StatusPage, error) {
+	a.call("DescribeInstancesStatus")
+	return a.fakeAPI.DescribeInstancesStatus(ctx, q)
+}
+
+type bombedObserver struct{ *bomb }
+
+func (o bombedObserver) RunStarted(RunInfo)                              { o.call("RunStarted") }
+func (o bombedObserver) BatchFinished(RunInfo, Batch)                    { o.call("BatchFinished") }
+func (o bombedObserver) Retried(RunInfo, string, apiclient.Class, error) { o.call("Retried") }
+func (o bombedObserver) CredentialsRejected(RunInfo, error)              { o.call("CredentialsRejected") }
+func (o bombedObserver) Final(RunInfo, string, []power.InstanceResult)   { o.call("Final") }
+func (o bombedObserver) Progressed(RunInfo, Progress)                    { o.call("Progressed") }
+func (o bombedObserver) RunFinished(RunInfo, power.Report)               { o.call("RunFinished") }
+
+type bombedJournal struct{ *bomb }
+
+func (j bombedJournal) Attempted(string, string, []string) error {
+	j.call("journal Attempted")
+	return nil
+}
+
+func (j bombedJournal) Final(string, string, []power.InstanceResult) error {
+	j.call("journal Final")
+	return nil
+}
+
+// troubled makes every kind of event happen: a throttled reply, a blocked one, a
+// lost one, and for one instance credentials that stay refused.
+func troubled(credentials bool) func(n int, ids []string) ([]string, error, bool) {
+	return func(n int, _ []string) ([]string, error, bool) {
+		switch {
+		case credentials && n > 6:
+			return nil, refusal(apiclient.ClassCredentials, 401, apiclient.CodeSignatureFailure), true
+		case n == 2:
+			return nil, refusal(apiclient.ClassThrottled, 429, apiclient.CodeRequestLimitExceeded), true
+		case n == 3:
+			return nil, lostReply(), true
+		case n == 4:
+			return nil, refusal(apiclient.ClassBlocked, 451, ""), true
+		}
+		return nil, nil, false
+	}
+}
+
+// A panic anywhere ends that run, or that request, and nothing else: its report
+// is whole, what it held of the budget comes back, and the other run of the
+// account, and the next one, get everything done.
+func TestPanicEndsItsOwnWorkAlone(t *testing.T) {
+	for _, where := range callOuts() {
+		for _, after := range []int{0, 1, 3} {
+			t.Run(fmt.Sprintf("%s/%d", where, after), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { panicStory(t, &bomb{at: where, after: after}) })
+			})
+		}
+	}
+}
+
+func panicStory(t *testing.T, b *bomb) {
+	first := b.after == 0
+	ids := fleet(2000)
+	stops := b.at == "StopInstances"
+	api := newFakeAPI(ids)
+	if stops {
+		for _, id := range ids {
+			api.states[id] = apiclient.StateRunning
+		}
+	}
+	api.onStart = troubled(b.at == "CredentialsRejected")
+	sick := newTestBatcher(t, bombedAPI{api, b})
+	var mu sync.Mutex
+	var seen []*PanicError
+	sick.cfg.OnPanic = func(p *PanicError) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, p)
+	}
+	budget := sick.cfg.Budget
+	budget.cfg.OnPanic = sick.cfg.OnPanic
+	budget.cfg.OnThrottle = func(float64, time.Duration) { b.call("OnThrottle") }
+	budget.cfg.OnBlocked = func(*apiclient.Error, time.Duration) { b.call("OnBlocked") }
+	budget.cfg.OnAccepted = func(time.Time) { b.call("OnAccepted") }
+	sick.cfg.Observer, sick.cfg.Journal = bombedObserver{b}, bombedJournal{b}
+
+	healthyAPI := newFakeAPI([]string{"j-1", "j-2", "j-3"})
+	healthy := newTestBatcher(t, healthyAPI)
+	healthy.cfg.Budget = budget
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		r := startRun([]string{"j-1", "j-2", "j-3"})
+		if got := listing(healthy.Run(t.Context(), r)); got != "3 started" {
+			t.Errorf("the run beside it: %s", got)
+		}
+	})
+	r := startRun(ids)
+	if stops {
+		r.Action = power.ActionStop
+	}
+	report := sick.Run(t.Context(), r)
+	beside.Wait()
+
+	if g := report.Groups[0]; g.Done+g.Already+g.Failed != g.Total || len(g.Results) != len(ids) {
+		t.Errorf("the report is not whole: %d + %d + %d of %d", g.Done, g.Already, g.Failed, g.Total)
+	}
+	for _, res := range report.Groups[0].Results {
+		if res.Outcome == "" {
+			t.Fatalf("no outcome: %+v", res)
+		}
+	}
+	internal := strings.Contains(listing(report), string(power.ReasonInternalError))
+	if internal != (report.Err != "" && b.at != "RunFinished") && listing(report) != "2000 started" {
+		t.Errorf("%s with the error %q", listing(report), report.Err)
+	}
+	mu.Lock()
+	if b.burst != (len(seen) == 1) || b.burst && !strings.Contains(fmt.Sprint(seen[0].Value), b.at) {
+		t.Errorf("the panic was reported as %v", seen)
+	}
+	if first && !b.burst {
+		t.Errorf("%s was never called: the story has a gap", b.at)
+	}
+	mu.Unlock()
+
+	budget.mu.Lock()
+	if budget.inFlight != 0 || budget.held != 0 || budget.anyWaiting() {
+		t.Errorf("%d in flight, %d held, waiting %v after the run", budget.inFlight, budget.held, budget.anyWaiting())
+	}
+	budget.mu.Unlock()
+	next := newFakeAPI(fleet(500))
+	healthy.cfg.API = next
+	if got := listing(healthy.Run(t.Context(), startRun(fleet(500)))); got != "500 started" {
+		t.Errorf("the next run: %s", got)
+	}
+}
+
+// A request that panicked may have been applied: it is described before it is
+// sent again.
+func TestRequestThatPanickedIsAmbiguous(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(100))
+		b := newTestBatcher(t, afterwards{api})
+		report := b.Run(t.Context(), startRun(fleet(100)))
+		if got := listing(report); got != "100 started" || len(api.starts) != 1 {
+			t.Errorf("%s with %d StartInstances, want 100 started with one", got, len(api.starts))
+		}
+	})
+}
+
+// afterwards panics once the API has accepted the request.
+type afterwards struct{ *fakeAPI }
+
+func (a afterwards) StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error) {
+	_, err := a.fakeAPI.StartInstances(ctx, slices.Clone(ids))
+	panic(errors.Join(errors.New("after the reply"), err))
+}
