@@ -44,7 +44,8 @@ type instance struct {
 
 	acceptedAt    time.Time // of the last request that was accepted or may have been
 	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
-	deniedAt      time.Time // when the credentials were last refused for it
+	startDenied   time.Time // when the credentials were last refused for a start or stop of it
+	descrDenied   time.Time // and for a describe
 	trouble       apiclient.Class
 	state         apiclient.State // last seen
 	code          apiclient.Code  // of the last refusal

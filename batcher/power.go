@@ -138,10 +138,6 @@ func (x *run) refusedCredentials(r *request, e *apiclient.Error) {
 		x.denyRequest(r)
 		return
 	}
-	now := time.Now()
-	for _, i := range r.instances {
-		x.targets.instances[i].deniedAt = now
-	}
 	x.retry(r, e)
 }
 

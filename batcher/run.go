@@ -451,25 +451,34 @@ func (x *run) handle(a reply) {
 }
 
 // classified is the failure of a reply, nil where there is none. Credentials that
-// are refused again after a request with them was accepted are a refusal of these
-// ids: the key has no right to one of them.
+// are refused again after a request of that action was accepted are a refusal of
+// these ids: the key has no right to one of them.
 func (x *run) classified(a reply) *apiclient.Error {
 	e := asError(a.err)
 	if e == nil || e.Class != apiclient.ClassCredentials {
 		return e
 	}
-	served := x.describedSent
-	if a.request.priority == PriorityStart {
-		served = x.acceptedSent
-	}
+	now, again := time.Now(), false
 	for _, i := range a.request.instances {
-		if at := x.targets.instances[i].deniedAt; !at.IsZero() && served.After(at) {
-			unknown := *e
-			unknown.Class = apiclient.ClassUnknown
-			return &unknown
+		in := &x.targets.instances[i]
+		if a.request.priority == PriorityStart {
+			again = again || !in.startDenied.IsZero() && x.acceptedSent.After(in.startDenied)
+			if in.startDenied.IsZero() || !again {
+				in.startDenied = now
+			}
+			continue
 		}
+		// A refused describe ends no accepted instance, so each refusal counts anew:
+		// a key that is revoked later must not be taken for a right that is missing.
+		again = again || !in.descrDenied.IsZero() && x.describedSent.After(in.descrDenied)
+		in.descrDenied = now
 	}
-	return e
+	if !again {
+		return e
+	}
+	unknown := *e
+	unknown.Class = apiclient.ClassUnknown
+	return &unknown
 }
 
 // unproven reports whether a refusal of the credentials ends a run by hand at
@@ -478,42 +487,44 @@ func (x *run) unproven(e *apiclient.Error) bool {
 	return e != nil && e.Class == apiclient.ClassCredentials && x.run.UnprovenKey && !x.cfg.Budget.CredentialsAccepted()
 }
 
-// deny ends what refused credentials make impossible. Instances whose start was,
-// or may have been, accepted are described on.
+// deny ends what refused credentials make impossible: every instance that no
+// request may have been accepted for. The others are described on. Instances of a
+// request in flight wait for its reply.
 func (x *run) deny(e *apiclient.Error) {
 	first := x.denied == nil
 	x.denied = e
-	for p := range x.queues {
-		for _, r := range x.queues[p].drop() {
-			x.denyRequest(r)
+	inFlight := map[int]bool{}
+	for r := range x.inFlight {
+		for _, i := range r.instances {
+			inFlight[i] = true
 		}
 	}
-	u := x.refusals
-	x.refusals = unknownRefusals{}
-	for _, i := range append(u.ids, u.alone...) {
-		x.failDenied(i)
-	}
-	for _, r := range u.held {
-		x.denyRequest(r)
+	x.queues, x.polls, x.refusals = [priorities]queue{}, pollList{}, unknownRefusals{}
+	now := time.Now()
+	for i := range x.targets.instances {
+		switch in := &x.targets.instances[i]; {
+		case in.final || inFlight[i]:
+		case in.ours && (in.booting || in.unconfirmed):
+			x.polls.add(i, now)
+		default:
+			x.failDenied(i)
+		}
 	}
 	if first {
 		x.cfg.Observer.CredentialsRejected(x.info, e)
 	}
 }
 
+// denyRequest does that for the instances of one request that came back.
 func (x *run) denyRequest(r *request) {
-	var described []int
+	now := time.Now()
 	for _, i := range r.instances {
-		if in := &x.targets.instances[i]; r.priority != PriorityStart && in.ours {
-			described = append(described, i)
-			continue
-		}
-		x.failDenied(i)
-	}
-	if len(described) > 0 {
-		now := time.Now()
-		for _, i := range described {
+		switch in := &x.targets.instances[i]; {
+		case in.final:
+		case r.priority != PriorityStart && in.ours && (in.booting || in.unconfirmed):
 			x.polls.add(i, now)
+		default:
+			x.failDenied(i)
 		}
 	}
 }

@@ -204,7 +204,11 @@ func (c *checker) instances() {
 
 func (c *checker) instance(r power.InstanceResult, truth zecsim.InstanceTruth) string {
 	accepted := truth.AcceptedStarts + truth.AcceptedStops
-	if most := c.w.s.attempts + c.w.unseen[r.InstanceID]; accepted > most {
+	most := c.w.s.attempts + c.w.unseen[r.InstanceID]
+	if len(c.w.s.spec(r.InstanceID).Others) > 0 {
+		most += c.w.lost[r.InstanceID] // another actor may have switched it back before a describe
+	}
+	if accepted > most {
 		return fmt.Sprintf("accepted %d times, at most %d allowed", accepted, most)
 	}
 	if accepted > 0 && truth.NeedlessStarts > 0 && !c.w.s.begunByOthers(r.InstanceID) {
@@ -321,7 +325,7 @@ func (c *checker) failure(r power.InstanceResult, truth zecsim.InstanceTruth) st
 		}
 	case power.ReasonRejected:
 		spec := c.w.s.spec(r.InstanceID)
-		if !cut && !spec.Refuses && !(spec.RefusesStops && c.w.s.action == power.ActionStop) && len(c.w.s.sim.Refusals) == 0 {
+		if !cut && !spec.Refuses && !(spec.RefusesStops && c.w.s.action == power.ActionStop) && len(c.w.s.sim.Refusals) == 0 && !(strings.HasPrefix(r.Code, "AUTHFAILURE") && c.w.s.refusesKeys()) {
 			return "no one else refused it"
 		}
 	case power.ReasonBootTimeout:
