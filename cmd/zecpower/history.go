@@ -273,13 +273,22 @@ func failureWords(f bolt.InstanceEntry) string {
 	if f.State != "" {
 		words += ", state " + f.State
 	}
-	if f.Code != "" {
-		words += ", " + f.Code
+	if refusal := refusalWords(f.HTTPStatus, f.Code); refusal != "" {
+		words += ", " + refusal
 	}
 	if f.RequestID != "" {
 		words += ", request " + f.RequestID
 	}
 	return fmt.Sprintf("%s (%s)", words, count(f.Attempts, "attempt"))
+}
+
+// refusalWords are what the last refusal said: the HTTP status where it is known,
+// and the API's code where the reply had one.
+func refusalWords(status int, code string) string {
+	if status == 0 {
+		return code
+	}
+	return strings.TrimSuffix(fmt.Sprintf("HTTP %d %s", status, code), " ")
 }
 
 // maxFailureLines is how many failed instances of a group the table names in one entry.

@@ -124,7 +124,7 @@ func printFailureRows(w io.Writer, failures []groupFailure, colours palette) err
 	fmt.Fprintln(tw, "FAILED\tGROUP\tREASON\tSTATE\tCODE\tATTEMPTS\tREQUEST ID")
 	for _, f := range failures {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", f.InstanceID, f.group, f.Reason,
-			dash(f.State), dash(f.Code), f.Attempts, dash(f.RequestID))
+			dash(f.State), dash(codeWords(f.HTTPStatus, f.Code)), f.Attempts, dash(f.RequestID))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -140,6 +140,15 @@ func printFailureRows(w io.Writer, failures []groupFailure, colours palette) err
 		}
 	}
 	return nil
+}
+
+// codeWords are the API's code. A reply without one did not come from the API, but
+// from something in front of it: then its bare HTTP status is all there is to know.
+func codeWords(status int, code string) string {
+	if code != "" {
+		return code
+	}
+	return refusalWords(status, "")
 }
 
 // printRemedies says of each reason that was met how often, and what to do.

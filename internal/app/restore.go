@@ -44,7 +44,7 @@ func groupReport(g bolt.GroupEntry) power.GroupReport {
 	for _, f := range g.Failures {
 		r.Results = append(r.Results, power.InstanceResult{
 			InstanceID: f.InstanceID, Outcome: power.OutcomeFailed, Reason: f.Reason,
-			Code: f.Code, State: f.State, RequestID: f.RequestID, Attempts: f.Attempts,
+			Code: f.Code, State: f.State, RequestID: f.RequestID, HTTPStatus: f.HTTPStatus, Attempts: f.Attempts,
 		})
 	}
 	return r

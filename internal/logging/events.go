@@ -40,6 +40,7 @@ const (
 	keyReason      = "reason"
 	keyCode        = "code"
 	keyRequestID   = "request_id"
+	keyHTTPStatus  = "http_status"
 	keyAttempts    = "attempts"
 	keyFailed      = "failed"
 	keyFailedIDs   = "failed_ids"
@@ -127,7 +128,9 @@ func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
 	fields := append(runFields(run), zap.String(keyGroup, b.Group), zap.String(keyResult, string(b.Result)),
 		zap.Int("instances", b.Size), zap.Int(keyFailed, b.Failed), zap.String(keyRequestID, b.RequestID), seconds(b.Duration))
 	if b.Err != nil {
-		fields = append(fields, zap.String(keyCode, string(codeOf(b.Err))), zap.String(keyError, b.Err.Error()))
+		api, _ := errors.AsType[*apiclient.Error](b.Err)
+		fields = append(fields, refusalFields(api)...)
+		fields = append(fields, zap.String(keyError, b.Err.Error()))
 	}
 	e.logger.Log(level, EventBatchFinished, fields...)
 }
@@ -141,9 +144,7 @@ func (e *Events) Final(run batcher.RunInfo, group string, results []power.Instan
 		}
 		switch n := e.countLine(run.RunID); {
 		case n <= e.limit:
-			e.logger.Warn(EventInstanceFailed, append(runFields(run), zap.String(keyGroup, group),
-				zap.String(keyInstanceID, r.InstanceID), zap.String(keyReason, string(r.Reason)), zap.String(keyCode, r.Code),
-				zap.String(keyState, r.State), zap.String(keyRequestID, r.RequestID), zap.Int(keyAttempts, r.Attempts))...)
+			e.logger.Warn(EventInstanceFailed, append(runFields(run), failureFields(group, r)...)...)
 		case n == e.limit+1:
 			e.logger.Warn("further failed instances of this run are listed in run finished and in the history only",
 				append(runFields(run), zap.Int("limit", e.limit))...)
@@ -151,6 +152,15 @@ func (e *Events) Final(run batcher.RunInfo, group string, results []power.Instan
 			return
 		}
 	}
+}
+
+func failureFields(group string, r power.InstanceResult) []zap.Field {
+	fields := []zap.Field{
+		zap.String(keyGroup, group), zap.String(keyInstanceID, r.InstanceID), zap.String(keyReason, string(r.Reason)),
+		zap.String(keyCode, r.Code), zap.String(keyState, r.State), zap.String(keyRequestID, r.RequestID),
+		zap.Int(keyAttempts, r.Attempts),
+	}
+	return append(fields, statusFields(r.HTTPStatus)...)
 }
 
 func (e *Events) countLine(runID string) int {
@@ -237,9 +247,26 @@ func runFields(run batcher.RunInfo) []zap.Field {
 func errorFields(err error) []zap.Field {
 	var fields []zap.Field
 	if api, ok := errors.AsType[*apiclient.Error](err); ok {
-		fields = append(fields, zap.String(keyCode, string(api.Code)), zap.String(keyRequestID, api.RequestID))
+		fields = append(refusalFields(api), zap.String(keyRequestID, api.RequestID))
 	}
 	return append(fields, zap.String(keyError, errorText(err)))
+}
+
+// refusalFields are the API's code, empty where api is nil, and the HTTP status
+// where a reply came.
+func refusalFields(api *apiclient.Error) []zap.Field {
+	if api == nil {
+		return []zap.Field{zap.String(keyCode, "")}
+	}
+	return append([]zap.Field{zap.String(keyCode, string(api.Code))}, statusFields(api.HTTPStatus)...)
+}
+
+// statusFields leave an HTTP status out where no reply came.
+func statusFields(status int) []zap.Field {
+	if status == 0 {
+		return nil
+	}
+	return []zap.Field{zap.Int(keyHTTPStatus, status)}
 }
 
 // errorText is err's text without the other forms of it that zap.Error adds.
@@ -248,13 +275,6 @@ func errorText(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-func codeOf(err error) apiclient.Code {
-	if api, ok := errors.AsType[*apiclient.Error](err); ok {
-		return api.Code
-	}
-	return ""
 }
 
 // seconds is a duration to the millisecond: nobody reads more of it.

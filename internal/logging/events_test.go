@@ -125,6 +125,22 @@ func TestFailedInstanceIsALine(t *testing.T) {
 	}))
 }
 
+func TestARefusalsHTTPStatusIsLogged(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	refused := failure
+	refused.Code, refused.HTTPStatus = "", 403
+	e.Final(info, "web", []power.InstanceResult{refused})
+	refusal := &apiclient.Error{Action: "StartInstances", HTTPStatus: 403, Class: apiclient.ClassRequest}
+	e.BatchFinished(info, batcher.Batch{Group: "web", Result: batcher.BatchRefused, Err: refusal})
+	e.Retried(info, "StartInstances", apiclient.ClassRequest, refusal)
+	for _, message := range []string{EventInstanceFailed, EventBatchFinished, eventRequestRetried} {
+		fields := only(t, logs, message).ContextMap()
+		if fields["http_status"] != int64(403) || fields["code"] != "" {
+			t.Errorf("%s: %v", message, fields)
+		}
+	}
+}
+
 func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	e.RunStarted(info)
@@ -199,7 +215,7 @@ func TestThrottleIsToldOnceASlowDown(t *testing.T) {
 		}
 		entry := only(t, logs, EventThrottled)
 		expect(t, entry, zapcore.WarnLevel, with(map[string]any{
-			"api_action": "StartInstances", "reason": "throttled", "code": "REQUEST_LIMIT_EXCEEDED", "request_id": "T1",
+			"api_action": "StartInstances", "reason": "throttled", "code": "REQUEST_LIMIT_EXCEEDED", "http_status": 429, "request_id": "T1",
 			"retry_after_seconds": 2, "error": throttle.Error(),
 		}))
 		time.Sleep(spell)
@@ -266,7 +282,7 @@ func TestRejectedCredentialsAreAnError(t *testing.T) {
 	err := &apiclient.Error{Action: "StartInstances", HTTPStatus: 401, Code: apiclient.CodeSignatureFailure, Class: apiclient.ClassCredentials, RequestID: "T9"}
 	e.CredentialsRejected(info, err)
 	expect(t, only(t, logs, EventCredentialsRejected), zapcore.ErrorLevel, with(map[string]any{
-		"code": "AUTHFAILURE_SIGNATURE_FAILURE", "request_id": "T9", "error": err.Error(),
+		"code": "AUTHFAILURE_SIGNATURE_FAILURE", "http_status": 401, "request_id": "T9", "error": err.Error(),
 	}))
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,6 +111,19 @@ func appendResults(out []byte, results []power.InstanceResult) []byte {
 	}
 	for i := range results {
 		out = binary.AppendUvarint(out, uint64(max(results[i].BootDuration.Milliseconds(), 0))) //nolint:gosec // not negative
+	}
+	return appendStatuses(out, results)
+}
+
+// appendStatuses appends the column of HTTP statuses. It was added after schema 2
+// was in use, so it stands last and only where a result has a status: values
+// written before it end here, and readers of then ignore what follows.
+func appendStatuses(out []byte, results []power.InstanceResult) []byte {
+	if !slices.ContainsFunc(results, func(r power.InstanceResult) bool { return r.HTTPStatus != 0 }) {
+		return out
+	}
+	for i := range results {
+		out = binary.AppendUvarint(out, uint64(max(results[i].HTTPStatus, 0))) //nolint:gosec // not negative
 	}
 	return out
 }
@@ -279,14 +293,22 @@ func walkResults(plain []byte, n int, of func(i int) *power.InstanceResult) erro
 		}
 	}
 	for _, set := range []func(*power.InstanceResult, uint64){setAttempts, setReached(base), setBoot} {
-		for i := range n {
-			v := d.uvarint()
-			if r := of(i); r != nil {
-				set(r, v)
-			}
-		}
+		d.column(n, of, set)
+	}
+	if d.err == nil && len(d.rest) > 0 { // see appendStatuses
+		d.column(n, of, setHTTPStatus)
 	}
 	return d.err
+}
+
+// column reads one number for each of n results.
+func (d *decoder) column(n int, of func(i int) *power.InstanceResult, set func(*power.InstanceResult, uint64)) {
+	for i := range n {
+		v := d.uvarint()
+		if r := of(i); r != nil {
+			set(r, v)
+		}
+	}
 }
 
 func setAttempts(r *power.InstanceResult, v uint64) {
@@ -299,6 +321,10 @@ func setReached(base int64) func(*power.InstanceResult, uint64) {
 			r.ReachedAt = time.UnixMilli(base + int64(v-1)).UTC() //nolint:gosec // milliseconds
 		}
 	}
+}
+
+func setHTTPStatus(r *power.InstanceResult, v uint64) {
+	r.HTTPStatus = int(v & 0xffff) //nolint:gosec // masked
 }
 
 func setBoot(r *power.InstanceResult, v uint64) {

@@ -96,6 +96,7 @@ type InstanceEntry struct {
 	Code        string        `json:"code,omitempty"`
 	State       string        `json:"state,omitempty"`
 	RequestID   string        `json:"request_id,omitempty"`
+	HTTPStatus  int           `json:"http_status,omitempty"`
 	Attempts    int           `json:"attempts,omitempty"`
 	ReachedAt   time.Time     `json:"reached_at,omitzero"`
 	BootSeconds float64       `json:"boot_seconds,omitempty"`
@@ -104,7 +105,7 @@ type InstanceEntry struct {
 func newInstanceEntry(r power.InstanceResult) InstanceEntry {
 	return InstanceEntry{
 		InstanceID: r.InstanceID, Outcome: r.Outcome, Reason: r.Reason, Code: r.Code, State: r.State,
-		RequestID: r.RequestID, Attempts: r.Attempts, ReachedAt: r.ReachedAt, BootSeconds: r.BootDuration.Seconds(),
+		RequestID: r.RequestID, HTTPStatus: r.HTTPStatus, Attempts: r.Attempts, ReachedAt: r.ReachedAt, BootSeconds: r.BootDuration.Seconds(),
 	}
 }
 
