@@ -203,7 +203,7 @@ func errOr(err, otherwise error) error {
 // showDemo prints what a person on call would look at.
 func (h *host) showDemo(ctx context.Context, r power.Report, web net.Addr) error {
 	fmt.Fprintln(h.stdout)
-	if err := printReportTable(h.stdout, r, h.colours()); err != nil {
+	if err := printReportTable(h.stdout, r, false, h.colours()); err != nil {
 		return err
 	}
 	fmt.Fprintf(h.stdout, "\nwhat Prometheus sees at /metrics:\n")

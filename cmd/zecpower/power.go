@@ -155,7 +155,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 		return &exit{exitUsage, err}
 	}
 	h.remember(report, logger)
-	if err := h.printReport(report, f.output); err != nil {
+	if err := h.printReport(report, f); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
 	if report.Result() != power.ResultOK {
@@ -194,11 +194,11 @@ func (h *host) remember(r power.Report, logger *zap.Logger) {
 	}
 }
 
-func (h *host) printReport(r power.Report, output string) error {
-	if output == outputJSON {
+func (h *host) printReport(r power.Report, f powerFlags) error {
+	if f.output == outputJSON {
 		return printJSON(h.stdout, r)
 	}
-	return printReportTable(h.stdout, r, h.colours())
+	return printReportTable(h.stdout, r, f.force, h.colours())
 }
 
 // foreground fills the log settings of a run by hand: warnings beside a bar,

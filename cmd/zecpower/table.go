@@ -18,31 +18,55 @@ var remedies = map[power.Reason]string{
 	power.ReasonNotFound:       "no such instance in this account: take the id out of its group, or check whose credentials these are",
 	power.ReasonRecycled:       "in the recycle bin, being released or never created: restore it, or take the id out of its group",
 	power.ReasonWrongState:     "busy with something else (see STATE) until the deadline: let that end, then run again",
-	power.ReasonRejected:       "the API kept refusing it though its state allows the action: see CODE; try the console, else ask Zenlayer with the request id",
-	power.ReasonBootFailed:     "accepted, then fell back to STOPPED, as often as attempts allow: look at its console",
-	power.ReasonBootTimeout:    "accepted, and still on its way when boot_timeout or the deadline came: look at its console, or raise that",
+	power.ReasonRejected:       "the API kept refusing it though its state allows the action: CODE says why (capacity, arrears, image, …); mend that, else ask Zenlayer with the request id",
+	power.ReasonReversed:       "accepted, then seen STOPPING: someone stopped it, or its boot failed through STOPPING: see its console",
+	power.ReasonBootFailed:     "accepted, then fell back to STOPPED, as often as attempts allow: see its console",
+	power.ReasonBootTimeout:    "accepted, and still on its way when boot_timeout or the deadline came: see its console, or raise that",
+	power.ReasonStopFailed:     stopFailed + "see its console, or: zecpower stop --force",
+	power.ReasonStopTimeout:    stopTimeout + "see its console; a stop is taken only of a RUNNING instance, so when it is RUNNING again: zecpower stop --force",
 	power.ReasonThrottled:      "the account's limit, or requests_per_second, left no room for it before the deadline: run again, with a longer deadline",
 	power.ReasonAPIError:       "the API, or the way to it, was failing until the deadline: see the log for the error, then run again",
-	power.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock; nothing more was sent",
+	power.ReasonBlocked:        "the network in front of the API (CDN, WAF) refuses this host's address or client: have it allowed there, then run again",
+	power.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock",
 	power.ReasonInvalidRequest: "the API refused the request itself: see CODE; a malformed id, or an api_version that it does not know",
+	power.ReasonInternalError:  "a bug of zecpower: the log has a line with the stack; report it, then run again",
 	power.ReasonCancelled:      "the run was stopped before this instance was there: run again",
 }
 
+// How the remedies of a stop begin.
+const (
+	stopFailed  = "asked to shut down, then seen RUNNING again, as often as attempts allow: "
+	stopTimeout = "asked to shut down, and still STOPPING when boot_timeout or the deadline came: "
+)
+
 // stopRemedies are those that are others for a stop.
 var stopRemedies = map[power.Reason]string{
-	power.ReasonBootFailed:  "asked to shut down, then seen RUNNING again, as often as attempts allow: look at its console, or stop it with --force",
-	power.ReasonBootTimeout: "asked to shut down, and not STOPPED when boot_timeout or the deadline came: look at its console, or stop it with --force",
+	power.ReasonReversed:    "accepted, then seen starting again: someone started it: see its console",
+	power.ReasonBootFailed:  remedies[power.ReasonStopFailed],
+	power.ReasonBootTimeout: remedies[power.ReasonStopTimeout],
 }
 
-func remedy(action power.Action, reason power.Reason) string {
-	if text := stopRemedies[reason]; text != "" && action == power.ActionStop {
-		return text
+// forcedRemedies are those that are others for a stop with --force, which has
+// already done what the others advise.
+var forcedRemedies = map[power.Reason]string{
+	power.ReasonStopFailed:  "its power was cut, then seen RUNNING again, as often as attempts allow: see its console, else ask Zenlayer with the request id",
+	power.ReasonStopTimeout: "its power was cut, and still STOPPING when boot_timeout or the deadline came: see its console, else ask Zenlayer with the request id",
+}
+
+// remedy is what to do about a reason. forced: the action was a stop with --force.
+func remedy(action power.Action, forced bool, reason power.Reason) string {
+	if forced && forcedRemedies[reason] != "" {
+		return forcedRemedies[reason]
+	}
+	if action == power.ActionStop && stopRemedies[reason] != "" {
+		return stopRemedies[reason]
 	}
 	return remedies[reason]
 }
 
 // printReportTable shows a report to a person: the sums, then what failed and why.
-func printReportTable(w io.Writer, r power.Report, colours palette) error {
+// forced: it is that of a stop with --force.
+func printReportTable(w io.Writer, r power.Report, forced bool, colours palette) error {
 	done, already := "STARTED", "ALREADY RUNNING"
 	if r.Action == power.ActionStop {
 		done, already = "STOPPED", "ALREADY STOPPED"
@@ -57,7 +81,7 @@ func printReportTable(w io.Writer, r power.Report, colours palette) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	if err := printFailures(w, r, colours); err != nil {
+	if err := printFailures(w, r, forced, colours); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", colours.result(r.Result()), summary(r, total, failed))
@@ -73,7 +97,7 @@ func summary(r power.Report, total, failed int) string {
 	return fmt.Sprintf("%d of %s seen %s, %d failed, in %s", total-failed, count(total, "instance"), want, failed, took)
 }
 
-func printFailures(w io.Writer, r power.Report, colours palette) error {
+func printFailures(w io.Writer, r power.Report, forced bool, colours palette) error {
 	for _, g := range r.Groups {
 		if g.Err != "" {
 			fmt.Fprintf(w, "\n%s: %s\n", colours.bad("FAILED group "+g.Group), g.Err)
@@ -93,7 +117,7 @@ func printFailures(w io.Writer, r power.Report, colours palette) error {
 	if left := len(failures) - len(shown); left > 0 {
 		fmt.Fprintf(w, "… and %d more: --output json lists them all\n", left)
 	}
-	return printRemedies(w, r.Action, failures)
+	return printRemedies(w, r.Action, forced, failures)
 }
 
 // groupFailure is a failed instance with its group.
@@ -152,7 +176,7 @@ func codeWords(status int, code string) string {
 }
 
 // printRemedies says of each reason that was met how often, and what to do.
-func printRemedies(w io.Writer, action power.Action, failures []groupFailure) error {
+func printRemedies(w io.Writer, action power.Action, forced bool, failures []groupFailure) error {
 	met := map[power.Reason]int{}
 	for _, f := range failures {
 		met[f.Reason]++
@@ -161,7 +185,7 @@ func printRemedies(w io.Writer, action power.Action, failures []groupFailure) er
 	fmt.Fprint(tw, "\nwhat to do:\n")
 	for _, reason := range power.Reasons() {
 		if n := met[reason]; n > 0 {
-			fmt.Fprintf(tw, "  %s (%d)\t%s\n", reason, n, remedy(action, reason))
+			fmt.Fprintf(tw, "  %s (%d)\t%s\n", reason, n, remedy(action, forced, reason))
 		}
 	}
 	return tw.Flush()

@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"gopkg.in/yaml.v3"
 
-	"zecpower/batcher"
 	"zecpower/internal/metrics"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -235,7 +235,7 @@ func TestTheOnCallPageExplainsEveryReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	instances, runs, _ := strings.Cut(string(data), "why a run did not happen")
-	for _, r := range batcher.Reasons() {
+	for _, r := range power.Reasons() {
 		if !strings.Contains(instances, "| `"+string(r)+"` |") {
 			t.Errorf("ONCALL.md does not say what the reason %s of an instance asks for", r)
 		}
@@ -243,6 +243,18 @@ func TestTheOnCallPageExplainsEveryReason(t *testing.T) {
 	for _, r := range scheduler.MissedReasons() {
 		if !strings.Contains(runs, "`"+string(r)+"`") {
 			t.Errorf("ONCALL.md does not say what the reason %s of a missed run asks for", r)
+		}
+	}
+}
+
+func TestTheREADMEExplainsEveryReason(t *testing.T) {
+	data, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range power.Reasons() {
+		if !strings.Contains(string(data), "\n| `"+string(r)+"` |") {
+			t.Errorf("the README does not say what the reason %s of an instance means", r)
 		}
 	}
 }
