@@ -310,9 +310,9 @@ func TestFleetIsStartedWithoutALedger(t *testing.T) {
 			if !strings.Contains(d.log.String(), `"level":"error"`) {
 				t.Error("nothing loud in the log")
 			}
-			d.await("ledger not written, runs go on", 1)
+			d.await("store not written, runs go on", 1)
 			text, stderr, _ := w.run("status", "--state-dir", w.path("run"))
-			if !strings.Contains(text, "LEDGER FAILS, runs go on and a restart would forget them: ") {
+			if !strings.Contains(text, "STORE FAILS, runs go on and a restart would forget them: ") {
 				t.Errorf("status: %s%s", text, stderr)
 			}
 			if os.Remove(ballast(w.state())) == nil { // the disk has room again

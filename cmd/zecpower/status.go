@@ -37,7 +37,7 @@ left out where it is marked "?":
   runs_waiting                [{run_id, run_at}], decided, and waiting for jitter or a previous run
   schedules                   [{schedule, paused, next_run?, last_run_id?, last_result?, last_run?, last_success?}]
   budget                      {requests_per_second (now), ceiling, api_down}
-  ledger_error?, web_error?   what fails, while runs go on
+  store_error?, web_error?   what fails, while runs go on
   clock_steps                 since the start
 
 Exit status: 0 a daemon answered, 1 none did, 2 wrong usage.`,
@@ -103,8 +103,8 @@ func printStatus(w io.Writer, s app.Status) error {
 	if s.Config.Rejected != "" {
 		fmt.Fprintf(w, "LAST RELOAD REFUSED, the one above stays:\n  %s\n", strings.ReplaceAll(s.Config.Rejected, "\n", "\n  "))
 	}
-	if s.Ledger != "" {
-		fmt.Fprintf(w, "LEDGER FAILS, runs go on and a restart would forget them: %s\n", s.Ledger)
+	if s.Store != "" {
+		fmt.Fprintf(w, "STORE FAILS, runs go on and a restart would forget them: %s\n", s.Store)
 	}
 	if s.Web != "" {
 		fmt.Fprintf(w, "WEB SERVER ENDED, nothing is scraped and runs go on; restart the daemon: %s\n", s.Web)

@@ -25,7 +25,7 @@ type Status struct {
 	Waiting  []WaitingStatus  `json:"runs_waiting"`
 	Plans    []ScheduleStatus `json:"schedules"`
 	Budget   BudgetStatus     `json:"budget"`
-	Ledger   string           `json:"ledger_error,omitempty"`
+	Store    string           `json:"store_error,omitempty"`
 	Web      string           `json:"web_error,omitempty"`
 	ClockSet int              `json:"clock_steps"`
 }
@@ -90,7 +90,7 @@ func (d *Daemon) Status() Status {
 		s.Config.Rejected = reloaded.err.Error()
 	}
 	if snap.StoreErr != nil {
-		s.Ledger = snap.StoreErr.Error()
+		s.Store = snap.StoreErr.Error()
 	}
 	if end := d.webEnd.Load(); end != nil {
 		s.Web = (*end).Error()

@@ -100,7 +100,7 @@ func (s scheduleEvents) StoreFailed(op string, err error) {
 	if s.e.news(spellKey{apiAction: op, fingerprint: errorText(err)}) {
 		level = zapcore.ErrorLevel
 	}
-	s.e.logger.Log(level, "ledger not written, runs go on", zap.String("operation", op), zap.String(keyError, errorText(err)))
+	s.e.logger.Log(level, "store not written, runs go on", zap.String("operation", op), zap.String(keyError, errorText(err)))
 }
 
 func firingFields(f scheduler.Firing) []zap.Field {

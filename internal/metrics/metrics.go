@@ -57,7 +57,7 @@ type Metrics struct {
 	reloadOK    prometheus.Gauge
 	reloadAt    prometheus.Gauge
 	clockSteps  prometheus.Counter
-	ledgerFails prometheus.Counter
+	storeFails  prometheus.Counter
 	calendarEnd *prometheus.GaugeVec
 
 	budget atomic.Pointer[Budget]
@@ -132,7 +132,7 @@ func (m *Metrics) registerDaemon(r *registrar) {
 	m.reloadOK = r.gauge("config_last_reload_successful", "Whether the last attempt to load the configuration succeeded.").WithLabelValues()
 	m.reloadAt = r.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded.").WithLabelValues()
 	m.clockSteps = r.counter("clock_steps_total", "Steps of the wall clock that were noticed.").WithLabelValues()
-	m.ledgerFails = r.counter("ledger_write_failures_total", "Writes of the ledger of runs that failed, or may have; the fleet is powered on regardless.").WithLabelValues()
+	m.storeFails = r.counter("store_write_failures_total", "Writes of the store that failed, or may have; the fleet is powered on regardless.").WithLabelValues()
 	m.calendarEnd = r.gauge("calendar_end_timestamp_seconds", "End of the last day that the calendar's data speaks of; absent where it never ends.", "calendar")
 	r.note(KindGauge, "build_info", "Version, revision and Go version of this binary.",
 		[]string{"version", "revision", "branch", "goversion", "goos", "goarch", "tags"})

@@ -160,7 +160,7 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"config_last_reload_successful":                "gauge",
 		"config_last_reload_success_timestamp_seconds": "gauge",
 		"clock_steps_total":                            "counter",
-		"ledger_write_failures_total":                  "counter",
+		"store_write_failures_total":                   "counter",
 		"calendar_end_timestamp_seconds":               "gauge calendar",
 		"build_info":                                   "gauge version revision branch goversion goos goarch tags",
 	}
@@ -474,7 +474,7 @@ func TestSchedulerIsHeard(t *testing.T) {
 		`zecpower_schedule_runs_missed_total{reason="down",schedule="morning"} 3`,
 		`zecpower_schedule_runs_missed_total{reason="overlap",schedule="morning"} 2`,
 		`zecpower_clock_steps_total 1`,
-		`zecpower_ledger_write_failures_total 1`,
+		`zecpower_store_write_failures_total 1`,
 		fmt.Sprintf(`zecpower_schedule_next_run_timestamp_seconds{schedule="morning"} %g`, unix(at)),
 		fmt.Sprintf(`zecpower_schedule_last_run_timestamp_seconds{schedule="morning"} %g`, unix(at)),
 		fmt.Sprintf(`zecpower_schedule_last_success_timestamp_seconds{schedule="morning"} %g`, unix(at.Add(-time.Hour))))

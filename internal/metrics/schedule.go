@@ -109,7 +109,7 @@ func (o scheduleObserver) LastRun(schedule string, last scheduler.LastRun) {
 }
 
 // LedgerFailed implements scheduler.Observer.
-func (o scheduleObserver) StoreFailed(string, error) { o.m.ledgerFails.Inc() }
+func (o scheduleObserver) StoreFailed(string, error) { o.m.storeFails.Inc() }
 
 // removed reports a schedule that the configuration does not name (any more).
 func (m *Metrics) removed(schedule string) bool {
