@@ -285,7 +285,7 @@ func TestWrongWebConfigurationIsRefused(t *testing.T) {
 	}
 }
 
-// A ledger that cannot be written is loud, and keeps no fleet off.
+// A store that cannot be written is loud, and keeps no fleet off.
 func TestFleetIsStartedWithoutALedger(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*testing.T, string){"read-only": readOnly, "full": full} {
@@ -316,7 +316,7 @@ func TestFleetIsStartedWithoutALedger(t *testing.T) {
 				t.Errorf("status: %s%s", text, stderr)
 			}
 			if os.Remove(ballast(w.state())) == nil { // the disk has room again
-				d.await("the ledger can be written again", 1)
+				d.await("the store can be written again", 1)
 				d.await("run finished", len(d.events("run finished"))+1)
 			}
 			d.stop()
@@ -337,7 +337,7 @@ func readOnly(t *testing.T, dir string) {
 	}
 }
 
-// full puts a folder on a disk that has room for half of an empty ledger.
+// full puts a folder on a disk that has room for half of an empty store.
 func full(t *testing.T, dir string) {
 	mountTmpfs(t, dir, "size=256k")
 	f, err := os.Create(ballast(dir))

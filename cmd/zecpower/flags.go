@@ -99,7 +99,7 @@ func (f *logFlags) add(flags *pflag.FlagSet, level, otherwise string) {
 	flags.StringVar(&f.format, "log.format", "", "json or console (default console on a terminal, json otherwise)")
 }
 
-// stateDir is where the daemon keeps its ledger: the flag, else systemd's
+// stateDir is where the daemon keeps its store: the flag, else systemd's
 // $STATE_DIRECTORY, else the XDG state folder.
 func (h *host) stateDir(flag string) (string, error) {
 	if flag != "" {
@@ -132,7 +132,7 @@ func firstPath(list string) string {
 	return first
 }
 
-// daemonFolders are where a running daemon and its ledger may be, most likely first.
+// daemonFolders are where a running daemon and its store may be, most likely first.
 type daemonFolders struct{ socket, state string }
 
 // daemonPlaces lists where to look for the daemon: where the flag or the

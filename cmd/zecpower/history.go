@@ -33,7 +33,7 @@ func newHistoryCommand(h *host) *cobra.Command {
 		Short: "What ran, what failed and why; and what did not run, and why not",
 		Long: `Show what became of the schedules' times, newest first: the runs with what failed
 in them, and the times that did not run (missed, excluded, paused, overlap).
-Asks the running daemon, or reads its ledger where none runs.
+Asks the running daemon, or reads its store where none runs.
 
 --instance ID answers "why was this machine not on last Tuesday?": what each run
 did with it, and when a schedule of its groups did not run.`,
@@ -106,7 +106,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// askHistory asks the daemon, or reads the ledger where none runs.
+// askHistory asks the daemon, or reads the store where none runs.
 func (h *host) askHistory(cmd *cobra.Command, stateDir string, q bolt.Query) ([]bolt.Entry, error) {
 	places := h.daemonPlaces(stateDir)
 	ctx, cancel := askContext(cmd)
@@ -124,7 +124,7 @@ func (h *host) askHistory(cmd *cobra.Command, stateDir string, q bolt.Query) ([]
 	return readHistory(places, q)
 }
 
-// readHistory reads the first ledger that is there.
+// readHistory reads the first store that is there.
 func readHistory(places []daemonFolders, q bolt.Query) ([]bolt.Entry, error) {
 	var tried []string
 	for _, p := range places {
@@ -144,7 +144,7 @@ func readHistory(places []daemonFolders, q bolt.Query) ([]bolt.Entry, error) {
 		}
 		return entries, nil
 	}
-	return nil, &exit{exitFailed, fmt.Errorf("no daemon answers and no ledger is in %s: nothing was ever recorded there, or give the daemon's --state-dir", strings.Join(tried, " or "))}
+	return nil, &exit{exitFailed, fmt.Errorf("no daemon answers and no store is in %s: nothing was ever recorded there, or give the daemon's --state-dir", strings.Join(tried, " or "))}
 }
 
 func printHistory(w io.Writer, entries []bolt.Entry, instance string) error {

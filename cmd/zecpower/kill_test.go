@@ -92,7 +92,7 @@ func (w *world) noteForgotten(forgotten map[string]int, nominal time.Time) {
 	}
 }
 
-// noted is how often a start of an instance stands in the ledger as accepted.
+// noted is how often a start of an instance stands in the store as accepted.
 func (w *world) noted(nominal time.Time) map[string]int {
 	w.t.Helper()
 	l, err := bolt.OpenReadOnly(w.state())

@@ -179,7 +179,7 @@ type withoutResults struct{ *logging.Events }
 // RunFinished implements batcher.Observer.
 func (withoutResults) RunFinished(batcher.RunInfo, power.Report) {}
 
-// remember puts a run by hand into this user's ledger, for history. A ledger
+// remember puts a run by hand into this user's store, for history. A store
 // that a daemon holds, or that cannot be written, is no reason to fail.
 func (h *host) remember(r power.Report, logger *zap.Logger) {
 	dir, err := h.stateDir("")

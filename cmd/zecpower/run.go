@@ -45,7 +45,7 @@ wrong usage or credentials, 1 for anything else.`,
 	}
 	flags := cmd.Flags()
 	configFlag(flags, &f.config)
-	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the ledger (default $STATE_DIRECTORY, else zecpower in the XDG state folder)")
+	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the store (default $STATE_DIRECTORY, else zecpower in the XDG state folder)")
 	flags.StringVar(&f.webAddress, "web.listen-address", web.DefaultAddress, "`ADDR` of /metrics and /-/healthy")
 	flags.StringVar(&f.webConfig, "web.config.file", "", "`FILE` with TLS and basic auth for the web address (exporter-toolkit's format)")
 	f.access.add(flags)

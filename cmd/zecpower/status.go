@@ -54,7 +54,7 @@ Exit status: 0 a daemon answered, 1 none did, 2 wrong usage.`,
 
 // stateDirFlag is that of the commands that ask about a daemon.
 func stateDirFlag(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "state-dir", "", "`DIR` of the daemon's ledger or control socket (default: where the service keeps them, else your own)")
+	cmd.Flags().StringVar(dir, "state-dir", "", "`DIR` of the daemon's store or control socket (default: where the service keeps them, else your own)")
 }
 
 func (h *host) status(cmd *cobra.Command, stateDir, output string) error {

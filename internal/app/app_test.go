@@ -55,7 +55,7 @@ func TestAWebServerThatEndsByItselfIsToldLoudly(t *testing.T) {
 func TestTeardownGoesBackwardsAndTellsEveryError(t *testing.T) {
 	var down teardown
 	var order []string
-	for _, name := range []string{"ledger", "web server", "control socket"} {
+	for _, name := range []string{"store", "web server", "control socket"} {
 		down.push(name, func() error {
 			order = append(order, name)
 			if name == "web server" {
@@ -65,10 +65,10 @@ func TestTeardownGoesBackwardsAndTellsEveryError(t *testing.T) {
 		})
 	}
 	err := down.run(zap.NewNop())
-	if !slices.Equal(order, []string{"control socket", "web server", "ledger"}) {
+	if !slices.Equal(order, []string{"control socket", "web server", "store"}) {
 		t.Errorf("order: %q", order)
 	}
-	if want := "stopping the control socket: broken\nstopping the ledger: broken"; err == nil || err.Error() != want {
+	if want := "stopping the control socket: broken\nstopping the store: broken"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

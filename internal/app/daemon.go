@@ -98,10 +98,10 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, down.run(d.log)) }()
 
 	cfg := d.opts.Config
-	if d.store, err = bolt.Open(bolt.Config{Dir: d.opts.StateDir, Warn: d.ledgerWarning}); err != nil {
+	if d.store, err = bolt.Open(bolt.Config{Dir: d.opts.StateDir, Warn: d.storeWarning}); err != nil {
 		return err
 	}
-	down.push("ledger", d.store.Close)
+	down.push("store", d.store.Close)
 	if err := d.begin(cfg); err != nil {
 		return err
 	}
@@ -149,9 +149,9 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 	return err
 }
 
-// ledgerWarning tells what is odd about the ledger: loudly, since it is what a
+// storeWarning tells what is odd about the store: loudly, since it is what a
 // crash would be recovered from. Without an error all is well again.
-func (d *Daemon) ledgerWarning(message string, err error) {
+func (d *Daemon) storeWarning(message string, err error) {
 	if err == nil {
 		d.log.Info(message)
 		return
@@ -235,7 +235,7 @@ func (d *Daemon) watchWeb(server webServer) {
 
 func (d *Daemon) readiness() error {
 	if !d.ready.Load() {
-		return errors.New("configuration and ledger are being loaded")
+		return errors.New("configuration and store are being loaded")
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (d *Daemon) historyHandler() http.Handler {
 }
 
 // GroupsOf names the groups that hold an instance now. One that cannot be read
-// is left out: the past is asked for, and the ledger knows it.
+// is left out: the past is asked for, and the store knows it.
 func GroupsOf(cfg *config.Config, instance string) []string {
 	var names []string
 	for _, g := range cfg.Groups {

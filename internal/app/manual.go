@@ -58,15 +58,15 @@ func (m Manual) Plan() batcher.Plan {
 	return batcher.PlanRun(m.run(s, time.Now()), m.Config.Batch.Size, api.RequestsPerSecond, api.Burst)
 }
 
-// recordWait is how long another process that holds the ledger is waited for: a
+// recordWait is how long another process that holds the store is waited for: a
 // `history` lets go in moments, a daemon never.
 const recordWait = 200 * time.Millisecond
 
 // maxSameSecond bounds the runs by hand that may begin within a second.
 const maxSameSecond = 60
 
-// RecordManual puts a finished run by hand into the ledger of a state folder.
-// The ledger knows runs to the second: one that shares its second with another
+// RecordManual puts a finished run by hand into the store of a state folder.
+// The store knows runs to the second: one that shares its second with another
 // is recorded under the next free one.
 func RecordManual(stateDir string, r power.Report) (err error) {
 	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})

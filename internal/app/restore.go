@@ -8,7 +8,7 @@ import (
 	"zecpower/internal/store/bolt"
 )
 
-// restoreDepth is how many of the ledger's newest entries are searched for the
+// restoreDepth is how many of the store's newest entries are searched for the
 // groups' last runs: enough for days of ordinary schedules, read in a moment.
 const restoreDepth = 100
 

@@ -26,7 +26,7 @@ func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunE
 	return scheduler.RunEnd{Result: report.Result(), Report: &report, Err: groupErrors(report)}
 }
 
-// restore hands the batcher what the ledger kept of an interrupted run. Without
+// restore hands the batcher what the store kept of an interrupted run. Without
 // it the run is no less safe: it looks at every id before it sends anything.
 func (d *Daemon) restore(f scheduler.Firing, groups []batcher.Group) {
 	p, err := d.store.Progress(f.RunID)

@@ -17,7 +17,7 @@
 // lines are written a run: journald drops whatever a service writes beyond
 // 10,000 messages in 30 seconds, and when a whole fleet fails what it would drop
 // is the end, "run finished". The "failed_ids" of "run finished" are always
-// complete, and so is the ledger (`zecpower history`). A line longer than
+// complete, and so is the store (`zecpower history`). A line longer than
 // journald takes from a stream (48 KiB, some 2,000 ids) goes to it over its own
 // protocol instead, in one piece.
 package logging

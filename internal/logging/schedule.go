@@ -94,7 +94,7 @@ func (scheduleEvents) NextRun(string, time.Time) {}
 // LastRun implements scheduler.Observer.
 func (scheduleEvents) LastRun(string, scheduler.LastRun) {}
 
-// LedgerFailed implements scheduler.Observer, once a spell: the loop tries again each round.
+// StoreFailed implements scheduler.Observer, once a spell: the loop tries again each round.
 func (s scheduleEvents) StoreFailed(op string, err error) {
 	level := zapcore.DebugLevel
 	if s.e.news(spellKey{apiAction: op, fingerprint: errorText(err)}) {

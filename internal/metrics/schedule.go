@@ -108,7 +108,7 @@ func (o scheduleObserver) LastRun(schedule string, last scheduler.LastRun) {
 	o.m.setLastRun(schedule, last.FinishedAt, last.LastSuccess)
 }
 
-// LedgerFailed implements scheduler.Observer.
+// StoreFailed implements scheduler.Observer.
 func (o scheduleObserver) StoreFailed(string, error) { o.m.storeFails.Inc() }
 
 // removed reports a schedule that the configuration does not name (any more).

@@ -18,7 +18,7 @@ func newHandler(cfg Config) (http.Handler, error) {
 		Links: []web.LandingLinks{
 			{Address: "/metrics", Text: "Metrics", Description: "for Prometheus"},
 			{Address: "/-/healthy", Text: "Healthy", Description: "the process answers"},
-			{Address: "/-/ready", Text: "Ready", Description: "configuration and ledger are loaded"},
+			{Address: "/-/ready", Text: "Ready", Description: "configuration and store are loaded"},
 		},
 	})
 	if err != nil {

@@ -120,10 +120,10 @@ func TestReadyFollowsTheDaemonAndSaysWhyNot(t *testing.T) {
 		if ready.Load() {
 			return nil
 		}
-		return errors.New("the ledger is not loaded yet")
+		return errors.New("the store is not loaded yet")
 	}})
 	url := "http://" + s.Addr().String() + "/-/ready"
-	if status, body, _ := get(t, fresh(), url); status != 503 || !strings.Contains(body, "the ledger is not loaded yet") {
+	if status, body, _ := get(t, fresh(), url); status != 503 || !strings.Contains(body, "the store is not loaded yet") {
 		t.Errorf("before: %d %q", status, body)
 	}
 	if status, _, _ := get(t, fresh(), "http://"+s.Addr().String()+"/-/healthy"); status != 200 {

@@ -54,7 +54,7 @@ func TestResultsSurviveTheirEncoding(t *testing.T) {
 	}
 }
 
-// The HTTP status came after schema 2 was in use: what was written before has no
+// The HTTP status was added while schema 1 was in use. What was written before has no
 // column for it, and must be read for as long as history is kept.
 func TestResultsWithoutHTTPStatusesAreRead(t *testing.T) {
 	const columns = "\t\astarted\x00\aRUNNING\x02T1\x06failed\brecycled\"OPERATION_DENIED_INSTANCE_RECYCLED\aRECYCLE\x02T2" +
