@@ -218,7 +218,7 @@ func TestThrottleIsToldOnceASlowDown(t *testing.T) {
 			"api_action": "StartInstances", "reason": "throttled", "code": "REQUEST_LIMIT_EXCEEDED", "http_status": 429, "request_id": "T1",
 			"retry_after_seconds": 2, "error": throttle.Error(),
 		}))
-		time.Sleep(spell)
+		time.Sleep(dedupWindow)
 		e.Retried(info, "StartInstances", apiclient.ClassThrottled, throttle)
 		if n := logs.FilterMessage(EventThrottled).Len(); n != 2 {
 			t.Errorf("%d events after the second slow-down, want 2", n)
@@ -258,7 +258,7 @@ func TestRetryIsToldWhenTheErrorChanges(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		time.Sleep(spell)
+		time.Sleep(dedupWindow)
 		if got := tell(lost(1003, "T6")); got != 4 {
 			t.Errorf("back after a pause: %d lines, want 4", got)
 		}
@@ -393,7 +393,7 @@ func TestEventsOfManyRunsAtOnce(t *testing.T) {
 	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 8*3 {
 		t.Errorf("%d lines, want 3 a run", n)
 	}
-	if len(e.lines)+len(e.spells) != 0 {
-		t.Errorf("remembered for ever: %v, %v", e.lines, e.spells)
+	if len(e.lines)+len(e.lastMet) != 0 {
+		t.Errorf("remembered for ever: %v, %v", e.lines, e.lastMet)
 	}
 }

@@ -12,9 +12,9 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 )
 
-// Buckets in seconds, each from the fastest that is worth telling apart to past
-// the default limit of what it measures. Those of a schedule are few: there may
-// be 10,000 schedules, and native histograms are finer anyway.
+// Buckets in seconds. Each list begins at the fastest value worth distinguishing and ends past the
+// default limit of what it measures. Those of a schedule are few, because there may be 10,000
+// schedules.
 var (
 	startDelayBuckets  = []float64{0.1, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600}
 	runDurationBuckets = []float64{1, 5, 15, 60, 120, 300, 600, 1800, 3600, 14400}
@@ -62,8 +62,8 @@ type Metrics struct {
 
 	budget atomic.Pointer[Budget]
 
-	// mu guards series, and orders a reload's dropping of series against the
-	// runs that write them.
+	// mu guards series. It also orders a reload, which drops series, against the runs that write
+	// them.
 	mu     sync.Mutex
 	series series
 }
@@ -129,12 +129,12 @@ func (m *Metrics) registerAPI(r *registrar) {
 }
 
 func (m *Metrics) registerDaemon(r *registrar) {
-	m.reloadOK = r.gauge("config_last_reload_successful", "Whether the last attempt to load the configuration succeeded.").WithLabelValues()
+	m.reloadOK = r.gauge("config_last_reload_successful", "Whether the last attempt to load the configuration succeeded (1) or not (0).").WithLabelValues()
 	m.reloadAt = r.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded.").WithLabelValues()
 	m.clockSteps = r.counter("clock_steps_total", "Steps of the wall clock that were noticed.").WithLabelValues()
 	m.storeFails = r.counter("store_write_failures_total", "Writes of the store that failed, or may have; the fleet is powered on regardless.").WithLabelValues()
-	m.calendarEnd = r.gauge("calendar_end_timestamp_seconds", "End of the last day that the calendar's data speaks of; absent where it never ends.", "calendar")
-	r.note(KindGauge, "build_info", "Version, revision and Go version of this binary.",
+	m.calendarEnd = r.gauge("calendar_end_timestamp_seconds", "End of the last day of the calendar's data; absent where it never ends.", "calendar")
+	r.record(KindGauge, "build_info", "Version, revision and Go version of this binary.",
 		[]string{"version", "revision", "branch", "goversion", "goos", "goarch", "tags"})
 	r.registry.MustRegister(
 		versioncollector.NewCollector(namespace),
@@ -146,8 +146,7 @@ func (m *Metrics) registerDaemon(r *registrar) {
 // SetBudget names the budget that the rate limit metrics read. Without one they are 0.
 func (m *Metrics) SetBudget(b Budget) { m.budget.Store(&b) }
 
-// Registry is where everything is registered, for a caller that adds collectors
-// of its own or gathers in a test.
+// Registry is the registry of all collectors, for a caller that adds its own or gathers in a test.
 func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 
 // Families lists the families named zecpower_…, in the order of the documentation.
