@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Limits bounds what one client, and all of them, can take. A zero field has
-// the default in brackets.
+// Limits bounds what one client, and all clients, can use. A zero field has the default in
+// brackets.
 type Limits struct {
 	ReadHeader time.Duration // from the first byte to the end of the headers, and for a TLS handshake (5s)
 	Read       time.Duration // the whole request (10s)
@@ -44,7 +44,7 @@ type server struct {
 	http     *http.Server
 	listener net.Listener
 	done     chan struct{} // closed when serving has ended
-	err      error         // why, readable once done is closed; nil after Stop
+	err      error         // why, once done is closed; nil after Stop
 
 	stopOnce sync.Once
 	stopErr  error
@@ -76,7 +76,7 @@ func (s *server) stop(ctx context.Context) error {
 		if s.stopErr = s.http.Shutdown(ctx); s.stopErr != nil {
 			_ = s.http.Close()
 		}
-		// Serving that had not begun when Shutdown came does not own the listener yet.
+		// If serving had not begun before Shutdown, it does not own the listener.
 		_ = s.listener.Close()
 		<-s.done
 	})
