@@ -33,7 +33,9 @@ func (s endedServer) Done() <-chan struct{} {
 
 func (s endedServer) Err() error { return s.err }
 
-func TestAWebServerThatEndsByItselfIsToldLoudly(t *testing.T) {
+func (endedServer) Stop(context.Context) error { return nil }
+
+func TestAWebServerThatEndsByItselfIsLogged(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		want int
@@ -46,7 +48,11 @@ func TestAWebServerThatEndsByItselfIsToldLoudly(t *testing.T) {
 				t.Errorf("%d lines, want %d: %v", got, c.want, logs.All())
 			}
 			if (d.webEnd.Load() != nil) != (c.err != nil) {
-				t.Errorf("status is not told: %v", d.webEnd.Load())
+				t.Errorf("status does not show it: %v", d.webEnd.Load())
+			}
+			d.watchControl(endedServer{c.err})
+			if got := logs.FilterMessageSnippet("the control socket ended").Len(); got != c.want {
+				t.Errorf("control socket: %d lines, want %d: %v", got, c.want, logs.All())
 			}
 		})
 	}
@@ -202,11 +208,11 @@ func TestAWrongHistoryQuestionIsRefused(t *testing.T) {
 // keptJournal is a journal that remembers.
 type keptJournal struct {
 	batcher.Journal
-	settled []power.InstanceResult
+	final []power.InstanceResult
 }
 
 func (j *keptJournal) Final(_, _ string, results []power.InstanceResult) error {
-	j.settled = append(j.settled, results...)
+	j.final = append(j.final, results...)
 	return nil
 }
 
@@ -217,19 +223,19 @@ func TestWhatAStopCutOffIsNotFinal(t *testing.T) {
 		{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled},
 		{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonNotFound},
 	})
-	if err != nil || len(kept.settled) != 2 || kept.settled[1].InstanceID != "c" {
-		t.Errorf("%v, %v: only what is final is to be kept", kept.settled, err)
+	if err != nil || len(kept.final) != 2 || kept.final[1].InstanceID != "c" {
+		t.Errorf("%v, %v: only what is final is to be kept", kept.final, err)
 	}
 }
 
 // keptEvents is an observer that remembers.
 type keptEvents struct {
 	batcher.Quiet
-	settled, finished int
+	final, finished int
 }
 
 func (o *keptEvents) Final(_ batcher.RunInfo, _ string, results []power.InstanceResult) {
-	o.settled += len(results)
+	o.final += len(results)
 }
 func (o *keptEvents) RunFinished(batcher.RunInfo, power.Report) { o.finished++ }
 
@@ -238,8 +244,8 @@ func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
 	lost := power.InstanceResult{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonAPIError}
 	cut := power.InstanceResult{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled}
 	for name, c := range map[string]struct {
-		results           []power.InstanceResult
-		settled, finished int
+		results         []power.InstanceResult
+		final, finished int
 	}{
 		"finished": {[]power.InstanceResult{done, lost}, 2, 1},
 		"cut off":  {[]power.InstanceResult{done, lost, cut}, 2, 0},
@@ -250,8 +256,8 @@ func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
 			o, before := suspending{kept}, slices.Clone(c.results)
 			o.Final(batcher.RunInfo{}, "web", c.results)
 			o.RunFinished(batcher.RunInfo{}, power.Report{Groups: []power.GroupReport{{Group: "web", Results: c.results}}})
-			if kept.settled != c.settled || kept.finished != c.finished {
-				t.Errorf("told of %d results and %d ends, want %d and %d", kept.settled, kept.finished, c.settled, c.finished)
+			if kept.final != c.final || kept.finished != c.finished {
+				t.Errorf("observed %d results and %d ends, want %d and %d", kept.final, kept.finished, c.final, c.finished)
 			}
 			if !slices.Equal(c.results, before) {
 				t.Error("the report itself was changed")

@@ -106,6 +106,12 @@ func removeStale(path string) error {
 	return nil
 }
 
+// Done is closed once serving has ended, after Stop or by itself.
+func (c *Control) Done() <-chan struct{} { return c.server.done }
+
+// Err returns why serving ended by itself; nil before Done is closed and after Stop.
+func (c *Control) Err() error { return c.server.reason() }
+
 // Stop lets requests finish until ctx ends, then cuts them, removes the socket and returns once
 // every goroutine has ended. It may be called twice.
 func (c *Control) Stop(ctx context.Context) error { return c.server.stop(ctx) }

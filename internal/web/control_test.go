@@ -179,3 +179,15 @@ func TestSlowControlClientIsDropped(t *testing.T) {
 		t.Error("kept")
 	}
 }
+
+func TestControlServingThatEndsByItselfSaysSo(t *testing.T) {
+	c := startControl(t, controlConfig(t.TempDir()))
+	if c.Err() != nil {
+		t.Errorf("an error while it serves: %v", c.Err())
+	}
+	_ = c.server.listener.Close()
+	<-c.Done()
+	if c.Err() == nil {
+		t.Error("no reason given")
+	}
+}

@@ -70,6 +70,16 @@ func startServer(listener net.Listener, h *http.Server, limits Limits, serve fun
 	return s
 }
 
+// reason returns why serving ended by itself; nil before done is closed and after stop.
+func (s *server) reason() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
+
 // stop lets requests finish until ctx ends, then cuts them, and joins.
 func (s *server) stop(ctx context.Context) error {
 	s.stopOnce.Do(func() {

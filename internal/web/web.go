@@ -119,14 +119,7 @@ func (s *Server) Addr() net.Addr { return s.server.listener.Addr() }
 func (s *Server) Done() <-chan struct{} { return s.server.done }
 
 // Err returns why serving ended by itself; nil before Done is closed and after Stop.
-func (s *Server) Err() error {
-	select {
-	case <-s.server.done:
-		return s.server.err
-	default:
-		return nil
-	}
-}
+func (s *Server) Err() error { return s.server.reason() }
 
 // Stop lets requests finish until ctx ends, then cuts them, and returns once every goroutine has
 // ended. Its error says that some were cut. It may be called twice.
