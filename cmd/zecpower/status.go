@@ -135,9 +135,9 @@ func printRuns(w io.Writer, s app.Status) error {
 		return err
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "\nRUN IN PROGRESS\tACTION\tSETTLED\tON THE WAY\tFAILED\tSINCE\tDEADLINE")
+	fmt.Fprintln(tw, "\nRUN IN PROGRESS\tACTION\tFINAL\tON THE WAY\tFAILED\tSINCE\tDEADLINE")
 	for _, r := range s.Runs {
-		fmt.Fprintf(tw, "%s\t%s\t%d of %d\t%d\t%d\t%s\t%s\n", r.RunID, r.Action, r.Settled, r.Total, r.Pending, r.Failed,
+		fmt.Fprintf(tw, "%s\t%s\t%d of %d\t%d\t%d\t%s\t%s\n", r.RunID, r.Action, r.Final, r.Total, r.Pending, r.Failed,
 			moment(r.StartedAt), moment(r.Deadline))
 	}
 	for _, r := range s.Waiting {

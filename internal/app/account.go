@@ -8,8 +8,8 @@ import (
 	"zecpower/internal/config"
 )
 
-// account is one ZEC account as a process uses it: one budget for all its runs,
-// which outlives reloads, and observers that hear of everything.
+// account is one ZEC account as a process uses it: one budget for all its runs, which outlives
+// reloads, and the observers of all its runs and requests.
 type account struct {
 	credentials apiclient.Credentials
 	userAgent   string
@@ -35,15 +35,15 @@ func backoff(cfg *config.Config) batcher.Backoff {
 	return batcher.Backoff{Initial: cfg.Batch.Backoff.Initial, Max: cfg.Batch.Backoff.Max}
 }
 
-// setup is one configuration in use: what a run that begins now works with.
+// setup is one configuration in use. A run keeps the setup that it began with.
 type setup struct {
 	config  *config.Config
 	client  *apiclient.Client
 	batcher *batcher.Batcher
 }
 
-// prepare makes cfg usable. It changes nothing of the account, so that a
-// configuration that cannot be used leaves everything as it was.
+// prepare builds a setup from cfg. It changes nothing of the account, so that a configuration that
+// cannot be used has no effect.
 func (a *account) prepare(cfg *config.Config) (*setup, error) {
 	client, err := apiclient.New(apiclient.Config{
 		Endpoint: cfg.API.Endpoint, APIVersion: cfg.API.APIVersion, Credentials: a.credentials,
@@ -62,13 +62,13 @@ func (a *account) prepare(cfg *config.Config) (*setup, error) {
 	return &setup{config: cfg, client: client, batcher: b}, nil
 }
 
-// limit moves the budget to what cfg says.
+// limit sets the budget to the limits of cfg.
 func (a *account) limit(cfg *config.Config) error {
 	return a.budget.SetLimits(cfg.API.RequestsPerSecond, cfg.API.Burst, cfg.API.MaxInFlight)
 }
 
-// groups reads the ids of the named groups. A group that cannot be read fails
-// by itself, in the report; the others go on.
+// groups reads the ids of the named groups. A group that cannot be read fails alone, in the report;
+// the others go on.
 func (s *setup) groups(names []string) []batcher.Group {
 	groups := make([]batcher.Group, 0, len(names))
 	for _, name := range names {

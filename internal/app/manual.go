@@ -13,7 +13,7 @@ import (
 	"zecpower/scheduler"
 )
 
-// DefaultDeadline is that of a run where nothing else says.
+// DefaultDeadline is the deadline of a run that sets none.
 const DefaultDeadline = 30 * time.Minute
 
 // Manual is one run by hand, in the foreground.
@@ -36,7 +36,7 @@ func (m Manual) run(s *setup, now time.Time) batcher.Run {
 	}
 }
 
-// Run makes the run and returns its report. An error means that nothing was sent.
+// Run makes the run and returns its report. An error means that no request was sent.
 func (m Manual) Run(ctx context.Context) (power.Report, error) {
 	a, err := newAccount(m.Config, m.Credentials, m.OnThrottle)
 	if err != nil {
@@ -58,16 +58,16 @@ func (m Manual) Plan() batcher.Plan {
 	return batcher.PlanRun(m.run(s, time.Now()), m.Config.Batch.Size, api.RequestsPerSecond, api.Burst)
 }
 
-// recordWait is how long another process that holds the store is waited for: a
-// `history` lets go in moments, a daemon never.
+// recordWait is how long RecordManual waits for another process to release the store: a `history`
+// does within milliseconds, a daemon never.
 const recordWait = 200 * time.Millisecond
 
 // maxSameSecond bounds the runs by hand that may begin within a second.
 const maxSameSecond = 60
 
-// RecordManual puts a finished run by hand into the store of a state folder.
-// The store knows runs to the second: one that shares its second with another
-// is recorded under the next free one.
+// RecordManual records a finished run by hand in the store of a state folder. The store identifies
+// runs to the second: one that shares its second with another is recorded under the next free
+// second.
 func RecordManual(stateDir string, r power.Report) (err error) {
 	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {

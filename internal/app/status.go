@@ -46,7 +46,7 @@ type RunStatus struct {
 	StartedAt time.Time    `json:"started_at"`
 	Deadline  time.Time    `json:"deadline,omitzero"`
 	Total     int          `json:"total"`
-	Settled   int          `json:"settled"`
+	Final     int          `json:"settled"` // the key is older than the word
 	Pending   int          `json:"pending"`
 	Failed    int          `json:"failed"`
 }
@@ -75,7 +75,7 @@ type BudgetStatus struct {
 	APIDown bool    `json:"api_down"`
 }
 
-// Status tells how the daemon is. It is safe for concurrent use.
+// Status describes the daemon at this moment. It is safe for concurrent use.
 func (d *Daemon) Status() Status {
 	snap := d.loop.Snapshot()
 	cfg, reloaded := d.current.Load().config, d.reloaded.Load()
@@ -112,7 +112,7 @@ func (d *Daemon) runStatus(r scheduler.Running) RunStatus {
 	return RunStatus{
 		RunID: r.Firing.RunID, Schedule: r.Firing.Schedule, Action: r.Firing.Action, Groups: r.Firing.Groups,
 		StartedAt: r.StartedAt.UTC(), Deadline: utc(r.Firing.Deadline),
-		Total: p.Total, Settled: p.Final, Pending: p.Pending, Failed: p.Failed,
+		Total: p.Total, Final: p.Final, Pending: p.Pending, Failed: p.Failed,
 	}
 }
 
@@ -137,10 +137,10 @@ func (d *Daemon) statusHandler() http.Handler {
 
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // a client that went away is nobody's concern
+	_ = json.NewEncoder(w).Encode(v) // the client may have left
 }
 
-// tracker remembers how far each run in progress is. It is safe for concurrent use.
+// tracker holds how far each run in progress is. It is safe for concurrent use.
 type tracker struct {
 	batcher.Quiet
 
