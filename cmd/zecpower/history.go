@@ -166,7 +166,7 @@ func printHistory(w io.Writer, entries []bolt.Entry, instance string) error {
 	return tw.Flush()
 }
 
-// became words one entry; of a query for an instance, what became of that.
+// became describes one entry, or of a query for an instance, the outcome of that.
 func became(e bolt.Entry, instance string) string {
 	switch {
 	case e.Kind == bolt.KindRun && instance != "":
@@ -191,7 +191,7 @@ func skippedWords(e bolt.Entry) string {
 	return fmt.Sprintf("missed: %s", e.Reason)
 }
 
-// stretch says how many times an entry speaks for.
+// stretch says how many nominal times an entry covers.
 func stretch(e bolt.Entry) string {
 	if e.Count < 2 {
 		return ""
@@ -256,7 +256,7 @@ func instanceWords(e bolt.Entry) string {
 	i := e.Instance
 	switch {
 	case i == nil:
-		return "no word of it in this run" + errorWords(e)
+		return "not in this run's record" + errorWords(e)
 	case i.Outcome == "":
 		return fmt.Sprintf("no outcome: the run has not ended (%s accepted)", count(i.Attempts, "request"))
 	case i.Outcome != power.OutcomeFailed:

@@ -20,7 +20,7 @@ import (
 	"zecpower/internal/store/bolt"
 )
 
-// powerWords are what tells `start` from `stop`.
+// powerWords are the differences between `start` and `stop`.
 type powerWords struct {
 	action      power.Action
 	done        string // of an instance: "started"
@@ -127,8 +127,8 @@ func chooseGroups(cfg *config.Config, names []string) ([]string, error) {
 	return chosen, nil
 }
 
-// powerNow makes the run. A person sees a bar, warnings and the table; a script
-// sees the log on standard error and the report.
+// powerNow makes the run. A terminal shows a bar, warnings and the table; a script gets the log on
+// standard error and the report.
 func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source string) error {
 	bar := newProgress(h.stderr, f.words)
 	logger, err := logging.New(f.log.foreground(bar))
@@ -140,7 +140,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	unhook := context.AfterFunc(ctx, func() {
-		stop() // before it is said that the next signal quits
+		stop() // before the message, so that the next signal quits as it says
 		const stopping = "stopping: nothing more is sent, requests in flight are awaited; once more to quit at once"
 		if !bar.visible() {
 			logger.Info(stopping)
@@ -164,8 +164,8 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	return nil
 }
 
-// foregroundEvents logs a run by hand. Where a person looks, the table tells
-// what became of each instance, so that the log keeps to what went on meanwhile.
+// foregroundEvents logs a run by hand. On a terminal the table lists the outcomes, so the log
+// leaves them out.
 func foregroundEvents(logger *zap.Logger, bar *progress) batcher.Observer {
 	if !bar.visible() {
 		return logging.NewEvents(logging.EventsConfig{Logger: logger})
@@ -173,21 +173,21 @@ func foregroundEvents(logger *zap.Logger, bar *progress) batcher.Observer {
 	return withoutResults{logging.NewEvents(logging.EventsConfig{Logger: logger, InstanceLines: -1})}
 }
 
-// withoutResults are a run's events but for its end.
+// withoutResults are the events of a run without its end.
 type withoutResults struct{ *logging.Events }
 
 // RunFinished implements batcher.Observer.
 func (withoutResults) RunFinished(batcher.RunInfo, power.Report) {}
 
-// remember puts a run by hand into this user's store, for history. A store
-// that a daemon holds, or that cannot be written, is no reason to fail.
+// remember records a run by hand in this user's store, for history. Where a daemon holds the store,
+// or it cannot be written, the run does not fail.
 func (h *host) remember(r power.Report, logger *zap.Logger) {
 	dir, err := h.stateDir("")
 	if err == nil {
 		err = app.RecordManual(dir, r)
 	}
 	if held, ok := errors.AsType[*bolt.HeldError](err); ok {
-		err = fmt.Errorf("a running daemon holds %s", held.Path) // its own text would have the daemon stopped
+		err = fmt.Errorf("a running daemon holds %s", held.Path) // the error's own text advises to stop the daemon
 	}
 	if err != nil {
 		logger.Info("this run will not be in zecpower history", zap.Error(err))
@@ -201,8 +201,8 @@ func (h *host) printReport(r power.Report, f powerFlags) error {
 	return printReportTable(h.stdout, r, f.force, h.colours())
 }
 
-// foreground fills the log settings of a run by hand: warnings beside a bar,
-// everything where there is none.
+// foreground is the log configuration of a run by hand: warnings beside a bar, the default level
+// without one.
 func (f logFlags) foreground(bar *progress) logging.Config {
 	cfg := logging.Config{Level: f.level, Format: f.format, Output: bar.out()}
 	if bar.visible() {

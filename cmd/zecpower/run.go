@@ -30,7 +30,7 @@ func newRunCommand(h *host) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run --config FILE",
-		Short: "The daemon: make every scheduled run, and tell how it went",
+		Short: "The daemon: make every scheduled run, and report it",
 		Long: `Make every scheduled run until SIGTERM or SIGINT. SIGHUP, or a change of the
 configuration or a file it names, reloads; a configuration with a mistake in it
 is refused whole and the running one stays.
@@ -55,7 +55,7 @@ wrong usage or credentials, 1 for anything else.`,
 
 func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP) // first: a SIGHUP that comes early would kill
+	signal.Notify(hangup, syscall.SIGHUP) // before anything else: an early SIGHUP would kill the process
 	defer signal.Stop(hangup)
 	logger, err := logging.New(logging.Config{
 		Level: f.log.level, Format: f.log.format, Output: h.stderr, JournalStream: h.getenv("JOURNAL_STREAM"),
@@ -95,7 +95,7 @@ func (h *host) runDaemon(ctx context.Context, opts app.Options) error {
 	if err == nil {
 		return nil
 	}
-	opts.Logger.Error("daemon failed", zap.String("error", err.Error())) // told here, so not printed again
+	opts.Logger.Error("daemon failed", zap.String("error", err.Error())) // logged here, so not printed again
 	if _, ok := errors.AsType[*app.ConfigError](err); ok {
 		return &exit{status: exitConfig}
 	}

@@ -17,7 +17,7 @@ import (
 	"zecpower/internal/web"
 )
 
-// askTimeout bounds a question to the daemon.
+// askTimeout bounds a request to the daemon.
 const askTimeout = 30 * time.Second
 
 func newStatusCommand(h *host) *cobra.Command {
@@ -52,7 +52,7 @@ Exit status: 0 a daemon answered, 1 none did, 2 wrong usage.`,
 	return cmd
 }
 
-// stateDirFlag is that of the commands that ask about a daemon.
+// stateDirFlag defines --state-dir for the commands that ask a daemon.
 func stateDirFlag(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "state-dir", "", "`DIR` of the daemon's store or control socket (default: where the service keeps them, else your own)")
 }
@@ -82,7 +82,7 @@ func askContext(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(); stop() }
 }
 
-// firstDaemon asks where a daemon may be until one answers.
+// firstDaemon calls ask for each place until a daemon answers.
 func firstDaemon(places []daemonFolders, ask func(daemonFolders) error) error {
 	var tried []string
 	for _, p := range places {

@@ -10,7 +10,8 @@ import (
 	"zecpower/internal/power"
 )
 
-// maxFailureRows is how many failed instances a person is shown; a script is shown all.
+// maxFailureRows is how many failed instances the table lists on a terminal; elsewhere it lists
+// all.
 const maxFailureRows = 50
 
 // remedies say what each reason means and what to do, in one line.
@@ -33,21 +34,20 @@ var remedies = map[power.Reason]string{
 	power.ReasonCancelled:      "the run was stopped before this instance was there: run again",
 }
 
-// How the remedies of a stop begin.
+// The beginnings of the remedies of a stop.
 const (
 	stopFailed  = "asked to shut down, then seen RUNNING again, as often as attempts allow: "
 	stopTimeout = "asked to shut down, and still STOPPING when boot_timeout or the deadline came: "
 )
 
-// stopRemedies are those that are others for a stop.
+// stopRemedies replace remedies for a stop.
 var stopRemedies = map[power.Reason]string{
 	power.ReasonReversed:    "accepted, then seen starting again: someone started it: see its console",
 	power.ReasonBootFailed:  remedies[power.ReasonStopFailed],
 	power.ReasonBootTimeout: remedies[power.ReasonStopTimeout],
 }
 
-// forcedRemedies are those that are others for a stop with --force, which has
-// already done what the others advise.
+// forcedRemedies replace remedies for a stop with --force, which the others would advise again.
 var forcedRemedies = map[power.Reason]string{
 	power.ReasonStopFailed:  "its power was cut, then seen RUNNING again, as often as attempts allow: see its console, else ask Zenlayer with the request id",
 	power.ReasonStopTimeout: "its power was cut, and still STOPPING when boot_timeout or the deadline came: see its console, else ask Zenlayer with the request id",
@@ -64,8 +64,8 @@ func remedy(action power.Action, forced bool, reason power.Reason) string {
 	return remedies[reason]
 }
 
-// printReportTable shows a report to a person: the sums, then what failed and why.
-// forced: it is that of a stop with --force.
+// printReportTable prints a report for people: the sums, then what failed and why. forced says that
+// the run was a stop with --force.
 func printReportTable(w io.Writer, r power.Report, forced bool, colours palette) error {
 	done, already := "STARTED", "ALREADY RUNNING"
 	if r.Action == power.ActionStop {
@@ -126,8 +126,7 @@ type groupFailure struct {
 	power.InstanceResult
 }
 
-// failuresOf lists what failed; what was merely cancelled comes last, so that it
-// does not hide the rest.
+// failuresOf lists what failed. Cancelled instances come last, so that they do not hide the others.
 func failuresOf(r power.Report) []groupFailure {
 	var failures, cancelled []groupFailure
 	for _, g := range r.Groups {
@@ -143,7 +142,7 @@ func failuresOf(r power.Report) []groupFailure {
 }
 
 func printFailureRows(w io.Writer, failures []groupFailure, colours palette) error {
-	var table strings.Builder // in plain text: tabwriter would count colours as width
+	var table strings.Builder // without colours: tabwriter would count them as width
 	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "FAILED\tGROUP\tREASON\tSTATE\tCODE\tATTEMPTS\tREQUEST ID")
 	for _, f := range failures {
@@ -166,8 +165,8 @@ func printFailureRows(w io.Writer, failures []groupFailure, colours palette) err
 	return nil
 }
 
-// codeWords are the API's code. A reply without one did not come from the API, but
-// from something in front of it: then its bare HTTP status is all there is to know.
+// codeWords are the API's code, or the HTTP status of a refusal without a code. Such a refusal did
+// not come from the API but from something in front of it.
 func codeWords(status int, code string) string {
 	if code != "" {
 		return code
@@ -175,7 +174,7 @@ func codeWords(status int, code string) string {
 	return refusalWords(status, "")
 }
 
-// printRemedies says of each reason that was met how often, and what to do.
+// printRemedies lists each reason that occurred, how often, and what to do.
 func printRemedies(w io.Writer, action power.Action, forced bool, failures []groupFailure) error {
 	met := map[power.Reason]int{}
 	for _, f := range failures {
