@@ -52,7 +52,7 @@ func vocabulary(t *testing.T) map[string][]string {
 	return words
 }
 
-// check parses an expression and looks up what it names.
+// check parses an expression and reports the names and labels that words lacks.
 func check(t *testing.T, words map[string][]string, where, text string) {
 	t.Helper()
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
@@ -140,7 +140,7 @@ func TestEveryExpressionOfTheDashboardNamesWhatTheDaemonServes(t *testing.T) {
 		}
 	})
 	if seen < 30 {
-		t.Errorf("only %d expressions were found: does the dashboard still look as this test expects?", seen)
+		t.Errorf("only %d expressions were found: does the dashboard still have the form that this test expects?", seen)
 	}
 }
 
