@@ -26,6 +26,7 @@ const (
 	EventConfigurationReloaded = "configuration reloaded"
 	EventConfigurationRejected = "configuration rejected"
 	EventThrottled             = "throttled"
+	EventBlocked               = "blocked"
 	EventCredentialsRejected   = "credentials rejected"
 )
 
@@ -176,6 +177,15 @@ func (e *Events) Progressed(batcher.RunInfo, batcher.Progress) {}
 // CredentialsRejected implements batcher.Observer.
 func (e *Events) CredentialsRejected(run batcher.RunInfo, err error) {
 	e.logger.Error(EventCredentialsRejected, append(runFields(run), errorFields(err)...)...)
+}
+
+// Blocked logs that the network in front of the API has begun to refuse this host. err is the
+// refusal that showed it. Call it once, when it begins.
+func (e *Events) Blocked(err error) { e.logger.Error(EventBlocked, errorFields(err)...) }
+
+// BlockedEnded logs that the API answers again, took after Blocked.
+func (e *Events) BlockedEnded(took time.Duration) {
+	e.logger.Info(EventBlocked, zap.Bool("ended", true), seconds(took))
 }
 
 // RunFinished implements batcher.Observer. It logs one event a group, on the level of the group's

@@ -286,6 +286,19 @@ func TestRejectedCredentialsAreAnError(t *testing.T) {
 	}))
 }
 
+func TestBlockedIsAnErrorAndItsEndIsNot(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	err := &apiclient.Error{Action: "StartInstances", HTTPStatus: 403, Class: apiclient.ClassTransient}
+	e.Blocked(err)
+	e.BlockedEnded(90 * time.Second)
+	events := logs.FilterMessage(EventBlocked).All()
+	if len(events) != 2 {
+		t.Fatalf("%d events", len(events))
+	}
+	expect(t, events[0], zapcore.ErrorLevel, map[string]any{"code": "", "http_status": 403, "request_id": "", "error": err.Error()})
+	expect(t, events[1], zapcore.InfoLevel, map[string]any{"ended": true, "duration_seconds": 90})
+}
+
 func TestScheduleEvents(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	s := e.Scheduler()

@@ -53,6 +53,9 @@ type Metrics struct {
 	apiRequests *prometheus.CounterVec
 	apiDuration *prometheus.HistogramVec
 	apiRetries  *prometheus.CounterVec
+	apiBlocked  prometheus.Gauge
+	// credentialAccepted has no series until credentials were accepted once.
+	credentialAccepted *prometheus.GaugeVec
 
 	reloadOK    prometheus.Gauge
 	reloadAt    prometheus.Gauge
@@ -111,9 +114,12 @@ func (m *Metrics) registerInstances(r *registrar) {
 }
 
 func (m *Metrics) registerAPI(r *registrar) {
-	m.apiRequests = r.counter("api_requests_total", "API requests by HTTP status, or error where no reply arrived.", "api_action", "code")
+	m.apiRequests = r.counter("api_requests_total", "API requests by HTTP status, or error where no reply of the API arrived.", "api_action", "code")
 	m.apiDuration = r.histogram("api_request_duration_seconds", "How long API requests took.", apiBuckets, "api_action")
 	m.apiRetries = r.counter("api_retries_total", "API requests that failed and were followed by another, by class of error.", "api_action", "reason")
+	m.apiBlocked = r.gauge("api_blocked", "Whether the network in front of the API refuses this host (1) or not (0).").WithLabelValues()
+	m.credentialAccepted = r.gauge("credential_last_accepted_timestamp_seconds",
+		"When a reply of the API last showed that it accepts the credentials; absent until one has.")
 	r.gaugeFunc("api_rate_limit_requests_per_second", "Present rate of the account's request budget.", func() float64 {
 		if b := m.budget.Load(); b != nil {
 			return (*b).Rate()

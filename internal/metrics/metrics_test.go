@@ -83,6 +83,7 @@ func populated() *Metrics {
 	m.SetKnown(known())
 	m.Handler(zap.NewNop())
 	m.ConfigReloaded(at)
+	m.CredentialAccepted(at)
 	m.Scheduler().NextRun("morning", at)
 	m.Scheduler().LastRun("morning", scheduler.LastRun{FinishedAt: at, LastSuccess: at})
 	playRun(m, "morning", power.ActionStart, "web", 3, 2)
@@ -157,6 +158,8 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"api_retries_total":                            "counter api_action reason",
 		"api_rate_limit_requests_per_second":           "gauge",
 		"api_rate_limit_wait_seconds_total":            "counter",
+		"api_blocked":                                  "gauge",
+		"credential_last_accepted_timestamp_seconds":   "gauge",
 		"config_last_reload_successful":                "gauge",
 		"config_last_reload_success_timestamp_seconds": "gauge",
 		"clock_steps_total":                            "counter",
@@ -459,6 +462,18 @@ func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {
 	expectNone(t, m, `group="web"`)
 }
 
+func TestBlockedAndAcceptedCredentialsAreShown(t *testing.T) {
+	m := New()
+	expect(t, m, `zecpower_api_blocked 0`)
+	expectNone(t, m, "credential_last_accepted")
+	m.SetBlocked(true)
+	m.CredentialAccepted(at)
+	expect(t, m, `zecpower_api_blocked 1`, fmt.Sprintf(`zecpower_credential_last_accepted_timestamp_seconds %g`, unix(at)))
+	m.SetBlocked(false)
+	m.CredentialAccepted(at.Add(time.Hour))
+	expect(t, m, `zecpower_api_blocked 0`, fmt.Sprintf(`zecpower_credential_last_accepted_timestamp_seconds %g`, unix(at.Add(time.Hour))))
+}
+
 func TestSchedulerIsHeard(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
@@ -529,6 +544,7 @@ func TestBudgetIsReadAtTheScrape(t *testing.T) {
 func TestConfigurationLoadsAreTold(t *testing.T) {
 	m := New()
 	m.ConfigReloaded(at)
+	m.CredentialAccepted(at)
 	m.ConfigRejected()
 	expect(t, m, `zecpower_config_last_reload_successful 0`,
 		fmt.Sprintf(`zecpower_config_last_reload_success_timestamp_seconds %g`, unix(at)))

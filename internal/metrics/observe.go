@@ -146,6 +146,21 @@ func boundedCode(code string) string {
 	return codeError
 }
 
+// SetBlocked records whether the network in front of the API refuses this host. It is false until
+// the first call.
+func (m *Metrics) SetBlocked(blocked bool) {
+	value := 0.0
+	if blocked {
+		value = 1
+	}
+	m.apiBlocked.Set(value)
+}
+
+// CredentialAccepted records that the API accepted the credentials in a reply that came at at.
+func (m *Metrics) CredentialAccepted(at time.Time) {
+	m.credentialAccepted.WithLabelValues().Set(unix(at))
+}
+
 // initAPI starts at 0 the series that alerts divide by, or whose first increase they detect.
 func (m *Metrics) initAPI() {
 	statuses := []int{
