@@ -187,7 +187,8 @@ func (h *host) remember(r power.Report, logger *zap.Logger) {
 		err = app.RecordManual(dir, r)
 	}
 	if held, ok := errors.AsType[*bolt.HeldError](err); ok {
-		err = fmt.Errorf("a running daemon holds %s", held.Path) // the error's own text advises to stop the daemon
+		// The error's own text advises to stop the daemon.
+		err = fmt.Errorf("a running daemon holds %s", held.Path)
 	}
 	if err != nil {
 		logger.Info("this run will not be in zecpower history", zap.Error(err))

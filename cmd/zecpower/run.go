@@ -55,7 +55,8 @@ wrong usage or credentials, 1 for anything else.`,
 
 func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP) // before anything else: an early SIGHUP would kill the process
+	// Before anything else: an early SIGHUP would kill the process.
+	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	logger, err := logging.New(logging.Config{
 		Level: f.log.level, Format: f.log.format, Output: h.stderr, JournalStream: h.getenv("JOURNAL_STREAM"),
@@ -95,7 +96,8 @@ func (h *host) runDaemon(ctx context.Context, opts app.Options) error {
 	if err == nil {
 		return nil
 	}
-	opts.Logger.Error("daemon failed", zap.String("error", err.Error())) // logged here, so not printed again
+	// Logged here, so not printed again.
+	opts.Logger.Error("daemon failed", zap.String("error", err.Error()))
 	if _, ok := errors.AsType[*app.ConfigError](err); ok {
 		return &exit{status: exitConfig}
 	}

@@ -1,5 +1,6 @@
-// Package tests holds what is shipped beside the daemon against the daemon: every PromQL expression of the dashboard and of the alert rules must
-// parse, and name only metrics and labels that the daemon's own registry has.
+// Package tests holds what is shipped beside the daemon against the daemon: every PromQL expression
+// of the dashboard and of the alert rules must parse, and name only metrics and labels that the
+// daemon's own registry has.
 package tests
 
 import (

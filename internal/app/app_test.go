@@ -58,7 +58,7 @@ func TestAWebServerThatEndsByItselfIsLogged(t *testing.T) {
 	}
 }
 
-func TestTeardownGoesBackwardsAndTellsEveryError(t *testing.T) {
+func TestTeardownGoesBackwardsAndReturnsEveryError(t *testing.T) {
 	var down teardown
 	var order []string
 	for _, name := range []string{"store", "web server", "control socket"} {
@@ -100,25 +100,25 @@ func TestWatchWaitsUntilAFileHasComeToRest(t *testing.T) {
 	}
 	write("a")
 	w := newWatch([]string{path})
-	looks := func(want ...bool) {
+	checks := func(want ...bool) {
 		t.Helper()
 		for i, want := range want {
 			if got := w.changed(); got != want {
-				t.Errorf("look %d: changed is %v, want %v", i+1, got, want)
+				t.Errorf("check %d: changed is %v, want %v", i+1, got, want)
 			}
 		}
 	}
-	looks(false, false)
+	checks(false, false)
 	write("ab")
-	looks(false) // it may still be written
+	checks(false) // it may still be written
 	write("abc")
-	looks(false, true, true) // until it is read
+	checks(false, true, true) // until it is read
 	w.remember()
-	looks(false)
+	checks(false)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	looks(false, true)
+	checks(false, true)
 }
 
 // Image builders and immutable systems give each file the same time.
@@ -142,7 +142,7 @@ func TestWatchSeesAFileSwappedForOneOfTheSameSizeAndTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if w.changed() || !w.changed() {
-		t.Error("the file was swapped, and nobody noticed")
+		t.Error("the file was swapped, and it was not noticed")
 	}
 }
 
@@ -155,7 +155,7 @@ func TestWatchFollowsOtherFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if w.changed() || !w.changed() {
-		t.Error("a file that is newly followed appeared, and nobody noticed")
+		t.Error("a file that is newly followed appeared, and it was not noticed")
 	}
 }
 
@@ -170,7 +170,7 @@ func TestWatchNoticesAFileThatChangedWhileItWasRead(t *testing.T) {
 	w.follow([]string{a, b})
 	first := w.changed() // it has to be seen twice: it may still be being written
 	if second := w.changed(); !first && !second {
-		t.Error("a file changed between being read and being followed, and nobody noticed")
+		t.Error("a file changed between being read and being followed, and it was not noticed")
 	}
 }
 

@@ -34,7 +34,7 @@ func schedule(t *testing.T, name, spec, zone string, change func(*scheduler.Sche
 	return s
 }
 
-func TestCompareTellsWhatAReloadDidToEachSchedule(t *testing.T) {
+func TestCompareDescribesWhatAReloadDidToEachSchedule(t *testing.T) {
 	now := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 	at := func(hour int) time.Time { return time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC) }
 	holidays, err := calendar.New(calendar.Source{Name: "holidays", Dates: []string{"2026-11-23"}})
@@ -73,7 +73,7 @@ func TestCompareTellsWhatAReloadDidToEachSchedule(t *testing.T) {
 	}
 }
 
-func TestCompareTellsAddedAndRemoved(t *testing.T) {
+func TestCompareListsAddedAndRemoved(t *testing.T) {
 	now := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 	d := compare(
 		[]scheduler.Schedule{schedule(t, "z", "@daily", "", nil), schedule(t, "a", "@daily", "", nil)},

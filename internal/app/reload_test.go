@@ -18,7 +18,7 @@ import (
 )
 
 // A refused configuration is read again now and then: what it lacks may be a
-// file that nobody watches. The same refusal is logged once, another one again.
+// file that is not watched. The same refusal is logged once, another one again.
 func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)

@@ -75,7 +75,7 @@ func with(more map[string]any) map[string]any {
 	return all
 }
 
-func TestRunStartedTellsWhatItIsAbout(t *testing.T) {
+func TestRunStartedDescribesTheRun(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	e.RunStarted(info)
 	expect(t, only(t, logs, EventRunStarted), zapcore.InfoLevel, with(map[string]any{"groups": []string{"web", "db"}, "instances": 5, "duplicates": 1}))
@@ -152,7 +152,7 @@ func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 		t.Errorf("%d lines, want 3", n)
 	}
 	if n := logs.FilterField(zap.Int("limit", 3)).Len(); n != 1 {
-		t.Errorf("the cut was told %d times", n)
+		t.Errorf("the cut was logged %d times", n)
 	}
 	e.RunFinished(info, power.Report{Groups: []power.GroupReport{{Group: "web", Total: 20, Failed: 20, Results: slices.Repeat(results, 10)}}})
 	ids := only(t, logs, EventRunFinished).ContextMap()["failed_ids"].([]any)
@@ -192,7 +192,7 @@ func TestRunFinishedIsOneEventAGroupWithItsFailedIDs(t *testing.T) {
 	}))
 }
 
-func TestStopIsToldInItsOwnWords(t *testing.T) {
+func TestStopIsLoggedInItsOwnWords(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	run := batcher.RunInfo{RunID: "evening/x", Schedule: "evening", Action: power.ActionStop}
 	e.RunFinished(run, power.Report{Action: power.ActionStop, Groups: []power.GroupReport{{Group: "web", Total: 2, Done: 1, Already: 1}}})
@@ -202,7 +202,7 @@ func TestStopIsToldInItsOwnWords(t *testing.T) {
 	})
 }
 
-func TestThrottleIsToldOnceASlowDown(t *testing.T) {
+func TestThrottleIsLoggedOnceASlowDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		throttle := &apiclient.Error{Action: "StartInstances", HTTPStatus: 429, Code: apiclient.CodeRequestLimitExceeded, Class: apiclient.ClassThrottled, RequestID: "T1", RetryAfter: 2 * time.Second}
@@ -232,7 +232,7 @@ func lost(port int, request string) error {
 	}}
 }
 
-func TestRetryIsToldWhenTheErrorChanges(t *testing.T) {
+func TestRetryIsLoggedWhenTheErrorChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		tell := func(err error) int {
@@ -327,7 +327,7 @@ func TestOverlapIsAWarningEachTime(t *testing.T) {
 	expect(t, logs.All()[0], zapcore.WarnLevel, map[string]any{"schedule": "morning", "scheduled_at": at, "reason": "overlap"})
 }
 
-func TestSkipsMeantToBeAreToldOnceADayAndCause(t *testing.T) {
+func TestSkipsMeantToBeAreLoggedOnceADayAndCause(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	s := e.Scheduler()
 	skip := func(schedule string, day int, cause scheduler.DecisionKind, calendar string) int {
@@ -355,7 +355,7 @@ func TestRunThatFailedAsAWholeIsAnError(t *testing.T) {
 	s := e.Scheduler()
 	s.RunFinished(f, scheduler.RunEnd{Result: power.ResultPartial}, time.Second)
 	if logs.Len() != 0 {
-		t.Errorf("told twice: %v", logs.All())
+		t.Errorf("logged twice: %v", logs.All())
 	}
 	s.RunFinished(f, scheduler.RunEnd{Result: power.ResultFailed, Err: &scheduler.PanicError{Value: "boom", Stack: []byte("stack")}}, time.Second)
 	expect(t, only(t, logs, EventRunFinished), zapcore.ErrorLevel, with(map[string]any{
@@ -363,7 +363,7 @@ func TestRunThatFailedAsAWholeIsAnError(t *testing.T) {
 	}))
 }
 
-func TestLedgerFailureIsToldOnceASpell(t *testing.T) {
+func TestStoreFailureIsLoggedOnceADedupWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		for range 20 {

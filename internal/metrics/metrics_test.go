@@ -66,7 +66,7 @@ func run(schedule string, action power.Action, group string, done, failed int) (
 	}
 }
 
-// play tells m of a whole run.
+// play reports a whole run to m.
 func play(m *Metrics, info batcher.RunInfo, r power.Report) {
 	m.RunStarted(info)
 	for _, g := range r.Groups {
@@ -362,7 +362,7 @@ func TestRunIsCounted(t *testing.T) {
 	expectNone(t, m, "instance_failed_info")
 }
 
-func TestResumedRunTellsNoStartDelay(t *testing.T) {
+func TestResumedRunHasNoStartDelay(t *testing.T) {
 	m := New()
 	info, report := run("morning", power.ActionStart, "web", 1, 0)
 	info.Resumed, report.FirstRequestAt = true, at.Add(time.Hour)
@@ -541,7 +541,7 @@ func TestBudgetIsReadAtTheScrape(t *testing.T) {
 	expect(t, m, `zecpower_api_rate_limit_requests_per_second 7.5`, `zecpower_api_rate_limit_wait_seconds_total 90`)
 }
 
-func TestConfigurationLoadsAreTold(t *testing.T) {
+func TestConfigurationLoadsAreLogged(t *testing.T) {
 	m := New()
 	m.ConfigReloaded(at)
 	m.CredentialAccepted(at)

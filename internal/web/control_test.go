@@ -132,7 +132,7 @@ func TestPathTooLongForASocketIsExplained(t *testing.T) {
 	}
 }
 
-func TestNoDaemonIsToldFromOneThatMayNotBeAsked(t *testing.T) {
+func TestNoDaemonDiffersFromOneThatMayNotBeAsked(t *testing.T) {
 	dir := t.TempDir()
 	client := ControlClient(filepath.Join(dir, ControlSocket))
 	if _, err := client.Get(t.Context(), PathStatus, nil); !errors.Is(err, ErrNoDaemon) {

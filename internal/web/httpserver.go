@@ -12,10 +12,12 @@ import (
 // Limits bounds what one client, and all clients, can use. A zero field has the default in
 // brackets.
 type Limits struct {
-	ReadHeader time.Duration // from the first byte to the end of the headers, and for a TLS handshake (5s)
+	// ReadHeader is from the first byte to the end of the headers, also for a TLS handshake (5s).
+	ReadHeader time.Duration
 	Read       time.Duration // the whole request (10s)
 	Write      time.Duration // the reply, from the end of the headers (30s)
-	Idle       time.Duration // between two requests of a connection (2m: longer than scrapes are apart)
+	// Idle is between two requests of a connection (2m: longer than scrapes are apart).
+	Idle time.Duration
 
 	MaxHeaderBytes int // (16 KiB)
 	MaxConns       int // (64)

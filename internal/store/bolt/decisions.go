@@ -89,7 +89,8 @@ func loadOpen(tx *bbolt.Tx) (open []scheduler.Firing, err error) {
 
 // Decide implements scheduler.Store.
 func (l *Store) Decide(r scheduler.Round) ([]string, error) {
-	var held []string // owned by the writer until update returns nil: a write that timed out may still set it
+	// Owned by the writer until update returns nil: a write that timed out may still set it.
+	var held []string
 	err := l.update("record decisions", func(tx *bbolt.Tx) error {
 		held = nil
 		for _, d := range r.Decisions {
@@ -200,7 +201,8 @@ func (e *entry) continuedBy(key []byte, d scheduler.Decision) bool {
 func (l *Store) begin(tx *bbolt.Tx, f scheduler.Firing) error {
 	return changeRun(tx, f, func(_ []byte, e *entry) error {
 		e.Groups, e.RunAt, e.Deadline, e.CatchUp, e.Waits = f.Groups, f.RunAt.UTC(), utc(f.Deadline), f.CatchUp, f.Waits
-		if f.Resumed && e.ResumedBy != l.session { // else this begin is repeated: a process resumes a run once
+		// A process resumes a run once; where it is recorded, this begin is repeated.
+		if f.Resumed && e.ResumedBy != l.session {
 			e.Resumes++
 			e.ResumedBy = l.session
 		}

@@ -257,7 +257,8 @@ func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
 			db, err = nil, damaged(cfg.path(), fmt.Errorf("opening it fails with: %v", v))
 		}
 	}()
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file cut short faults where it is mapped
+	// A file that is cut short faults where it is mapped.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	options := bbolt.Options{
 		Timeout: cfg.LockWait, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType,
 		MaxSize: cfg.maxSize,

@@ -373,7 +373,7 @@ func TestFailuresAreListedUpToABound(t *testing.T) {
 	}
 }
 
-func TestManualRunIsRecordedAndResumedByNobody(t *testing.T) {
+func TestManualRunIsRecordedAndNeverResumed(t *testing.T) {
 	l := open(t, t.TempDir())
 	r := report("manual/2026-11-17T07:45:00Z", power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
 	r.Schedule = ""
@@ -388,7 +388,7 @@ func TestManualRunIsRecordedAndResumedByNobody(t *testing.T) {
 	}
 }
 
-func TestSecondOwnerIsToldWhoTheFirstIs(t *testing.T) {
+func TestSecondOwnerIsRefusedWithTheNameOfTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
 	var held *HeldError
@@ -663,7 +663,7 @@ func TestReadOnlyFolderIsLoudAndHeals(t *testing.T) {
 }
 
 // Neither can lock the file: it is damaged, or there is none and nowhere to put it.
-func TestSecondOwnerIsRefusedWhereTheLedgerCannotBeWritten(t *testing.T) {
+func TestSecondOwnerIsRefusedWhereTheStoreCannotBeWritten(t *testing.T) {
 	readOnly := func(name string, _ int, _ os.FileMode) (*os.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EROFS}
 	}
