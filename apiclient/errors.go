@@ -49,14 +49,14 @@ const (
 	// ClassThrottled: 429 with or without the envelope, or
 	// CodeRequestLimitExceeded. The same request may go again, later and slower.
 	ClassThrottled Class = "throttled"
-	// ClassTransient: the service or the way to it failed before it did
-	// anything. The request may go again.
+	// ClassTransient: the service or the way to it failed. The request may go
+	// again; a start or stop that may have been applied, only after a describe.
 	ClassTransient Class = "transient"
 	// ClassBlocked: the network in front of the API refuses this host or its
 	// client: a challenge, or 451. Only time or an administrator changes that.
 	ClassBlocked Class = "blocked"
-	// ClassAmbiguous: a start or stop may have been applied, and no reply says
-	// so. Describe its instances before sending it again.
+	// ClassAmbiguous: a start or stop was lost after it was sent, or answered in
+	// an unreadable way. Describe its instances before sending it again.
 	ClassAmbiguous Class = "ambiguous"
 	// ClassInstance: some instance of the request cannot take the action, by a
 	// documented code. Describe the instances to find out which.
@@ -93,7 +93,8 @@ type Error struct {
 	// MaybeApplied reports that a StartInstances or StopInstances may have
 	// taken effect although it failed: it left this host, and no reply says
 	// that it was refused. False for the Describe actions. A throttled request
-	// was not applied. True exactly for ClassAmbiguous.
+	// was not applied. True for ClassAmbiguous, and for ClassTransient where a
+	// start or stop met a 5xx.
 	MaybeApplied bool
 	// RetryAfter is how long the reply asks to wait; 0 where it does not.
 	RetryAfter time.Duration

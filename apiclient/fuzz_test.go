@@ -49,7 +49,7 @@ func checkError(t *testing.T, e *Error, mutating bool, status int) {
 		t.Errorf("class %q", e.Class)
 	case e.HTTPStatus != status:
 		t.Errorf("status %d, want %d", e.HTTPStatus, status)
-	case e.MaybeApplied && !mutating, (e.Class == ClassAmbiguous) != e.MaybeApplied:
+	case e.MaybeApplied && !mutating, e.Class == ClassAmbiguous && !e.MaybeApplied, e.MaybeApplied && e.Class != ClassAmbiguous && e.Class != ClassTransient:
 		t.Errorf("class %s, maybe applied %v, mutating %v", e.Class, e.MaybeApplied, mutating)
 	case status == http.StatusOK && mutating && e.Class == ClassTransient && !e.MaybeApplied && e.Code == "":
 		t.Error("a 200 that says nothing counts as not applied")

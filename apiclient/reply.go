@@ -90,8 +90,8 @@ func (r reply) refusal(action string, mutating bool, sentAt time.Time, env envel
 		Class: r.classify(env.Code), RetryAfter: retryAfter(r.header, sentAt),
 	}
 	if e.Class == ClassAmbiguous {
-		e.MaybeApplied = mutating
-		if !mutating { // a describe changes nothing
+		e.MaybeApplied = mutating // a describe changes nothing
+		if !mutating || r.status/100 != 2 {
 			e.Class = ClassTransient
 		}
 	}
@@ -109,9 +109,8 @@ func (r reply) refusal(action string, mutating bool, sentAt time.Time, env envel
 	return e
 }
 
-// classify maps a reply that is no success to its class, as if the request
-// changed something: the caller turns ClassAmbiguous into ClassTransient for a
-// describe.
+// classify maps a reply that is no success to its class. ClassAmbiguous stands for
+// every reply to a request that may have been applied.
 func (r reply) classify(code Code) Class {
 	// 429 and its code mean the same from a proxy and from the API: too much was
 	// sent, and nothing was done.

@@ -3,6 +3,7 @@ package batcher
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"zecpower/internal/power"
 )
@@ -55,6 +56,7 @@ func (x *run) finishRest() {
 		return
 	}
 	blocked := x.ended == endDeadline && x.cfg.Budget.Blocked()
+	now := time.Now()
 	refused := x.cfg.Budget.pausedBy() == x.action
 	for i := range x.targets.instances {
 		in := &x.targets.instances[i]
@@ -75,7 +77,7 @@ func (x *run) finishRest() {
 			in.blame(x.refusals.err)
 			in.fail(power.ReasonRejected)
 		default:
-			in.fail(in.unfinished(x.run.Action, x.failing))
+			in.fail(x.rules.unfinished(in, x.failing, now))
 		}
 		x.final(i)
 	}

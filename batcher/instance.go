@@ -44,13 +44,16 @@ type instance struct {
 
 	acceptedAt    time.Time // of the last request that was accepted or may have been
 	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
-	startDenied   time.Time // when the credentials were last refused for a start or stop of it
-	descrDenied   time.Time // and for a describe
-	trouble       apiclient.Class
-	state         apiclient.State // last seen
-	code          apiclient.Code  // of the last refusal
-	httpStatus    int             // of the last refusal
-	requestID     string          // of the last request that did something to it
+	// In Unix nanoseconds, which are a third of a time.Time; 0: never. startDenied and describeDenied
+	// are when the credentials were last refused for a start (or stop) and for a describe of it,
+	// seenAt when the last describe left that was answered.
+	startDenied, describeDenied, seenAt int64
+
+	trouble    apiclient.Class
+	state      apiclient.State // last seen
+	code       apiclient.Code  // of the last refusal
+	httpStatus int             // of the last refusal
+	requestID  string          // of the last request that did something to it
 
 	outcome   power.Outcome
 	reason    power.Reason
@@ -133,7 +136,7 @@ type rules struct {
 // see decides from one describe that left at asked and was answered at now. It
 // changes only in. present is false where a complete reply left the instance out.
 func (ru rules) see(in *instance, state apiclient.State, present bool, asked, now time.Time) next {
-	in.trouble = ""
+	in.trouble, in.seenAt = "", asked.UnixNano()
 	if in.booting {
 		in.forgetRefusal() // of a describe: an accepted action has none of its own
 	}
@@ -313,9 +316,10 @@ func (ru rules) again(in *instance, refused bool) next {
 	return in.fail(power.ReasonRejected)
 }
 
-// unfinished is the reason of an instance that has no outcome when its run
-// ends. failing says that the API was then failing altogether.
-func (in *instance) unfinished(action power.Action, failing bool) power.Reason {
+// unfinished is the reason of an instance that has no outcome when its run ends at
+// now. failing says that the API was then failing altogether.
+func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reason {
+	over := in.acceptedAt.Add(ru.timeout)
 	switch {
 	case in.trouble == apiclient.ClassThrottled:
 		return power.ReasonThrottled
@@ -325,12 +329,14 @@ func (in *instance) unfinished(action power.Action, failing bool) power.Reason {
 		return power.ReasonAuth
 	case in.trouble != "":
 		return power.ReasonAPIError
+	case in.booting && now.After(over) && in.seenAt < over.UnixNano():
+		return power.ReasonAPIError // no describe that left after its timeout was answered
 	case in.booting:
-		return timeoutReason(action)
-	case in.state != "" && phaseOf(action, in.state) == phaseBusy:
+		return timeoutReason(ru.action)
+	case in.state != "" && phaseOf(ru.action, in.state) == phaseBusy:
 		return power.ReasonWrongState
 	case in.fallen > 0:
-		return fallenReason(action)
+		return fallenReason(ru.action)
 	case in.rejected > 0 || in.refusedLast || in.code != "":
 		return power.ReasonRejected
 	case failing || in.losses > 0:

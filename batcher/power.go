@@ -47,6 +47,13 @@ func (x *run) handlePower(a reply, e *apiclient.Error) {
 		return
 	}
 	x.charge(a, e)
+	if e.MaybeApplied {
+		if r.trial {
+			x.lostAlone()
+		}
+		x.retry(r.describing(r.instances), e)
+		return
+	}
 	switch e.Class {
 	case apiclient.ClassInstance:
 		x.startAnswered(r)
@@ -58,11 +65,6 @@ func (x *run) handlePower(a reply, e *apiclient.Error) {
 		x.ended, x.invalid = endInvalid, e
 	case apiclient.ClassCredentials:
 		x.refusedCredentials(r, e)
-	case apiclient.ClassAmbiguous:
-		if r.trial {
-			x.lostAlone()
-		}
-		x.retry(r.describing(r.instances), e)
 	default:
 		x.retry(r, e)
 	}
@@ -112,9 +114,7 @@ func (x *run) accepted(a reply) {
 
 // charge notes a refused or lost request for the ids that it named.
 func (x *run) charge(a reply, e *apiclient.Error) {
-	switch e.Class {
-	case apiclient.ClassInstance, apiclient.ClassUnknown, apiclient.ClassAmbiguous:
-	default:
+	if e.Class != apiclient.ClassInstance && e.Class != apiclient.ClassUnknown && !e.MaybeApplied {
 		return // the API did not come to them
 	}
 	now := time.Now()
@@ -145,7 +145,11 @@ func (x *run) refusedCredentials(r *request, e *apiclient.Error) {
 // budget does the waiting; while the API is down the budget's probes do; else the
 // request's own backoff.
 func (x *run) retry(r *request, e *apiclient.Error) {
-	x.cfg.Observer.Retried(x.info, e.Action, e.Class, e)
+	class := e.Class
+	if e.MaybeApplied {
+		class = apiclient.ClassAmbiguous
+	}
+	x.cfg.Observer.Retried(x.info, e.Action, class, e)
 	if r.trial {
 		x.putBackAlone(r)
 		return

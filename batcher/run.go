@@ -458,20 +458,20 @@ func (x *run) classified(a reply) *apiclient.Error {
 	if e == nil || e.Class != apiclient.ClassCredentials {
 		return e
 	}
-	now, again := time.Now(), false
+	now, again := time.Now().UnixNano(), false
 	for _, i := range a.request.instances {
 		in := &x.targets.instances[i]
 		if a.request.priority == PriorityStart {
-			again = again || !in.startDenied.IsZero() && x.acceptedSent.After(in.startDenied)
-			if in.startDenied.IsZero() || !again {
+			again = again || in.startDenied != 0 && x.acceptedSent.UnixNano() > in.startDenied
+			if in.startDenied == 0 || !again {
 				in.startDenied = now
 			}
 			continue
 		}
 		// A refused describe ends no accepted instance, so each refusal counts anew:
 		// a key that is revoked later must not be taken for a right that is missing.
-		again = again || !in.descrDenied.IsZero() && x.describedSent.After(in.descrDenied)
-		in.descrDenied = now
+		again = again || in.describeDenied != 0 && x.describedSent.UnixNano() > in.describeDenied
+		in.describeDenied = now
 	}
 	if !again {
 		return e

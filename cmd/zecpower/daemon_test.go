@@ -80,7 +80,7 @@ func failedInHistory(entries []bolt.Entry) []string {
 
 // One run of a daemon: log, metrics and history tell the same; the commands
 // that ask about it answer while it runs and after.
-func TestDaemonTellsEverywhereTheSame(t *testing.T) {
+func TestDaemonReportsTheSameEverywhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oddFleet())
 	d, nominal := w.punctual(w.configureOdd, "--config", "c.yaml") // status shall tell the whole path
@@ -140,7 +140,7 @@ func refusedSecond(t *testing.T, w *world, d *process) {
 	status, log := second.wait(), second.log.String()
 	pid := d.cmd.Process.Pid
 	if status != 1 || !strings.Contains(log, "held by the zecpower with pid "+strconv.Itoa(pid)+" ") {
-		t.Errorf("status %d, want 1 and the pid %d told: %s", status, pid, log)
+		t.Errorf("status %d, want 1 and the pid %d named: %s", status, pid, log)
 	}
 }
 
@@ -190,8 +190,8 @@ func TestSIGTERMLeavesARunToBeResumed(t *testing.T) {
 	d.stop()
 	d.await("run suspended, the next start resumes it", 1)
 	for _, message := range []string{"run finished", "instance failed"} {
-		if told := d.events(message); len(told) > 0 {
-			t.Errorf("a run that goes on later was told as over: %v", told)
+		if ended := d.events(message); len(ended) > 0 {
+			t.Errorf("a run that goes on later was logged as ended: %v", ended)
 		}
 	}
 
@@ -285,8 +285,8 @@ func TestWrongWebConfigurationIsRefused(t *testing.T) {
 	}
 }
 
-// A ledger that cannot be written is loud, and keeps no fleet off.
-func TestFleetIsStartedWithoutALedger(t *testing.T) {
+// A store that cannot be written is loud, and keeps no fleet off.
+func TestFleetIsStartedWithoutAStore(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*testing.T, string){"read-only": readOnly, "full": full} {
 		t.Run(name, func(t *testing.T) {
@@ -310,13 +310,13 @@ func TestFleetIsStartedWithoutALedger(t *testing.T) {
 			if !strings.Contains(d.log.String(), `"level":"error"`) {
 				t.Error("nothing loud in the log")
 			}
-			d.await("ledger not written, runs go on", 1)
+			d.await("store not written, runs go on", 1)
 			text, stderr, _ := w.run("status", "--state-dir", w.path("run"))
-			if !strings.Contains(text, "LEDGER FAILS, runs go on and a restart would forget them: ") {
+			if !strings.Contains(text, "STORE FAILS, runs go on and a restart would forget them: ") {
 				t.Errorf("status: %s%s", text, stderr)
 			}
 			if os.Remove(ballast(w.state())) == nil { // the disk has room again
-				d.await("the ledger can be written again", 1)
+				d.await("the store can be written again", 1)
 				d.await("run finished", len(d.events("run finished"))+1)
 			}
 			d.stop()
@@ -324,7 +324,7 @@ func TestFleetIsStartedWithoutALedger(t *testing.T) {
 	}
 }
 
-// readOnly makes a folder one that nobody can write to.
+// readOnly makes a folder one that no process can write to.
 func readOnly(t *testing.T, dir string) {
 	if os.Geteuid() != 0 {
 		chmod(t, dir, 0o500)
@@ -337,7 +337,7 @@ func readOnly(t *testing.T, dir string) {
 	}
 }
 
-// full puts a folder on a disk that has room for half of an empty ledger.
+// full puts a folder on a disk that has room for half of an empty store.
 func full(t *testing.T, dir string) {
 	mountTmpfs(t, dir, "size=256k")
 	f, err := os.Create(ballast(dir))

@@ -25,8 +25,7 @@ import (
 	"zecpower/scheduler"
 )
 
-// demoConfig is the example configuration; a test holds it equal to the one at
-// the top of the project.
+// demoConfig is the example configuration. A test keeps it equal to schedules.example.yaml.
 //
 //go:embed demo.yaml
 var demoConfig []byte
@@ -36,7 +35,7 @@ const (
 	demoSchedule = "weekday-morning"
 	// demoLead is how long before its time the demo's clock begins.
 	demoLead = 2 * time.Second
-	// demoLimit ends a demo that something holds up.
+	// demoLimit ends a demo that hangs.
 	demoLimit = 2 * time.Minute
 )
 
@@ -116,12 +115,12 @@ func serveDemo() (endpoint string, shut func(), err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = sim.Serve(ctx, ln, nil) // its end is seen as a failing API
+		_ = sim.Serve(ctx, ln, nil) // its end shows as a failing API
 	}()
 	return "http://" + ln.Addr().String(), func() { cancel(); <-done }, nil
 }
 
-// loadDemo reads the example, pointed at the simulator and in more of a hurry.
+// loadDemo reads the example, with the simulator's endpoint and a shorter poll interval.
 func loadDemo(dir, endpoint string) (*config.Config, error) {
 	path := filepath.Join(dir, "schedules.yaml")
 	if err := os.WriteFile(path, demoConfig, 0o600); err != nil {
@@ -158,7 +157,7 @@ The clock says %s; %s is due at %s.
 `, due.Add(-demoLead).In(zone).Format("Mon 2006-01-02 15:04:05"), demoSchedule, due.In(zone).Format("15:04"))
 }
 
-// runDemo runs the daemon until the schedule's run is over, and shows what came of it.
+// runDemo runs the daemon until the schedule's run has ended, and prints its report.
 func (h *host) runDemo(ctx context.Context, dir string, cfg *config.Config, due time.Time) error {
 	bar := newProgress(h.stderr, startWords)
 	logger, err := logging.New(logging.Config{Level: "info", Format: logging.FormatConsole, Output: bar.out()})
@@ -200,10 +199,10 @@ func errOr(err, otherwise error) error {
 	return otherwise
 }
 
-// showDemo prints what a person on call would look at.
+// showDemo prints what a person on call would check.
 func (h *host) showDemo(ctx context.Context, r power.Report, web net.Addr) error {
 	fmt.Fprintln(h.stdout)
-	if err := printReportTable(h.stdout, r, h.colours()); err != nil {
+	if err := printReportTable(h.stdout, r, false, h.colours()); err != nil {
 		return err
 	}
 	fmt.Fprintf(h.stdout, "\nwhat Prometheus sees at /metrics:\n")
@@ -220,7 +219,7 @@ where to look next:
 	return err
 }
 
-// quoteMetrics prints the lines of a scrape that tell of the run.
+// quoteMetrics prints the lines of a scrape that describe the run.
 func (h *host) quoteMetrics(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -242,7 +241,7 @@ func (h *host) quoteMetrics(ctx context.Context, url string) error {
 	return lines.Err()
 }
 
-// shiftedClock is the machine's clock, set ahead.
+// shiftedClock is the machine's clock plus a constant.
 type shiftedClock struct {
 	scheduler.Clock
 	ahead time.Duration
@@ -255,7 +254,7 @@ func (c shiftedClock) Read() scheduler.Reading {
 	return r
 }
 
-// reportTo hands the first report on.
+// reportTo sends the first report to a channel.
 type reportTo struct {
 	batcher.Quiet
 	finished chan<- power.Report

@@ -50,8 +50,8 @@ const (
 	notStarted  = "; the daemon did not start"
 )
 
-// loadConfig reads the configuration; every mistake stands on a line of its own.
-// consequence ends the error's text.
+// loadConfig reads the configuration and prints every mistake on a line of its own. consequence
+// ends the error's text.
 func (h *host) loadConfig(path string, status int, consequence string) (*config.Config, error) {
 	cfg, err := config.Load(path)
 	if err == nil {
@@ -82,7 +82,7 @@ func (f *accessFlags) add(flags *pflag.FlagSet) {
 }
 
 func (f accessFlags) find(h *host) (apiclient.Credentials, string, error) {
-	home, _ := os.UserHomeDir() // none for many services: then that source is not there
+	home, _ := os.UserHomeDir() // many services have none: then that source is absent
 	c, source, err := credentials.Find(credentials.Options{File: f.file, Profile: f.profile, Getenv: h.getenv, Home: home})
 	if err != nil {
 		return c, source, &exit{exitUsage, err}
@@ -93,13 +93,14 @@ func (f accessFlags) find(h *host) (apiclient.Credentials, string, error) {
 // logFlags say how to log.
 type logFlags struct{ level, format string }
 
-// add takes the default level; where that is empty, otherwise says what counts.
+// add defines the flags. level is the default level; where it is empty, otherwise describes the
+// default in the help text.
 func (f *logFlags) add(flags *pflag.FlagSet, level, otherwise string) {
 	flags.StringVar(&f.level, "log.level", level, "lowest level that is logged: debug, info, warn or error"+otherwise)
 	flags.StringVar(&f.format, "log.format", "", "json or console (default console on a terminal, json otherwise)")
 }
 
-// stateDir is where the daemon keeps its ledger: the flag, else systemd's
+// stateDir is where the daemon keeps its store: the flag, else systemd's
 // $STATE_DIRECTORY, else the XDG state folder.
 func (h *host) stateDir(flag string) (string, error) {
 	if flag != "" {
@@ -132,16 +133,16 @@ func firstPath(list string) string {
 	return first
 }
 
-// daemonFolders are where a running daemon and its ledger may be, most likely first.
+// daemonFolders are the control socket and the state folder of a daemon that may run.
 type daemonFolders struct{ socket, state string }
 
-// daemonPlaces lists where to look for the daemon: where the flag or the
-// environment says, or else the packaged service, then this user's own.
+// daemonPlaces lists where a daemon may be, most likely first: where the flag or the environment
+// says, or else the packaged service, then this user's own.
 func (h *host) daemonPlaces(flag string) []daemonFolders {
 	service := daemonFolders{"/run/zecpower/" + web.ControlSocket, "/var/lib/zecpower"}
 	state, err := h.stateDir(flag)
 	if err != nil {
-		return []daemonFolders{service} // no home folder, as under cron: then there is no daemon of one's own
+		return []daemonFolders{service} // no home folder, as under cron: then this user has no daemon
 	}
 	own := daemonFolders{filepath.Join(h.runtimeDir(state), web.ControlSocket), state}
 	if flag != "" {
@@ -153,7 +154,8 @@ func (h *host) daemonPlaces(flag string) []daemonFolders {
 	return []daemonFolders{service, own}
 }
 
-// interruptible ends at the first SIGINT or SIGTERM; a second one kills as usual.
+// interruptible returns a context that ends at the first SIGINT or SIGTERM. A second signal kills
+// the process.
 func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	ctx := cmd.Context()
 	if ctx == nil {
@@ -164,13 +166,13 @@ func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
-// isTerminal reports whether a person looks at w.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// noArgs refuses arguments, and says what may have been meant.
+// noArgs refuses arguments, and suggests the nearest command.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -185,8 +187,8 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usageError("there is no command %q%s; see '%s --help'", args[0], hint, cmd.CommandPath())
 }
 
-// flagError says where help is, and what may have been meant: a command that is
-// not there takes no flags, so that its first flag would be blamed for it.
+// flagError adds where help is and the nearest flag. Where the command itself is unknown it reports
+// that, because cobra would report its first flag instead.
 func flagError(cmd *cobra.Command, err error) error {
 	if args := cmd.Flags().Args(); !cmd.HasParent() && len(args) > 0 {
 		return noArgs(cmd, args)
@@ -202,7 +204,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usageError("%w%s; see '%s --help'", err, hint, cmd.CommandPath())
 }
 
-// count words a number of things.
+// count is a number with its noun in singular or plural.
 func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing

@@ -33,7 +33,7 @@ func newHistoryCommand(h *host) *cobra.Command {
 		Short: "What ran, what failed and why; and what did not run, and why not",
 		Long: `Show what became of the schedules' times, newest first: the runs with what failed
 in them, and the times that did not run (missed, excluded, paused, overlap).
-Asks the running daemon, or reads its ledger where none runs.
+Asks the running daemon, or reads its store where none runs.
 
 --instance ID answers "why was this machine not on last Tuesday?": what each run
 did with it, and when a schedule of its groups did not run.`,
@@ -106,7 +106,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// askHistory asks the daemon, or reads the ledger where none runs.
+// askHistory asks the daemon, or reads the store where none runs.
 func (h *host) askHistory(cmd *cobra.Command, stateDir string, q bolt.Query) ([]bolt.Entry, error) {
 	places := h.daemonPlaces(stateDir)
 	ctx, cancel := askContext(cmd)
@@ -124,7 +124,7 @@ func (h *host) askHistory(cmd *cobra.Command, stateDir string, q bolt.Query) ([]
 	return readHistory(places, q)
 }
 
-// readHistory reads the first ledger that is there.
+// readHistory reads the first store that is there.
 func readHistory(places []daemonFolders, q bolt.Query) ([]bolt.Entry, error) {
 	var tried []string
 	for _, p := range places {
@@ -144,7 +144,7 @@ func readHistory(places []daemonFolders, q bolt.Query) ([]bolt.Entry, error) {
 		}
 		return entries, nil
 	}
-	return nil, &exit{exitFailed, fmt.Errorf("no daemon answers and no ledger is in %s: nothing was ever recorded there, or give the daemon's --state-dir", strings.Join(tried, " or "))}
+	return nil, &exit{exitFailed, fmt.Errorf("no daemon answers and no store is in %s: nothing was ever recorded there, or give the daemon's --state-dir", strings.Join(tried, " or "))}
 }
 
 func printHistory(w io.Writer, entries []bolt.Entry, instance string) error {
@@ -166,7 +166,7 @@ func printHistory(w io.Writer, entries []bolt.Entry, instance string) error {
 	return tw.Flush()
 }
 
-// became words one entry; of a query for an instance, what became of that.
+// became describes one entry, or of a query for an instance, the outcome of that.
 func became(e bolt.Entry, instance string) string {
 	switch {
 	case e.Kind == bolt.KindRun && instance != "":
@@ -191,7 +191,7 @@ func skippedWords(e bolt.Entry) string {
 	return fmt.Sprintf("missed: %s", e.Reason)
 }
 
-// stretch says how many times an entry speaks for.
+// stretch says how many nominal times an entry covers.
 func stretch(e bolt.Entry) string {
 	if e.Count < 2 {
 		return ""
@@ -256,7 +256,7 @@ func instanceWords(e bolt.Entry) string {
 	i := e.Instance
 	switch {
 	case i == nil:
-		return "no word of it in this run" + errorWords(e)
+		return "not in this run's record" + errorWords(e)
 	case i.Outcome == "":
 		return fmt.Sprintf("no outcome: the run has not ended (%s accepted)", count(i.Attempts, "request"))
 	case i.Outcome != power.OutcomeFailed:
@@ -273,13 +273,22 @@ func failureWords(f bolt.InstanceEntry) string {
 	if f.State != "" {
 		words += ", state " + f.State
 	}
-	if f.Code != "" {
-		words += ", " + f.Code
+	if refusal := refusalWords(f.HTTPStatus, f.Code); refusal != "" {
+		words += ", " + refusal
 	}
 	if f.RequestID != "" {
 		words += ", request " + f.RequestID
 	}
 	return fmt.Sprintf("%s (%s)", words, count(f.Attempts, "attempt"))
+}
+
+// refusalWords are what the last refusal said: the HTTP status where it is known,
+// and the API's code where the reply had one.
+func refusalWords(status int, code string) string {
+	if status == 0 {
+		return code
+	}
+	return strings.TrimSuffix(fmt.Sprintf("HTTP %d %s", status, code), " ")
 }
 
 // maxFailureLines is how many failed instances of a group the table names in one entry.

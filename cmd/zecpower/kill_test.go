@@ -71,7 +71,7 @@ func killedRun(t *testing.T, seed uint64) {
 	}
 	d.kill()
 	starts = append(starts, d.events("run started")...)
-	t.Logf("%d kills, %d processes began or resumed the run, %d instances with a start that nobody knew of", kills, len(starts), len(forgotten))
+	t.Logf("%d kills, %d processes began or resumed the run, %d instances with a start that no store knew of", kills, len(starts), len(forgotten))
 	checkSameRun(t, starts, nominal)
 	checkFleet(t, w, forgotten)
 	checkHistory(t, w, nominal, forgotten)
@@ -92,7 +92,7 @@ func (w *world) noteForgotten(forgotten map[string]int, nominal time.Time) {
 	}
 }
 
-// noted is how often a start of an instance stands in the ledger as accepted.
+// noted is how often a start of an instance stands in the store as accepted.
 func (w *world) noted(nominal time.Time) map[string]int {
 	w.t.Helper()
 	l, err := bolt.OpenReadOnly(w.state())
@@ -216,7 +216,7 @@ func checkHistory(t *testing.T, w *world, nominal time.Time, forgotten map[strin
 		t.Errorf("the history says that %q failed, not RUNNING are %q", got, want)
 	}
 	if r := entries[0].Results[0]; r.Total != killFleet || r.Done+r.Already+r.Failed != r.Total || r.Done > started+others || r.Done < started-unsure {
-		t.Errorf("sums: %d of %d done, %d already, %d failed; %d were started, %d of them unknown to whoever went on, and %d came up by themselves",
+		t.Errorf("sums: %d of %d done, %d already, %d failed; %d were started, %d of them unknown to the process that resumed, and %d came up by themselves",
 			r.Done, r.Total, r.Already, r.Failed, started, unsure, others)
 	}
 }

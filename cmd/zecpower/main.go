@@ -1,9 +1,3 @@
-// Command zecpower powers Zenlayer Elastic Compute fleets on and off, on schedule.
-//
-// Exit status: 0 everything asked for is so; 1 some instance did not get there,
-// or the daemon failed; 2 wrong usage, configuration or credentials, nothing
-// was sent. `run` exits 0 after SIGTERM and 78 for a configuration that cannot
-// be read, which systemd is told not to restart on.
 package main
 
 import (
@@ -29,7 +23,7 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// host is the world around a command.
+// host is the environment of a command.
 type host struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
@@ -54,9 +48,8 @@ func usageError(format string, args ...any) error {
 	return &exit{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// exitStatus is that of an error. One that says nothing else is a wrong command
-// line, since every command marks its own; but for an output that takes nothing
-// more, such as a full disk, the command line is not to blame.
+// exitStatus is the exit status of an error. Every command sets it in its own errors, so any other
+// error is one of the command line, except a failed write of the output, as to a full disk.
 func exitStatus(err error) int {
 	if e, ok := errors.AsType[*exit](err); ok {
 		return e.status
@@ -92,8 +85,8 @@ func newRoot(h *host) *cobra.Command {
 
 One daemon (zecpower run) starts thousands of stopped instances in batches of up
 to 100, keeps within the account's request budget, isolates what cannot start,
-checks that the rest really reached RUNNING, and tells Prometheus and the log
-exactly which instances failed and why.`,
+checks that the rest really reached RUNNING, and reports to Prometheus and the
+log exactly which instances failed and why.`,
 		Example: `  zecpower demo                                          # the main job in ten seconds, no account needed
   zecpower validate --config schedules.yaml              # every mistake at once
   zecpower next --config schedules.yaml --count 3        # the coming runs
@@ -118,8 +111,8 @@ exactly which instances failed and why.`,
 	return root
 }
 
-// refuseStrays has cobra's own commands refuse what they do not know: they
-// would show a help that was not asked for, and end with 0.
+// refuseStrays makes cobra's own commands refuse unknown arguments. They would show an unrelated
+// help and exit 0.
 func refuseStrays(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -2,16 +2,16 @@ package main
 
 import "zecpower/internal/power"
 
-// palette colours what a person should not miss; false leaves all text plain.
+// palette colours what a person must not miss. false leaves all text plain.
 type palette bool
 
-// colours is the palette of the standard output: plain in a pipe, on a terminal
-// that cannot, and where $NO_COLOR says so (https://no-color.org).
+// colours is the palette of the standard output: plain in a pipe, on a terminal without colours,
+// and where $NO_COLOR is set (https://no-color.org).
 func (h *host) colours() palette {
 	return palette(isTerminal(h.stdout) && h.getenv("NO_COLOR") == "" && h.getenv("TERM") != "dumb")
 }
 
-// The escape sequences, as every terminal of today knows them.
+// The ANSI escape sequences.
 const (
 	boldRed   = "\x1b[1;31m"
 	boldGreen = "\x1b[1;32m"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,9 +19,10 @@ import (
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
 	"zecpower/internal/store/bolt"
+	"zecpower/internal/web"
 )
 
-// powerWords are what tells `start` from `stop`.
+// powerWords are the differences between `start` and `stop`.
 type powerWords struct {
 	action      power.Action
 	done        string // of an instance: "started"
@@ -127,8 +129,8 @@ func chooseGroups(cfg *config.Config, names []string) ([]string, error) {
 	return chosen, nil
 }
 
-// powerNow makes the run. A person sees a bar, warnings and the table; a script
-// sees the log on standard error and the report.
+// powerNow makes the run. A terminal shows a bar, warnings and the table; a script gets the log on
+// standard error and the report.
 func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source string) error {
 	bar := newProgress(h.stderr, f.words)
 	logger, err := logging.New(f.log.foreground(bar))
@@ -136,11 +138,17 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 		return &exit{exitUsage, err}
 	}
 	logger.Info("credentials found", zap.String("source", source))
-	m.Observer = batcher.Observers{foregroundEvents(logger, bar), bar}
+	events := foregroundEvents(logger, bar)
+	m.Observer = batcher.Observers{events, bar}
+	var accepted atomic.Bool
+	m.Account = app.LogAccount(events.Events)
+	m.Account.Accepted = func(time.Time) { accepted.Store(true) }
+	key := app.KeyName(m.Credentials)
+	m.KeyAccepted = h.keyAccepted(cmd, key)
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	unhook := context.AfterFunc(ctx, func() {
-		stop() // before it is said that the next signal quits
+		stop() // before the message, so that the next signal quits as it says
 		const stopping = "stopping: nothing more is sent, requests in flight are awaited; once more to quit at once"
 		if !bar.visible() {
 			logger.Info(stopping)
@@ -154,8 +162,11 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	h.remember(report, logger)
-	if err := h.printReport(report, f.output); err != nil {
+	if !accepted.Load() {
+		key = ""
+	}
+	h.remember(report, key, logger)
+	if err := h.printReport(report, f); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
 	if report.Result() != power.ResultOK {
@@ -164,45 +175,75 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	return nil
 }
 
-// foregroundEvents logs a run by hand. Where a person looks, the table tells
-// what became of each instance, so that the log keeps to what went on meanwhile.
-func foregroundEvents(logger *zap.Logger, bar *progress) batcher.Observer {
+// foregroundEvents logs a run by hand. On a terminal the table lists the outcomes, so the log
+// leaves them out.
+func foregroundEvents(logger *zap.Logger, bar *progress) runEvents {
 	if !bar.visible() {
-		return logging.NewEvents(logging.EventsConfig{Logger: logger})
+		return runEvents{Events: logging.NewEvents(logging.EventsConfig{Logger: logger}), ends: true}
 	}
-	return withoutResults{logging.NewEvents(logging.EventsConfig{Logger: logger, InstanceLines: -1})}
+	return runEvents{Events: logging.NewEvents(logging.EventsConfig{Logger: logger, InstanceLines: -1})}
 }
 
-// withoutResults are a run's events but for its end.
-type withoutResults struct{ *logging.Events }
+// runEvents are the events of a run by hand; ends says whether its end is one.
+type runEvents struct {
+	*logging.Events
+	ends bool
+}
 
 // RunFinished implements batcher.Observer.
-func (withoutResults) RunFinished(batcher.RunInfo, power.Report) {}
+func (e runEvents) RunFinished(run batcher.RunInfo, r power.Report) {
+	if e.ends {
+		e.Events.RunFinished(run, r)
+	}
+}
 
-// remember puts a run by hand into this user's ledger, for history. A ledger
-// that a daemon holds, or that cannot be written, is no reason to fail.
-func (h *host) remember(r power.Report, logger *zap.Logger) {
+// keyTimeout bounds the question to a daemon: it must not delay the run.
+const keyTimeout = time.Second
+
+// keyAccepted reports whether this user's store, or a daemon that answers, knows that the API
+// accepted the access key.
+func (h *host) keyAccepted(cmd *cobra.Command, key string) bool {
+	if key == "" {
+		return false
+	}
+	if dir, err := h.stateDir(""); err == nil && app.KeyOnRecord(dir, key) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), keyTimeout)
+	defer cancel()
+	var s app.Status
+	err := firstDaemon(h.daemonPlaces(""), func(p daemonFolders) error {
+		return web.ControlClient(p.socket).GetJSON(ctx, web.PathStatus, nil, &s)
+	})
+	return err == nil && s.AcceptedKey == key
+}
+
+// remember records a run by hand in this user's store, for history, and that its access key was
+// accepted where acceptedKey names it. Where a daemon holds the store,
+// or it cannot be written, the run does not fail.
+func (h *host) remember(r power.Report, acceptedKey string, logger *zap.Logger) {
 	dir, err := h.stateDir("")
 	if err == nil {
-		err = app.RecordManual(dir, r)
+		err = app.RecordManual(dir, r, acceptedKey)
 	}
 	if held, ok := errors.AsType[*bolt.HeldError](err); ok {
-		err = fmt.Errorf("a running daemon holds %s", held.Path) // its own text would have the daemon stopped
+		// The error's own text advises to stop the daemon.
+		err = fmt.Errorf("a running daemon holds %s", held.Path)
 	}
 	if err != nil {
 		logger.Info("this run will not be in zecpower history", zap.Error(err))
 	}
 }
 
-func (h *host) printReport(r power.Report, output string) error {
-	if output == outputJSON {
+func (h *host) printReport(r power.Report, f powerFlags) error {
+	if f.output == outputJSON {
 		return printJSON(h.stdout, r)
 	}
-	return printReportTable(h.stdout, r, h.colours())
+	return printReportTable(h.stdout, r, f.force, h.colours())
 }
 
-// foreground fills the log settings of a run by hand: warnings beside a bar,
-// everything where there is none.
+// foreground is the log configuration of a run by hand: warnings beside a bar, the default level
+// without one.
 func (f logFlags) foreground(bar *progress) logging.Config {
 	cfg := logging.Config{Level: f.level, Format: f.format, Output: bar.out()}
 	if bar.visible() {

@@ -14,7 +14,8 @@ import (
 	"zecpower/batcher"
 )
 
-// progress is the bar of a run by hand. Where nobody looks it shows nothing.
+// progress is the progress bar of a run by hand. It shows nothing where standard error is no
+// terminal.
 type progress struct {
 	batcher.Quiet
 	w     io.Writer
@@ -22,12 +23,12 @@ type progress struct {
 	show  bool
 	wide  bool // the terminal has room for the description
 
-	mu    sync.Mutex // guards what follows and the terminal: log lines and the bar share it
+	mu    sync.Mutex // guards the fields below and the terminal, which log lines and the bar share
 	bar   *progressbar.ProgressBar
 	drawn time.Time
 }
 
-// redrawEvery is the least time between two steps that are shown.
+// redrawEvery is the least time between two redraws.
 const redrawEvery = 100 * time.Millisecond
 
 func newProgress(stderr io.Writer, words powerWords) *progress {
@@ -36,7 +37,7 @@ func newProgress(stderr io.Writer, words powerWords) *progress {
 
 func (p *progress) visible() bool { return p.show }
 
-// out is where log lines go: past the bar where there is one.
+// out is the writer for log lines. It keeps them apart from the bar where there is one.
 func (p *progress) out() io.Writer {
 	if !p.show {
 		return p.w
@@ -44,21 +45,21 @@ func (p *progress) out() io.Writer {
 	return p
 }
 
-// Write lets a log line take the bar's place, and draws it again below.
+// Write clears the bar, writes a log line in its place and draws the bar again below.
 func (p *progress) Write(line []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bar == nil {
 		return p.w.Write(line)
 	}
-	_ = p.bar.Clear() // cosmetic, as all that the bar does
+	_ = p.bar.Clear() // cosmetic, as is every call of the bar
 	n, err := p.w.Write(line)
 	_ = p.bar.RenderBlank()
 	return n, err
 }
 
-// A line that is longer than the terminal is wide wraps, and every redraw would
-// leave a line behind.
+// Sizes of the bar in columns. A line longer than the terminal is wide would wrap, and every redraw
+// would leave a line behind.
 const (
 	maxBar      = 30
 	minBar      = 4
@@ -77,7 +78,8 @@ func terminalColumns(w io.Writer) int {
 	return columns
 }
 
-// barWidth is what a terminal has left for the bar, for a run over total instances.
+// barWidth is the width in columns that a terminal has left for the bar of a run over total
+// instances.
 func barWidth(columns, total int) int {
 	digits := len(strconv.Itoa(total))
 	taken := len("start 100% || (/) ") + 2*digits + 1

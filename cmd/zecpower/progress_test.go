@@ -23,7 +23,7 @@ func TestTheBarStaysBelowALogLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	_, _ = io.Copy(&out, ours) // ends with EIO, since nobody holds the other end
+	_, _ = io.Copy(&out, ours) // ends with EIO, since the other end is closed
 	shown := screen(out.String())
 	if len(shown) != 2 || shown[0] != "a log line" || !strings.Contains(shown[1], "(2/8)") {
 		t.Errorf("on the screen: %q, want the log line and then the bar", shown)

@@ -30,7 +30,7 @@ func newRunCommand(h *host) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run --config FILE",
-		Short: "The daemon: make every scheduled run, and tell how it went",
+		Short: "The daemon: make every scheduled run, and report it",
 		Long: `Make every scheduled run until SIGTERM or SIGINT. SIGHUP, or a change of the
 configuration or a file it names, reloads; a configuration with a mistake in it
 is refused whole and the running one stays.
@@ -45,7 +45,7 @@ wrong usage or credentials, 1 for anything else.`,
 	}
 	flags := cmd.Flags()
 	configFlag(flags, &f.config)
-	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the ledger (default $STATE_DIRECTORY, else zecpower in the XDG state folder)")
+	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` of the store (default $STATE_DIRECTORY, else zecpower in the XDG state folder)")
 	flags.StringVar(&f.webAddress, "web.listen-address", web.DefaultAddress, "`ADDR` of /metrics and /-/healthy")
 	flags.StringVar(&f.webConfig, "web.config.file", "", "`FILE` with TLS and basic auth for the web address (exporter-toolkit's format)")
 	f.access.add(flags)
@@ -55,7 +55,8 @@ wrong usage or credentials, 1 for anything else.`,
 
 func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP) // first: a SIGHUP that comes early would kill
+	// Before anything else: an early SIGHUP would kill the process.
+	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	logger, err := logging.New(logging.Config{
 		Level: f.log.level, Format: f.log.format, Output: h.stderr, JournalStream: h.getenv("JOURNAL_STREAM"),
@@ -95,7 +96,8 @@ func (h *host) runDaemon(ctx context.Context, opts app.Options) error {
 	if err == nil {
 		return nil
 	}
-	opts.Logger.Error("daemon failed", zap.String("error", err.Error())) // told here, so not printed again
+	// Logged here, so not printed again.
+	opts.Logger.Error("daemon failed", zap.String("error", err.Error()))
 	if _, ok := errors.AsType[*app.ConfigError](err); ok {
 		return &exit{status: exitConfig}
 	}

@@ -40,7 +40,7 @@ const patience = 30 * time.Second
 //	fleet FILE N         writes so many ids into a file
 //	certificate C K      writes a certificate for 127.0.0.1 and its key
 //	refused MIN MAX      so many requests were refused for their credentials
-//	listening ADDR       waits until somebody accepts connections there
+//	listening ADDR       waits until a process accepts connections there
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// setupScript keeps a script from the credentials and folders of whoever runs the tests.
+// setupScript keeps a script from the credentials and folders of the user who runs the tests.
 func setupScript(env *testscript.Env) error {
 	var vars []string
 	for _, v := range env.Vars {

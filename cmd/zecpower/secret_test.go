@@ -15,7 +15,7 @@ import (
 	"zecpower/apiclient"
 )
 
-// The secrets of the test: nobody else writes such words.
+// The secrets of the test: no other text has such words.
 const (
 	plantedSecret = "Xq7SECRETplanted0Gu5t9xGARNpq86cd"
 	plantedToken  = "Yw3TOKENplanted0aZ41kk20dkk29dka"
@@ -145,7 +145,7 @@ func noSecretInFiles(t *testing.T, dir string) {
 		return err
 	})
 	if err != nil || files < 4 {
-		t.Errorf("%d files looked at: %v", files, err)
+		t.Errorf("%d files checked: %v", files, err)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"zecpower/internal/web"
 )
 
-// askTimeout bounds a question to the daemon.
+// askTimeout bounds a request to the daemon.
 const askTimeout = 30 * time.Second
 
 func newStatusCommand(h *host) *cobra.Command {
@@ -33,11 +33,11 @@ left out where it is marked "?":
 
   version, started_at, at     the daemon; at: when it answered
   config                      {path, loaded_at, last_reload_error?}
-  runs_in_progress            [{run_id, schedule, action, groups, started_at, deadline?, total, settled, pending, failed}]
+  runs_in_progress            [{run_id, schedule, action, groups, started_at, deadline?, total, final, pending, failed}]
   runs_waiting                [{run_id, run_at}], decided, and waiting for jitter or a previous run
   schedules                   [{schedule, paused, next_run?, last_run_id?, last_result?, last_run?, last_success?}]
   budget                      {requests_per_second (now), ceiling, api_down}
-  ledger_error?, web_error?   what fails, while runs go on
+  store_error?, web_error?   what fails, while runs go on
   clock_steps                 since the start
 
 Exit status: 0 a daemon answered, 1 none did, 2 wrong usage.`,
@@ -52,9 +52,9 @@ Exit status: 0 a daemon answered, 1 none did, 2 wrong usage.`,
 	return cmd
 }
 
-// stateDirFlag is that of the commands that ask about a daemon.
+// stateDirFlag defines --state-dir for the commands that ask a daemon.
 func stateDirFlag(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "state-dir", "", "`DIR` of the daemon's ledger or control socket (default: where the service keeps them, else your own)")
+	cmd.Flags().StringVar(dir, "state-dir", "", "`DIR` of the daemon's store or control socket (default: where the service keeps them, else your own)")
 }
 
 func (h *host) status(cmd *cobra.Command, stateDir, output string) error {
@@ -82,7 +82,7 @@ func askContext(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(); stop() }
 }
 
-// firstDaemon asks where a daemon may be until one answers.
+// firstDaemon calls ask for each place until a daemon answers.
 func firstDaemon(places []daemonFolders, ask func(daemonFolders) error) error {
 	var tried []string
 	for _, p := range places {
@@ -103,8 +103,8 @@ func printStatus(w io.Writer, s app.Status) error {
 	if s.Config.Rejected != "" {
 		fmt.Fprintf(w, "LAST RELOAD REFUSED, the one above stays:\n  %s\n", strings.ReplaceAll(s.Config.Rejected, "\n", "\n  "))
 	}
-	if s.Ledger != "" {
-		fmt.Fprintf(w, "LEDGER FAILS, runs go on and a restart would forget them: %s\n", s.Ledger)
+	if s.Store != "" {
+		fmt.Fprintf(w, "STORE FAILS, runs go on and a restart would forget them: %s\n", s.Store)
 	}
 	if s.Web != "" {
 		fmt.Fprintf(w, "WEB SERVER ENDED, nothing is scraped and runs go on; restart the daemon: %s\n", s.Web)
@@ -135,9 +135,9 @@ func printRuns(w io.Writer, s app.Status) error {
 		return err
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "\nRUN IN PROGRESS\tACTION\tSETTLED\tON THE WAY\tFAILED\tSINCE\tDEADLINE")
+	fmt.Fprintln(tw, "\nRUN IN PROGRESS\tACTION\tFINAL\tON THE WAY\tFAILED\tSINCE\tDEADLINE")
 	for _, r := range s.Runs {
-		fmt.Fprintf(tw, "%s\t%s\t%d of %d\t%d\t%d\t%s\t%s\n", r.RunID, r.Action, r.Settled, r.Total, r.Pending, r.Failed,
+		fmt.Fprintf(tw, "%s\t%s\t%d of %d\t%d\t%d\t%s\t%s\n", r.RunID, r.Action, r.Final, r.Total, r.Pending, r.Failed,
 			moment(r.StartedAt), moment(r.Deadline))
 	}
 	for _, r := range s.Waiting {

@@ -10,7 +10,8 @@ import (
 	"zecpower/internal/power"
 )
 
-// maxFailureRows is how many failed instances a person is shown; a script is shown all.
+// maxFailureRows is how many failed instances the table lists on a terminal; elsewhere it lists
+// all.
 const maxFailureRows = 50
 
 // remedies say what each reason means and what to do, in one line.
@@ -18,31 +19,52 @@ var remedies = map[power.Reason]string{
 	power.ReasonNotFound:       "no such instance in this account: take the id out of its group, or check whose credentials these are",
 	power.ReasonRecycled:       "in the recycle bin, being released or never created: restore it, or take the id out of its group",
 	power.ReasonWrongState:     "busy with something else (see STATE) until the deadline: let that end, then run again",
-	power.ReasonRejected:       "the API kept refusing it though its state allows the action: see CODE; try the console, else ask Zenlayer with the request id",
-	power.ReasonBootFailed:     "accepted, then fell back to STOPPED, as often as attempts allow: look at its console",
-	power.ReasonBootTimeout:    "accepted, and still on its way when boot_timeout or the deadline came: look at its console, or raise that",
+	power.ReasonRejected:       "the API kept refusing it though its state allows the action: CODE says why (capacity, arrears, image, …); mend that, else ask Zenlayer with the request id",
+	power.ReasonReversed:       "accepted, then seen STOPPING: someone stopped it, or its boot failed through STOPPING: see its console",
+	power.ReasonBootFailed:     "accepted, then fell back to STOPPED, as often as attempts allow: see its console",
+	power.ReasonBootTimeout:    "accepted, and still on its way when boot_timeout or the deadline came: see its console, or raise that",
+	power.ReasonStopFailed:     stopFailed + "see its console, or: zecpower stop --force",
+	power.ReasonStopTimeout:    stopTimeout + "see its console; a stop is taken only of a RUNNING instance, so when it is RUNNING again: zecpower stop --force",
 	power.ReasonThrottled:      "the account's limit, or requests_per_second, left no room for it before the deadline: run again, with a longer deadline",
 	power.ReasonAPIError:       "the API, or the way to it, was failing until the deadline: see the log for the error, then run again",
-	power.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock; nothing more was sent",
+	power.ReasonBlocked:        "the network in front of the API (CDN, WAF) refuses this host's address or client: have it allowed there, then run again",
+	power.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock",
 	power.ReasonInvalidRequest: "the API refused the request itself: see CODE; a malformed id, or an api_version that it does not know",
+	power.ReasonInternalError:  "a bug of zecpower: the log has a line with the stack; report it, then run again",
 	power.ReasonCancelled:      "the run was stopped before this instance was there: run again",
 }
 
-// stopRemedies are those that are others for a stop.
+// The beginnings of the remedies of a stop.
+const (
+	stopFailed  = "asked to shut down, then seen RUNNING again, as often as attempts allow: "
+	stopTimeout = "asked to shut down, and still STOPPING when boot_timeout or the deadline came: "
+)
+
+// stopRemedies replace remedies for a stop.
 var stopRemedies = map[power.Reason]string{
-	power.ReasonBootFailed:  "asked to shut down, then seen RUNNING again, as often as attempts allow: look at its console, or stop it with --force",
-	power.ReasonBootTimeout: "asked to shut down, and not STOPPED when boot_timeout or the deadline came: look at its console, or stop it with --force",
+	power.ReasonReversed: "accepted, then seen starting again: someone started it: see its console",
 }
 
-func remedy(action power.Action, reason power.Reason) string {
-	if text := stopRemedies[reason]; text != "" && action == power.ActionStop {
-		return text
+// forcedRemedies replace remedies for a stop with --force, which the others would advise again.
+var forcedRemedies = map[power.Reason]string{
+	power.ReasonStopFailed:  "its power was cut, then seen RUNNING again, as often as attempts allow: see its console, else ask Zenlayer with the request id",
+	power.ReasonStopTimeout: "its power was cut, and still STOPPING when boot_timeout or the deadline came: see its console, else ask Zenlayer with the request id",
+}
+
+// remedy is what to do about a reason. forced: the action was a stop with --force.
+func remedy(action power.Action, forced bool, reason power.Reason) string {
+	if forced && forcedRemedies[reason] != "" {
+		return forcedRemedies[reason]
+	}
+	if action == power.ActionStop && stopRemedies[reason] != "" {
+		return stopRemedies[reason]
 	}
 	return remedies[reason]
 }
 
-// printReportTable shows a report to a person: the sums, then what failed and why.
-func printReportTable(w io.Writer, r power.Report, colours palette) error {
+// printReportTable prints a report for people: the sums, then what failed and why. forced says that
+// the run was a stop with --force.
+func printReportTable(w io.Writer, r power.Report, forced bool, colours palette) error {
 	done, already := "STARTED", "ALREADY RUNNING"
 	if r.Action == power.ActionStop {
 		done, already = "STOPPED", "ALREADY STOPPED"
@@ -57,7 +79,7 @@ func printReportTable(w io.Writer, r power.Report, colours palette) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	if err := printFailures(w, r, colours); err != nil {
+	if err := printFailures(w, r, forced, colours); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", colours.result(r.Result()), summary(r, total, failed))
@@ -73,7 +95,7 @@ func summary(r power.Report, total, failed int) string {
 	return fmt.Sprintf("%d of %s seen %s, %d failed, in %s", total-failed, count(total, "instance"), want, failed, took)
 }
 
-func printFailures(w io.Writer, r power.Report, colours palette) error {
+func printFailures(w io.Writer, r power.Report, forced bool, colours palette) error {
 	for _, g := range r.Groups {
 		if g.Err != "" {
 			fmt.Fprintf(w, "\n%s: %s\n", colours.bad("FAILED group "+g.Group), g.Err)
@@ -93,7 +115,7 @@ func printFailures(w io.Writer, r power.Report, colours palette) error {
 	if left := len(failures) - len(shown); left > 0 {
 		fmt.Fprintf(w, "… and %d more: --output json lists them all\n", left)
 	}
-	return printRemedies(w, r.Action, failures)
+	return printRemedies(w, r.Action, forced, failures)
 }
 
 // groupFailure is a failed instance with its group.
@@ -102,8 +124,7 @@ type groupFailure struct {
 	power.InstanceResult
 }
 
-// failuresOf lists what failed; what was merely cancelled comes last, so that it
-// does not hide the rest.
+// failuresOf lists what failed. Cancelled instances come last, so that they do not hide the others.
 func failuresOf(r power.Report) []groupFailure {
 	var failures, cancelled []groupFailure
 	for _, g := range r.Groups {
@@ -119,12 +140,12 @@ func failuresOf(r power.Report) []groupFailure {
 }
 
 func printFailureRows(w io.Writer, failures []groupFailure, colours palette) error {
-	var table strings.Builder // in plain text: tabwriter would count colours as width
+	var table strings.Builder // without colours: tabwriter would count them as width
 	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "FAILED\tGROUP\tREASON\tSTATE\tCODE\tATTEMPTS\tREQUEST ID")
 	for _, f := range failures {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", f.InstanceID, f.group, f.Reason,
-			dash(f.State), dash(f.Code), f.Attempts, dash(f.RequestID))
+			dash(f.State), dash(codeWords(f.HTTPStatus, f.Code)), f.Attempts, dash(f.RequestID))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -142,8 +163,17 @@ func printFailureRows(w io.Writer, failures []groupFailure, colours palette) err
 	return nil
 }
 
-// printRemedies says of each reason that was met how often, and what to do.
-func printRemedies(w io.Writer, action power.Action, failures []groupFailure) error {
+// codeWords are the API's code, or the HTTP status of a refusal without a code. Such a refusal did
+// not come from the API but from something in front of it.
+func codeWords(status int, code string) string {
+	if code != "" {
+		return code
+	}
+	return refusalWords(status, "")
+}
+
+// printRemedies lists each reason that occurred, how often, and what to do.
+func printRemedies(w io.Writer, action power.Action, forced bool, failures []groupFailure) error {
 	met := map[power.Reason]int{}
 	for _, f := range failures {
 		met[f.Reason]++
@@ -152,7 +182,7 @@ func printRemedies(w io.Writer, action power.Action, failures []groupFailure) er
 	fmt.Fprint(tw, "\nwhat to do:\n")
 	for _, reason := range power.Reasons() {
 		if n := met[reason]; n > 0 {
-			fmt.Fprintf(tw, "  %s (%d)\t%s\n", reason, n, remedy(action, reason))
+			fmt.Fprintf(tw, "  %s (%d)\t%s\n", reason, n, remedy(action, forced, reason))
 		}
 	}
 	return tw.Flush()

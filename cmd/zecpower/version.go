@@ -21,7 +21,8 @@ func newVersionCommand(h *host) *cobra.Command {
 	}
 }
 
-// printVersion leaves out what a build by hand does not know.
+// printVersion prints the build's properties. It omits those that a build without the linker flags
+// lacks.
 func printVersion(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "zecpower, version %s\n", version.Version)
 	for _, line := range []struct{ name, value string }{

@@ -1,5 +1,6 @@
-// Package tests holds what is shipped beside the daemon against the daemon: every PromQL expression of the dashboard and of the alert rules must
-// parse, and name only metrics and labels that the daemon's own registry has.
+// Package tests holds what is shipped beside the daemon against the daemon: every PromQL expression
+// of the dashboard and of the alert rules must parse, and name only metrics and labels that the
+// daemon's own registry has.
 package tests
 
 import (
@@ -13,8 +14,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"gopkg.in/yaml.v3"
 
-	"zecpower/batcher"
 	"zecpower/internal/metrics"
+	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
@@ -52,7 +53,7 @@ func vocabulary(t *testing.T) map[string][]string {
 	return words
 }
 
-// check parses an expression and looks up what it names.
+// check parses an expression and reports the names and labels that words lacks.
 func check(t *testing.T, words map[string][]string, where, text string) {
 	t.Helper()
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
@@ -140,7 +141,7 @@ func TestEveryExpressionOfTheDashboardNamesWhatTheDaemonServes(t *testing.T) {
 		}
 	})
 	if seen < 30 {
-		t.Errorf("only %d expressions were found: does the dashboard still look as this test expects?", seen)
+		t.Errorf("only %d expressions were found: does the dashboard still have the form that this test expects?", seen)
 	}
 }
 
@@ -235,7 +236,7 @@ func TestTheOnCallPageExplainsEveryReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	instances, runs, _ := strings.Cut(string(data), "why a run did not happen")
-	for _, r := range batcher.Reasons() {
+	for _, r := range power.Reasons() {
 		if !strings.Contains(instances, "| `"+string(r)+"` |") {
 			t.Errorf("ONCALL.md does not say what the reason %s of an instance asks for", r)
 		}
@@ -243,6 +244,18 @@ func TestTheOnCallPageExplainsEveryReason(t *testing.T) {
 	for _, r := range scheduler.MissedReasons() {
 		if !strings.Contains(runs, "`"+string(r)+"`") {
 			t.Errorf("ONCALL.md does not say what the reason %s of a missed run asks for", r)
+		}
+	}
+}
+
+func TestTheREADMEExplainsEveryReason(t *testing.T) {
+	data, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range power.Reasons() {
+		if !strings.Contains(string(data), "\n| `"+string(r)+"` |") {
+			t.Errorf("the README does not say what the reason %s of an instance means", r)
 		}
 	}
 }

@@ -6,44 +6,85 @@ import (
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
+	"zecpower/internal/logging"
 )
 
-// account is one ZEC account as a process uses it: one budget for all its runs,
-// which outlives reloads, and observers that hear of everything.
+// account is one ZEC account as a process uses it: one budget for all its runs, which outlives
+// reloads, and the observers of all its runs and requests.
 type account struct {
 	credentials apiclient.Credentials
 	userAgent   string
 	requests    apiclient.Observer
 	observer    batcher.Observer
 	journal     batcher.Journal
+	panicked    func(*batcher.PanicError)
 	budget      *batcher.Budget
 }
 
-// newAccount makes the account with the budget of cfg. onThrottle may be nil.
-func newAccount(cfg *config.Config, credentials apiclient.Credentials, onThrottle func(float64, time.Duration)) (*account, error) {
-	budget, err := batcher.NewBudget(batcher.BudgetConfig{
+// AccountEvents receives what concerns an account as a whole, whichever run met it. Each must be
+// quick and safe for concurrent use, and must not call back. nil drops the event.
+type AccountEvents struct {
+	// Blocked: the network in front of the API begins to refuse this host (err), or no longer
+	// does (nil), after lasted.
+	Blocked func(err error, lasted time.Duration)
+	// Accepted: a reply accepted the credentials.
+	Accepted func(now time.Time)
+	// Panicked: a panic ended one run or request.
+	Panicked func(*batcher.PanicError)
+}
+
+// logBlocked logs both ends of a time in which this host is refused.
+func logBlocked(events *logging.Events, err error, lasted time.Duration) {
+	if err == nil {
+		events.BlockedEnded(lasted)
+		return
+	}
+	events.Blocked(err)
+}
+
+// LogAccount gives the events of an account that a run by hand logs.
+func LogAccount(events *logging.Events) AccountEvents {
+	return AccountEvents{
+		Blocked:  func(err error, lasted time.Duration) { logBlocked(events, err, lasted) },
+		Panicked: func(p *batcher.PanicError) { events.Panicked(p, p.Stack) },
+	}
+}
+
+// newAccount makes the account with the budget of cfg.
+func newAccount(cfg *config.Config, credentials apiclient.Credentials, events AccountEvents) (*account, error) {
+	limits := batcher.BudgetConfig{
 		RequestsPerSecond: cfg.API.RequestsPerSecond, Burst: cfg.API.Burst, MaxInFlight: cfg.API.MaxInFlight,
-		Backoff: backoff(cfg), OnThrottle: onThrottle,
-	})
+		Backoff: backoff(cfg), OnAccepted: events.Accepted, OnPanic: events.Panicked,
+	}
+	if events.Blocked != nil {
+		limits.OnBlocked = func(e *apiclient.Error, lasted time.Duration) {
+			if e == nil {
+				events.Blocked(nil, lasted) // a nil *Error is no nil error
+				return
+			}
+			events.Blocked(e, lasted)
+		}
+	}
+	budget, err := batcher.NewBudget(limits)
 	if err != nil {
 		return nil, err
 	}
-	return &account{credentials: credentials, userAgent: userAgent(), budget: budget}, nil
+	return &account{credentials: credentials, userAgent: userAgent(), panicked: events.Panicked, budget: budget}, nil
 }
 
 func backoff(cfg *config.Config) batcher.Backoff {
 	return batcher.Backoff{Initial: cfg.Batch.Backoff.Initial, Max: cfg.Batch.Backoff.Max}
 }
 
-// setup is one configuration in use: what a run that begins now works with.
+// setup is one configuration in use. A run keeps the setup that it began with.
 type setup struct {
 	config  *config.Config
 	client  *apiclient.Client
 	batcher *batcher.Batcher
 }
 
-// prepare makes cfg usable. It changes nothing of the account, so that a
-// configuration that cannot be used leaves everything as it was.
+// prepare builds a setup from cfg. It changes nothing of the account, so that a configuration that
+// cannot be used has no effect.
 func (a *account) prepare(cfg *config.Config) (*setup, error) {
 	client, err := apiclient.New(apiclient.Config{
 		Endpoint: cfg.API.Endpoint, APIVersion: cfg.API.APIVersion, Credentials: a.credentials,
@@ -54,7 +95,7 @@ func (a *account) prepare(cfg *config.Config) (*setup, error) {
 	}
 	b, err := batcher.New(batcher.Config{
 		API: client, Budget: a.budget, Size: cfg.Batch.Size, Attempts: cfg.Batch.Attempts, Backoff: backoff(cfg),
-		PollInterval: cfg.Batch.PollInterval, BootTimeout: cfg.Batch.BootTimeout, Observer: a.observer, Journal: a.journal,
+		PollInterval: cfg.Batch.PollInterval, BootTimeout: cfg.Batch.BootTimeout, Observer: a.observer, Journal: a.journal, OnPanic: a.panicked,
 	})
 	if err != nil {
 		return nil, err
@@ -62,15 +103,15 @@ func (a *account) prepare(cfg *config.Config) (*setup, error) {
 	return &setup{config: cfg, client: client, batcher: b}, nil
 }
 
-// limit moves the ceilings and the backoff of the budget to those of cfg.
+// limit sets the ceilings and the backoff of the budget to those of cfg.
 func (a *account) limit(cfg *config.Config) error {
 	return a.budget.SetLimits(batcher.Limits{
 		RequestsPerSecond: cfg.API.RequestsPerSecond, Burst: cfg.API.Burst, MaxInFlight: cfg.API.MaxInFlight, Backoff: backoff(cfg),
 	})
 }
 
-// groups reads the ids of the named groups. A group that cannot be read fails
-// by itself, in the report; the others go on.
+// groups reads the ids of the named groups. A group that cannot be read fails alone, in the report;
+// the others go on.
 func (s *setup) groups(names []string) []batcher.Group {
 	groups := make([]batcher.Group, 0, len(names))
 	for _, name := range names {

@@ -33,7 +33,9 @@ func (s endedServer) Done() <-chan struct{} {
 
 func (s endedServer) Err() error { return s.err }
 
-func TestAWebServerThatEndsByItselfIsToldLoudly(t *testing.T) {
+func (endedServer) Stop(context.Context) error { return nil }
+
+func TestAWebServerThatEndsByItselfIsLogged(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		want int
@@ -46,16 +48,20 @@ func TestAWebServerThatEndsByItselfIsToldLoudly(t *testing.T) {
 				t.Errorf("%d lines, want %d: %v", got, c.want, logs.All())
 			}
 			if (d.webEnd.Load() != nil) != (c.err != nil) {
-				t.Errorf("status is not told: %v", d.webEnd.Load())
+				t.Errorf("status does not show it: %v", d.webEnd.Load())
+			}
+			d.watchControl(endedServer{c.err})
+			if got := logs.FilterMessageSnippet("the control socket ended").Len(); got != c.want {
+				t.Errorf("control socket: %d lines, want %d: %v", got, c.want, logs.All())
 			}
 		})
 	}
 }
 
-func TestTeardownGoesBackwardsAndTellsEveryError(t *testing.T) {
+func TestTeardownGoesBackwardsAndReturnsEveryError(t *testing.T) {
 	var down teardown
 	var order []string
-	for _, name := range []string{"ledger", "web server", "control socket"} {
+	for _, name := range []string{"store", "web server", "control socket"} {
 		down.push(name, func() error {
 			order = append(order, name)
 			if name == "web server" {
@@ -65,10 +71,10 @@ func TestTeardownGoesBackwardsAndTellsEveryError(t *testing.T) {
 		})
 	}
 	err := down.run(zap.NewNop())
-	if !slices.Equal(order, []string{"control socket", "web server", "ledger"}) {
+	if !slices.Equal(order, []string{"control socket", "web server", "store"}) {
 		t.Errorf("order: %q", order)
 	}
-	if want := "stopping the control socket: broken\nstopping the ledger: broken"; err == nil || err.Error() != want {
+	if want := "stopping the control socket: broken\nstopping the store: broken"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
@@ -94,25 +100,25 @@ func TestWatchWaitsUntilAFileHasComeToRest(t *testing.T) {
 	}
 	write("a")
 	w := newWatch([]string{path})
-	looks := func(want ...bool) {
+	checks := func(want ...bool) {
 		t.Helper()
 		for i, want := range want {
 			if got := w.changed(); got != want {
-				t.Errorf("look %d: changed is %v, want %v", i+1, got, want)
+				t.Errorf("check %d: changed is %v, want %v", i+1, got, want)
 			}
 		}
 	}
-	looks(false, false)
+	checks(false, false)
 	write("ab")
-	looks(false) // it may still be written
+	checks(false) // it may still be written
 	write("abc")
-	looks(false, true, true) // until it is read
+	checks(false, true, true) // until it is read
 	w.remember()
-	looks(false)
+	checks(false)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	looks(false, true)
+	checks(false, true)
 }
 
 // Image builders and immutable systems give each file the same time.
@@ -136,7 +142,7 @@ func TestWatchSeesAFileSwappedForOneOfTheSameSizeAndTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if w.changed() || !w.changed() {
-		t.Error("the file was swapped, and nobody noticed")
+		t.Error("the file was swapped, and it was not noticed")
 	}
 }
 
@@ -149,7 +155,7 @@ func TestWatchFollowsOtherFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if w.changed() || !w.changed() {
-		t.Error("a file that is newly followed appeared, and nobody noticed")
+		t.Error("a file that is newly followed appeared, and it was not noticed")
 	}
 }
 
@@ -164,7 +170,7 @@ func TestWatchNoticesAFileThatChangedWhileItWasRead(t *testing.T) {
 	w.follow([]string{a, b})
 	first := w.changed() // it has to be seen twice: it may still be being written
 	if second := w.changed(); !first && !second {
-		t.Error("a file changed between being read and being followed, and nobody noticed")
+		t.Error("a file changed between being read and being followed, and it was not noticed")
 	}
 }
 
@@ -202,11 +208,11 @@ func TestAWrongHistoryQuestionIsRefused(t *testing.T) {
 // keptJournal is a journal that remembers.
 type keptJournal struct {
 	batcher.Journal
-	settled []power.InstanceResult
+	final []power.InstanceResult
 }
 
 func (j *keptJournal) Final(_, _ string, results []power.InstanceResult) error {
-	j.settled = append(j.settled, results...)
+	j.final = append(j.final, results...)
 	return nil
 }
 
@@ -217,19 +223,19 @@ func TestWhatAStopCutOffIsNotFinal(t *testing.T) {
 		{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled},
 		{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonNotFound},
 	})
-	if err != nil || len(kept.settled) != 2 || kept.settled[1].InstanceID != "c" {
-		t.Errorf("%v, %v: only what is final is to be kept", kept.settled, err)
+	if err != nil || len(kept.final) != 2 || kept.final[1].InstanceID != "c" {
+		t.Errorf("%v, %v: only what is final is to be kept", kept.final, err)
 	}
 }
 
 // keptEvents is an observer that remembers.
 type keptEvents struct {
 	batcher.Quiet
-	settled, finished int
+	final, finished int
 }
 
 func (o *keptEvents) Final(_ batcher.RunInfo, _ string, results []power.InstanceResult) {
-	o.settled += len(results)
+	o.final += len(results)
 }
 func (o *keptEvents) RunFinished(batcher.RunInfo, power.Report) { o.finished++ }
 
@@ -238,8 +244,8 @@ func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
 	lost := power.InstanceResult{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonAPIError}
 	cut := power.InstanceResult{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled}
 	for name, c := range map[string]struct {
-		results           []power.InstanceResult
-		settled, finished int
+		results         []power.InstanceResult
+		final, finished int
 	}{
 		"finished": {[]power.InstanceResult{done, lost}, 2, 1},
 		"cut off":  {[]power.InstanceResult{done, lost, cut}, 2, 0},
@@ -250,8 +256,8 @@ func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
 			o, before := suspending{kept}, slices.Clone(c.results)
 			o.Final(batcher.RunInfo{}, "web", c.results)
 			o.RunFinished(batcher.RunInfo{}, power.Report{Groups: []power.GroupReport{{Group: "web", Results: c.results}}})
-			if kept.settled != c.settled || kept.finished != c.finished {
-				t.Errorf("told of %d results and %d ends, want %d and %d", kept.settled, kept.finished, c.settled, c.finished)
+			if kept.final != c.final || kept.finished != c.finished {
+				t.Errorf("observed %d results and %d ends, want %d and %d", kept.final, kept.finished, c.final, c.finished)
 			}
 			if !slices.Equal(c.results, before) {
 				t.Error("the report itself was changed")
@@ -267,7 +273,7 @@ func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
 			RunID: manualID(at), Action: action, ScheduledAt: at, StartedAt: at, FinishedAt: at.Add(time.Second),
 			Groups: []power.GroupReport{{Group: "web", Total: 1, Done: 1, Results: []power.InstanceResult{{InstanceID: "i", Outcome: power.OutcomeStarted}}}},
 		}
-		if err := RecordManual(dir, r); err != nil {
+		if err := RecordManual(dir, r, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -290,7 +296,7 @@ func TestRecordManualDoesNotWaitForADaemon(t *testing.T) {
 	}
 	defer l.Close()
 	var held *bolt.HeldError
-	if err := RecordManual(dir, power.Report{RunID: "manual/2026-11-23T07:45:00Z"}); !errors.As(err, &held) {
+	if err := RecordManual(dir, power.Report{RunID: "manual/2026-11-23T07:45:00Z"}, ""); !errors.As(err, &held) {
 		t.Errorf("%v, want that it is held", err)
 	}
 }

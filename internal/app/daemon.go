@@ -35,15 +35,15 @@ type Options struct {
 	// CredentialsSource names where they came from, for the log.
 	CredentialsSource string
 	WebAddress        string // empty is web.DefaultAddress
-	WebConfigFile     string // empty: plain HTTP, open to whoever reaches the address
+	WebConfigFile     string // empty: plain HTTP without authentication
 	Logger            *zap.Logger
 	// Hangup asks for a reload at each receive; nil is fine.
 	Hangup <-chan os.Signal
 	// Clock is the machine's own where nil.
 	Clock scheduler.Clock
-	// Observer hears of every run beside metrics and log; nil is fine.
+	// Observer is called for every run, after metrics and log; nil is fine.
 	Observer batcher.Observer
-	// OnReady is told where the web server listens once everything is up; nil is fine.
+	// OnReady is called with the address of the web server once everything is up; nil is fine.
 	OnReady func(web net.Addr)
 }
 
@@ -69,10 +69,12 @@ type Daemon struct {
 	runs    *tracker
 	started time.Time
 
-	current  atomic.Pointer[setup] // what a run that begins now works with
+	current  atomic.Pointer[setup] // for runs that begin now
 	reloaded atomic.Pointer[reloadState]
 	webEnd   atomic.Pointer[error] // why the web server ended by itself; nil while it serves
 	ready    atomic.Bool
+	// keyRecorded is when the store last recorded that the access key is accepted.
+	keyRecorded atomic.Pointer[time.Time]
 }
 
 // New checks opts. Nothing is opened yet.
@@ -89,19 +91,18 @@ func New(opts Options) (*Daemon, error) {
 	}, nil
 }
 
-// Run makes scheduled runs until ctx ends, waits for the requests in flight and
-// returns nil. What it was in the middle of is resumed by the next start. A
-// *ConfigError says that the configuration cannot be used; any error means that
-// nothing runs any more.
+// Run makes scheduled runs until ctx ends, waits for the requests in flight and returns nil. The
+// next start resumes runs that were in progress. A *ConfigError says that the configuration cannot
+// be used. After any error no part runs any more.
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	var down teardown
 	defer func() { err = errors.Join(err, down.run(d.log)) }()
 
 	cfg := d.opts.Config
-	if d.store, err = bolt.Open(bolt.Config{Dir: d.opts.StateDir, Warn: d.ledgerWarning}); err != nil {
+	if d.store, err = bolt.Open(bolt.Config{Dir: d.opts.StateDir, Warn: d.logStore}); err != nil {
 		return err
 	}
-	down.push("ledger", d.store.Close)
+	down.push("store", d.store.Close)
 	if err := d.begin(cfg); err != nil {
 		return err
 	}
@@ -124,9 +125,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	return d.loop.Run(ctx)
 }
 
-// begin makes what a configuration asks for: the account, its first setup, the loop.
+// begin builds what the first configuration needs: the account, its setup, the loop.
 func (d *Daemon) begin(cfg *config.Config) (err error) {
-	if d.account, err = newAccount(cfg, d.opts.Credentials, nil); err != nil {
+	if d.account, err = newAccount(cfg, d.opts.Credentials, d.accountEvents()); err != nil {
 		return &ConfigError{err}
 	}
 	d.account.requests = d.metrics
@@ -149,9 +150,21 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 	return err
 }
 
-// ledgerWarning tells what is odd about the ledger: loudly, since it is what a
-// crash would be recovered from. Without an error all is well again.
-func (d *Daemon) ledgerWarning(message string, err error) {
+// accountEvents shows what concerns the account in metrics and log.
+func (d *Daemon) accountEvents() AccountEvents {
+	return AccountEvents{
+		Blocked: func(err error, lasted time.Duration) {
+			d.metrics.SetBlocked(err != nil)
+			logBlocked(d.events, err, lasted)
+		},
+		Accepted: d.metrics.CredentialAccepted,
+		Panicked: func(p *batcher.PanicError) { d.events.Panicked(p, p.Stack) },
+	}
+}
+
+// logStore logs trouble of the store as an error, because a crash could not be recovered from. A
+// nil err means that the trouble is over.
+func (d *Daemon) logStore(message string, err error) {
 	if err == nil {
 		d.log.Info(message)
 		return
@@ -167,7 +180,7 @@ func (d *Daemon) observers() batcher.Observers {
 	return all
 }
 
-// inUse notes that the current configuration holds whole.
+// inUse records that the current configuration is in use.
 func (d *Daemon) inUse() {
 	now := time.Now()
 	d.metrics.ConfigReloaded(now)
@@ -180,7 +193,7 @@ func (d *Daemon) warn(cfg *config.Config) {
 	}
 }
 
-// known is what metrics are to start at 0 for.
+// known lists what the metrics start at 0 for.
 func known(cfg *config.Config) metrics.Known {
 	k := metrics.Known{CalendarEnds: map[string]time.Time{}}
 	for _, s := range cfg.Schedules {
@@ -202,32 +215,38 @@ func (d *Daemon) startWeb(down *teardown) (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		d.watchWeb(server)
-	}()
-	down.push("web server", func() error {
-		err := stopper(server.Stop)()
-		<-watched
-		return err
-	})
+	down.push("web server", watched(server, d.watchWeb))
 	return server, nil
 }
 
-// webServer is what is watched of a web.Server.
-type webServer interface {
-	Done() <-chan struct{}
-	Err() error
+// watched runs watch beside a server until that ends, and returns what stops and joins both.
+func watched(s webServer, watch func(webServer)) (stop func() error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		watch(s)
+	}()
+	return func() error {
+		err := stopper(s.Stop)()
+		<-done
+		return err
+	}
 }
 
-// watchWeb tells loudly when the web server ends by itself. The fleet is
-// powered on all the same: what is not scraped raises its own alert.
+// webServer is the part of a web.Server, and of a web.Control, that is watched.
+type webServer interface {
+	Done() <-chan struct{} // closed once serving has ended
+	Err() error            // why it ended by itself; nil after Stop
+	Stop(context.Context) error
+}
+
+// watchWeb logs an error when the web server ends by itself. The fleet is powered all the same; a
+// daemon that is not scraped has an alert of its own.
 func (d *Daemon) watchWeb(server webServer) {
 	<-server.Done()
 	err := server.Err()
 	if err == nil {
-		return // it was stopped
+		return // Stop ended it
 	}
 	d.webEnd.Store(&err)
 	d.log.Error("the web server ended: metrics and health cannot be asked for until the daemon is restarted; runs go on", zap.Error(err))
@@ -235,13 +254,13 @@ func (d *Daemon) watchWeb(server webServer) {
 
 func (d *Daemon) readiness() error {
 	if !d.ready.Load() {
-		return errors.New("configuration and ledger are being loaded")
+		return errors.New("configuration and store are being loaded")
 	}
 	return nil
 }
 
-// startControl serves the commands that ask about the daemon. Without it the
-// fleet is powered on all the same, so that a failure is told and no more.
+// startControl serves the commands that ask about the daemon. A failure is logged and no more,
+// because the fleet is powered without it, too.
 func (d *Daemon) startControl(down *teardown) error {
 	control, err := web.StartControl(web.ControlConfig{
 		Dir: d.opts.RuntimeDir, Status: d.statusHandler(), History: d.historyHandler(), Logger: d.log,
@@ -253,8 +272,16 @@ func (d *Daemon) startControl(down *teardown) error {
 		d.log.Error("no control socket: zecpower status and history cannot ask this daemon", zap.Error(err))
 		return nil
 	}
-	down.push("control socket", stopper(control.Stop))
+	down.push("control socket", watched(control, d.watchControl))
 	return nil
+}
+
+// watchControl logs an error when the control socket's server ends by itself.
+func (d *Daemon) watchControl(control webServer) {
+	<-control.Done()
+	if err := control.Err(); err != nil {
+		d.log.Error("the control socket ended: zecpower status and history cannot ask this daemon until it is restarted; runs go on", zap.Error(err))
+	}
 }
 
 func userAgent() string {

@@ -11,9 +11,9 @@ import (
 	"zecpower/scheduler"
 )
 
-// maxTold bounds the lines of one reload: of ten thousand schedules whose
-// timezone changed, the first few say what happened.
-const maxTold = 20
+// maxReloadLines bounds the lines of one reload: of ten thousand schedules whose timezone changed,
+// the first few show what happened.
+const maxReloadLines = 20
 
 // The messages about single schedules of a reload.
 const (
@@ -22,8 +22,8 @@ const (
 	scheduleMoved   = "schedule moved"
 )
 
-// difference is what a reload changed: the names by kind, and when those runs
-// are that it added, removed or moved.
+// difference is what a reload changed: the names by kind, and the next runs that it added, removed
+// or moved.
 type difference struct {
 	names logging.Changes
 	runs  []rescheduled
@@ -75,10 +75,10 @@ func (d *difference) add(was, is *scheduler.Schedule, now time.Time) {
 	}
 }
 
-// tell logs when the runs are, one line a schedule.
-func (d *difference) tell(log *zap.Logger) {
+// log writes the next runs, one line a schedule, up to maxReloadLines.
+func (d *difference) log(log *zap.Logger) {
 	for i, r := range d.runs {
-		if i == maxTold {
+		if i == maxReloadLines {
 			log.Info("further schedules were added, removed or moved: see zecpower next", zap.Int("schedules", len(d.runs)-i))
 			return
 		}
@@ -106,7 +106,7 @@ func nextRun(s *scheduler.Schedule, now time.Time) time.Time {
 	return o.Run
 }
 
-// differs compares what does not move a run.
+// differs compares the fields that do not move a run.
 func differs(a, b *scheduler.Schedule) bool {
 	return a.Action != b.Action || !slices.Equal(a.Groups, b.Groups) || a.CatchUp != b.CatchUp ||
 		a.Overlap != b.Overlap || a.Jitter != b.Jitter || a.Deadline != b.Deadline || a.Paused != b.Paused ||

@@ -34,7 +34,7 @@ func schedule(t *testing.T, name, spec, zone string, change func(*scheduler.Sche
 	return s
 }
 
-func TestCompareTellsWhatAReloadDidToEachSchedule(t *testing.T) {
+func TestCompareDescribesWhatAReloadDidToEachSchedule(t *testing.T) {
 	now := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 	at := func(hour int) time.Time { return time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC) }
 	holidays, err := calendar.New(calendar.Source{Name: "holidays", Dates: []string{"2026-11-23"}})
@@ -73,7 +73,7 @@ func TestCompareTellsWhatAReloadDidToEachSchedule(t *testing.T) {
 	}
 }
 
-func TestCompareTellsAddedAndRemoved(t *testing.T) {
+func TestCompareListsAddedAndRemoved(t *testing.T) {
 	now := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 	d := compare(
 		[]scheduler.Schedule{schedule(t, "z", "@daily", "", nil), schedule(t, "a", "@daily", "", nil)},
@@ -82,7 +82,7 @@ func TestCompareTellsAddedAndRemoved(t *testing.T) {
 		t.Errorf("%+v", d.names)
 	}
 	core, logs := observer.New(zap.InfoLevel)
-	d.tell(zap.New(core))
+	d.log(zap.New(core))
 	added := logs.FilterMessage(scheduleAdded).All()
 	if len(added) != 1 || added[0].ContextMap()["next_run"] != time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC) || logs.FilterMessage(scheduleRemoved).Len() != 2 {
 		t.Errorf("%v", logs.All())
@@ -95,9 +95,9 @@ func TestTellIsShortAboutManySchedules(t *testing.T) {
 		d.runs = append(d.runs, rescheduled{what: scheduleMoved, schedule: fmt.Sprint(i)})
 	}
 	core, logs := observer.New(zap.InfoLevel)
-	d.tell(zap.New(core))
+	d.log(zap.New(core))
 	all := logs.All()
-	if len(all) != maxTold+1 || all[maxTold].ContextMap()["schedules"] != int64(10000-maxTold) {
+	if len(all) != maxReloadLines+1 || all[maxReloadLines].ContextMap()["schedules"] != int64(10000-maxReloadLines) {
 		t.Errorf("%d lines, the last is %v", len(all), all[len(all)-1])
 	}
 	if got := all[0].ContextMap()["next_run"]; got != "none" {

@@ -14,8 +14,7 @@ import (
 	"zecpower/internal/store/bolt"
 )
 
-// HistoryValues puts a question about the past into the query of a request to
-// the control socket; [ParseHistory] takes it out again.
+// HistoryValues encodes q for a request to the control socket; [ParseHistory] decodes it.
 func HistoryValues(q bolt.Query) url.Values {
 	v := url.Values{}
 	set := func(key, value string) {
@@ -81,8 +80,8 @@ func (d *Daemon) historyHandler() http.Handler {
 	})
 }
 
-// GroupsOf names the groups that hold an instance now. One that cannot be read
-// is left out: the past is asked for, and the ledger knows it.
+// GroupsOf names the groups that hold an instance in the present configuration. It omits a group
+// that cannot be read: the store still knows its past.
 func GroupsOf(cfg *config.Config, instance string) []string {
 	var names []string
 	for _, g := range cfg.Groups {

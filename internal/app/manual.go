@@ -13,7 +13,7 @@ import (
 	"zecpower/scheduler"
 )
 
-// DefaultDeadline is that of a run where nothing else says.
+// DefaultDeadline is the deadline of a run that sets none.
 const DefaultDeadline = 30 * time.Minute
 
 // Manual is one run by hand, in the foreground.
@@ -25,20 +25,23 @@ type Manual struct {
 	Deadline    time.Duration
 	Force       bool // of a stop: cut the power instead of asking the guest
 	Observer    batcher.Observer
-	OnThrottle  func(rate float64, pause time.Duration)
+	Account     AccountEvents
+	// KeyAccepted says that some process saw the API accept these credentials. Where none did,
+	// their first refusal ends the run.
+	KeyAccepted bool
 }
 
 // run describes m as a run that begins at now.
 func (m Manual) run(s *setup, now time.Time) batcher.Run {
 	return batcher.Run{
 		RunID: manualID(now), Action: m.Action, ScheduledAt: now,
-		Deadline: now.Add(m.Deadline), Force: m.Force, Groups: s.groups(m.Groups),
+		Deadline: now.Add(m.Deadline), Force: m.Force, Groups: s.groups(m.Groups), UnprovenKey: !m.KeyAccepted,
 	}
 }
 
-// Run makes the run and returns its report. An error means that nothing was sent.
+// Run makes the run and returns its report. An error means that no request was sent.
 func (m Manual) Run(ctx context.Context) (power.Report, error) {
-	a, err := newAccount(m.Config, m.Credentials, m.OnThrottle)
+	a, err := newAccount(m.Config, m.Credentials, m.Account)
 	if err != nil {
 		return power.Report{}, err
 	}
@@ -58,17 +61,17 @@ func (m Manual) Plan() batcher.Plan {
 	return batcher.PlanRun(m.run(s, time.Now()), m.Config.Batch.Size, api.RequestsPerSecond, api.Burst)
 }
 
-// recordWait is how long another process that holds the ledger is waited for: a
-// `history` lets go in moments, a daemon never.
+// recordWait is how long RecordManual waits for another process to release the store: a `history`
+// does within milliseconds, a daemon never.
 const recordWait = 200 * time.Millisecond
 
 // maxSameSecond bounds the runs by hand that may begin within a second.
 const maxSameSecond = 60
 
-// RecordManual puts a finished run by hand into the ledger of a state folder.
-// The ledger knows runs to the second: one that shares its second with another
-// is recorded under the next free one.
-func RecordManual(stateDir string, r power.Report) (err error) {
+// RecordManual records a finished run by hand in the store of a state folder. The store identifies
+// runs to the second: one that shares its second with another is recorded under the next free
+// second.
+func RecordManual(stateDir string, r power.Report, acceptedKey string) (err error) {
 	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err
@@ -86,6 +89,11 @@ func RecordManual(stateDir string, r power.Report) (err error) {
 		at = at.Add(time.Second)
 	}
 	r.RunID = manualID(at)
+	if acceptedKey != "" {
+		if err := l.AcceptKey(acceptedKey, r.FinishedAt); err != nil {
+			return err
+		}
+	}
 	return l.RecordManual(r)
 }
 

@@ -12,17 +12,17 @@ import (
 	"zecpower/scheduler"
 )
 
-// notifier tells systemd how the daemon is. Without $NOTIFY_SOCKET it says nothing.
+// notifier notifies systemd of the daemon's state. Without $NOTIFY_SOCKET it does nothing.
 type notifier struct{ log *zap.Logger }
 
 func newNotifier(log *zap.Logger) notifier { return notifier{log} }
 
-// listening reports whether somebody wants to be told.
+// listening reports whether systemd expects notifications.
 func (n notifier) listening() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
 
 func (n notifier) send(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		n.log.Debug("systemd was not told", zap.Error(err))
+		n.log.Debug("systemd was not notified", zap.Error(err))
 	}
 }
 
@@ -32,7 +32,7 @@ func (n notifier) stopping() {
 	n.send(daemon.SdNotifyStopping + "\nSTATUS=stopping: requests in flight are awaited")
 }
 
-// reloading must be followed by ready. systemd from 253 on wants the time with it.
+// reloading must be followed by ready. systemd from 253 on requires the time with it.
 func (n notifier) reloading() {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
@@ -42,10 +42,10 @@ func (n notifier) reloading() {
 	n.send(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/int64(time.Microsecond)))
 }
 
-// alive feeds the watchdog from the decision loop and says what goes on.
+// alive feeds the watchdog from the decision loop and updates the status line.
 func (d *Daemon) alive() {
 	if !d.notify.listening() {
-		return // a snapshot of 10,000 schedules for nobody
+		return // a snapshot of 10,000 schedules would be wasted
 	}
 	d.notify.send(daemon.SdNotifyWatchdog + "\nSTATUS=" + d.statusLine(d.loop.Snapshot()))
 }
@@ -66,5 +66,5 @@ func (d *Daemon) statusLine(s scheduler.Snapshot) string {
 
 func (d *Daemon) runLine(r scheduler.Running) string {
 	p := d.runs.progress(r.Firing.RunID)
-	return fmt.Sprintf("%s: %d of %d instances settled, %d on the way, %d failed", r.Firing.RunID, p.Final, p.Total, p.Pending, p.Failed)
+	return fmt.Sprintf("%s: %d of %d instances final, %d on the way, %d failed", r.Firing.RunID, p.Final, p.Total, p.Pending, p.Failed)
 }

@@ -15,14 +15,13 @@ import (
 	"zecpower/scheduler"
 )
 
-// watchEvery is how often the configuration's files are looked at. Looking
-// works on every file system, network and overlay ones among them, and however
-// an editor or a configuration manager replaces a file.
+// watchEvery is how often the configuration's files are checked. Polling works on every file
+// system, network and overlay ones included, and however an editor or a configuration manager
+// replaces a file.
 const watchEvery = 2 * time.Second
 
-// retryEvery is how often a configuration that was refused is read again: what
-// is wrong with it may be a file that nobody watches yet, since only a
-// configuration that was accepted says which files it names.
+// retryEvery is how often a refused configuration is read again. The cause may be a file that is
+// not watched yet, because only an accepted configuration says which files it names.
 const retryEvery = 30 * time.Second
 
 // reloadState is how the last reload went.
@@ -43,8 +42,8 @@ func (d *Daemon) startReloading(ctx context.Context, cfg *config.Config, down *t
 }
 
 func (d *Daemon) reloading(ctx context.Context, w *watch) {
-	look, retry := time.NewTicker(watchEvery), time.NewTicker(retryEvery)
-	defer look.Stop()
+	check, retry := time.NewTicker(watchEvery), time.NewTicker(retryEvery)
+	defer check.Stop()
 	defer retry.Stop()
 	for {
 		select {
@@ -53,7 +52,7 @@ func (d *Daemon) reloading(ctx context.Context, w *watch) {
 		case <-d.opts.Hangup:
 			w.retrying = false
 			d.reload(w)
-		case <-look.C:
+		case <-check.C:
 			if w.changed() {
 				w.retrying = false
 				d.reload(w)
@@ -72,7 +71,7 @@ func (d *Daemon) reload(w *watch) {
 	d.notify.reloading()
 	defer d.notify.ready()
 	err := d.replace(w)
-	if err == nil || errors.Is(err, scheduler.ErrStopped) { // it ends: nobody is to be alarmed
+	if err == nil || errors.Is(err, scheduler.ErrStopped) { // the daemon is stopping: no error
 		return
 	}
 	before := d.reloaded.Load()
@@ -83,7 +82,7 @@ func (d *Daemon) reload(w *watch) {
 	d.reloaded.Store(&reloadState{at: before.at, err: err})
 }
 
-// replace is all or nothing.
+// replace puts the configuration on disk to use, all of it or nothing.
 func (d *Daemon) replace(w *watch) error {
 	w.remember()
 	cfg, err := d.load(w.retrying)
@@ -95,7 +94,8 @@ func (d *Daemon) replace(w *watch) error {
 		return err
 	}
 	before := d.current.Load()
-	// A run of a new schedule may begin at once, so that its groups must be known by then.
+	// A run of a new schedule may begin at once, so its groups must be known before the loop
+	// reloads.
 	d.current.Store(next)
 	d.metrics.SetKnown(known(cfg))
 	err = d.account.limit(cfg)
@@ -113,12 +113,12 @@ func (d *Daemon) replace(w *watch) error {
 	d.warn(cfg)
 	diff := compare(before.config.Schedules, cfg.Schedules, time.Now())
 	d.events.ConfigurationReloaded(cfg.Path, diff.names)
-	diff.tell(d.log)
+	diff.log(d.log)
 	return nil
 }
 
-// load guards against a panic in a parser: a bad file must cost a reload, not
-// the daemon and the runs that it is making. again: where it panicked is told already.
+// load reads the configuration. It returns a parser's panic as an error: a bad file must cost a
+// reload, not the daemon and its runs. again says that the stack of this panic is logged already.
 func (d *Daemon) load(again bool) (cfg *config.Config, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -131,24 +131,25 @@ func (d *Daemon) load(again bool) (cfg *config.Config, err error) {
 	return d.opts.Load()
 }
 
-// watch notices that a file is not what it was when it was last read. A file
-// that is still being written is left until it has been still for one look.
+// watch detects that a file differs from what was last read. A file that is still being written
+// counts only once two checks in a row saw it the same.
 type watch struct {
 	files []string
 	read  []stamp // as it was read
-	seen  []stamp // at the last look
+	seen  []stamp // at the last check
 
-	// retrying: nobody asked for the present reload, so that the same refusal as before is no news.
+	// retrying says that retryEvery caused the present reload, so that the same refusal as before
+	// is not logged again.
 	retrying bool
 }
 
-// stamp tells two states of a file apart. The zero stamp is a file that is not there.
+// stamp identifies a state of a file. The zero stamp is a missing file.
 type stamp struct {
 	size  int64
 	mtime time.Time
 	mode  os.FileMode
-	// inode tells files apart that a tool swaps with one size and one time, as
-	// image builders and immutable systems do.
+	// inode distinguishes files that a tool swaps with the same size and time, as image builders
+	// and immutable systems do.
 	inode uint64
 }
 
@@ -158,8 +159,8 @@ func newWatch(files []string) *watch {
 	return w
 }
 
-// follow watches other files from now on. Those that are new count as read; one
-// that was watched before may have changed since it was read.
+// follow replaces the files that are watched. New ones count as read; one that was watched before
+// may have changed since it was read.
 func (w *watch) follow(files []string) {
 	if slices.Equal(files, w.files) {
 		return
@@ -173,13 +174,14 @@ func (w *watch) follow(files []string) {
 	w.files, w.read, w.seen = slices.Clone(files), read, read
 }
 
-// remember notes that the files are about to be read.
+// remember records the files' state before they are read.
 func (w *watch) remember() {
 	w.read = stamps(w.files)
 	w.seen = w.read
 }
 
-// changed reports whether the files differ from what was read and have come to rest.
+// changed reports whether the files differ from what was read and have not changed since the last
+// check.
 func (w *watch) changed() bool {
 	now := stamps(w.files)
 	still := slices.Equal(now, w.seen)

@@ -18,7 +18,7 @@ import (
 )
 
 // A refused configuration is read again now and then: what it lacks may be a
-// file that nobody watches. The same refusal is told once, another one again.
+// file that is not watched. The same refusal is logged once, another one again.
 func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
@@ -42,11 +42,11 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); d.reloading(ctx, newWatch(nil)) }()
-		expect := func(wantLoads int32, wantTold int) {
+		expect := func(wantLoads int32, wantLogged int) {
 			t.Helper()
 			synctest.Wait()
-			if told := logs.FilterMessage(logging.EventConfigurationRejected).Len(); loads.Load() != wantLoads || told != wantTold {
-				t.Errorf("read %d times and told %d times, want %d and %d", loads.Load(), told, wantLoads, wantTold)
+			if logged := logs.FilterMessage(logging.EventConfigurationRejected).Len(); loads.Load() != wantLoads || logged != wantLogged {
+				t.Errorf("read %d times and logged %d times, want %d and %d", loads.Load(), logged, wantLoads, wantLogged)
 			}
 		}
 		time.Sleep(10 * retryEvery)
@@ -58,7 +58,7 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 		refusal.Store(errors.New("web.txt:1:1: not an id"))
 		time.Sleep(2 * retryEvery)
 		expect(6, 2)
-		hangup <- os.Interrupt // somebody asks, and is told
+		hangup <- os.Interrupt // a person asks, and gets a line
 		expect(7, 3)
 		panics.Store(true) // a parser's mistake costs the reload, not the daemon
 		hangup <- os.Interrupt

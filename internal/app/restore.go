@@ -8,17 +8,17 @@ import (
 	"zecpower/internal/store/bolt"
 )
 
-// restoreDepth is how many of the ledger's newest entries are searched for the
-// groups' last runs: enough for days of ordinary schedules, read in a moment.
+// restoreDepth is how many of the store's newest entries are searched for the groups' last runs:
+// enough for days of ordinary schedules, and read in milliseconds.
 const restoreDepth = 100
 
-// restoreMetrics tells the metrics how the groups' last runs ended, so that an
-// alert about failed instances outlives a restart of the daemon.
+// restoreMetrics sets the metrics of the groups' last runs from the store, so that an alert about
+// failed instances outlives a restart of the daemon.
 func (d *Daemon) restoreMetrics() {
 	entries, err := d.store.History(bolt.Query{Limit: restoreDepth, MaxFailures: metrics.MaxFailedInfo})
 	if err != nil {
 		if d.store.Trouble() != nil {
-			return // told already
+			return // Open has logged it
 		}
 		d.log.Error("the last runs cannot be read: their failed instances are not in the metrics", zap.Error(err))
 		return
@@ -38,13 +38,13 @@ func (d *Daemon) restoreMetrics() {
 	}
 }
 
-// groupReport is as much of a group's report as the metrics show.
+// groupReport is the part of a group's report that the metrics show.
 func groupReport(g bolt.GroupEntry) power.GroupReport {
 	r := power.GroupReport{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Err: g.Err}
 	for _, f := range g.Failures {
 		r.Results = append(r.Results, power.InstanceResult{
 			InstanceID: f.InstanceID, Outcome: power.OutcomeFailed, Reason: f.Reason,
-			Code: f.Code, State: f.State, RequestID: f.RequestID, Attempts: f.Attempts,
+			Code: f.Code, State: f.State, RequestID: f.RequestID, HTTPStatus: f.HTTPStatus, Attempts: f.Attempts,
 		})
 	}
 	return r

@@ -23,15 +23,16 @@ func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunE
 		RunID: f.RunID, Schedule: f.Schedule, Action: f.Action, ScheduledAt: f.Nominal,
 		Deadline: f.Deadline, Resumed: f.Resumed, Groups: groups,
 	})
-	return scheduler.RunEnd{Result: report.Result(), Report: &report, Err: groupErrors(report)}
+	d.recordKey()
+	return scheduler.RunEnd{Result: report.Result(), Report: &report, Err: runErrors(report)}
 }
 
-// restore hands the batcher what the ledger kept of an interrupted run. Without
-// it the run is no less safe: it looks at every id before it sends anything.
+// restore sets in groups what the store has of an interrupted run. Without it the run is no less
+// safe, because a resumed run describes every id before it sends anything.
 func (d *Daemon) restore(f scheduler.Firing, groups []batcher.Group) {
 	p, err := d.store.Progress(f.RunID)
 	if err != nil {
-		d.log.Error("a run's progress cannot be read: each of its instances is looked at afresh", zap.String("run_id", f.RunID), zap.Error(err))
+		d.log.Error("a run's progress cannot be read: each of its instances is described again", zap.String("run_id", f.RunID), zap.Error(err))
 		return
 	}
 	for i := range groups {
@@ -40,9 +41,12 @@ func (d *Daemon) restore(f scheduler.Firing, groups []batcher.Group) {
 	}
 }
 
-// groupErrors are the reasons of groups that could not be run at all.
-func groupErrors(r power.Report) error {
+// runErrors joins the errors of the run itself and of groups that could not be run at all.
+func runErrors(r power.Report) error {
 	var errs []error
+	if r.Err != "" {
+		errs = append(errs, errors.New(r.Err))
+	}
 	for _, g := range r.Groups {
 		if g.Err != "" {
 			errs = append(errs, errors.New("group "+g.Group+": "+g.Err))
@@ -51,11 +55,11 @@ func groupErrors(r power.Report) error {
 	return errors.Join(errs...)
 }
 
-// resumable is the journal of scheduled runs. What a stop of the daemon cut off
-// is not final for the process after it, so that is not recorded.
+// resumable is the journal of scheduled runs. An instance that a stop of the daemon cut off is not
+// final for the next process, so it is not recorded.
 type resumable struct{ batcher.Journal }
 
-// Settled implements batcher.Journal.
+// Final implements batcher.Journal.
 func (j resumable) Final(runID, group string, results []power.InstanceResult) error {
 	results = final(results)
 	if len(results) == 0 {
@@ -64,11 +68,11 @@ func (j resumable) Final(runID, group string, results []power.InstanceResult) er
 	return j.Journal.Final(runID, group, results)
 }
 
-// suspending is the same for who watches: a run that the daemon's stop cut off
-// did not fail, and the next start resumes it. The scheduler tells of it.
+// suspending does the same for observers: a run that the daemon's stop cut off did not fail, and
+// the next start resumes it. The scheduler reports it as suspended.
 type suspending struct{ batcher.Observer }
 
-// Settled implements batcher.Observer.
+// Final implements batcher.Observer.
 func (o suspending) Final(run batcher.RunInfo, group string, results []power.InstanceResult) {
 	if results = final(results); len(results) > 0 {
 		o.Observer.Final(run, group, results)
@@ -85,8 +89,8 @@ func (o suspending) RunFinished(run batcher.RunInfo, r power.Report) {
 	o.Observer.RunFinished(run, r)
 }
 
-// cutOff reports whether a result is a stop of the daemon's doing: nothing else
-// cancels a scheduled run.
+// cutOff reports whether a stop of the daemon caused a result: nothing else cancels a scheduled
+// run.
 func cutOff(r power.InstanceResult) bool { return r.Reason == power.ReasonCancelled }
 
 // final are the results that are not cut off.

@@ -12,7 +12,7 @@ import (
 	"zecpower/scheduler"
 )
 
-// What the process before settled is final, a failure too, and its accepted
+// What the earlier process brought to an end is final, a failure too, and its accepted
 // requests count.
 func TestAResumedRunIsGivenWhatItHadDone(t *testing.T) {
 	l, err := bolt.Open(bolt.Config{Dir: t.TempDir()})

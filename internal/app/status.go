@@ -20,14 +20,16 @@ type Status struct {
 	StartedAt time.Time `json:"started_at"`
 	At        time.Time `json:"at"`
 
-	Config   ConfigStatus     `json:"config"`
-	Runs     []RunStatus      `json:"runs_in_progress"`
-	Waiting  []WaitingStatus  `json:"runs_waiting"`
-	Plans    []ScheduleStatus `json:"schedules"`
-	Budget   BudgetStatus     `json:"budget"`
-	Ledger   string           `json:"ledger_error,omitempty"`
-	Web      string           `json:"web_error,omitempty"`
-	ClockSet int              `json:"clock_steps"`
+	Config  ConfigStatus     `json:"config"`
+	Runs    []RunStatus      `json:"runs_in_progress"`
+	Waiting []WaitingStatus  `json:"runs_waiting"`
+	Plans   []ScheduleStatus `json:"schedules"`
+	Budget  BudgetStatus     `json:"budget"`
+	Store   string           `json:"store_error,omitempty"`
+	Web     string           `json:"web_error,omitempty"`
+	// AcceptedKey is the name (see KeyName) of the access key, where the API has accepted it.
+	AcceptedKey string `json:"accepted_key,omitempty"`
+	ClockSet    int    `json:"clock_steps"`
 }
 
 // ConfigStatus is the configuration in use, and why the last reload failed if it did.
@@ -46,7 +48,7 @@ type RunStatus struct {
 	StartedAt time.Time    `json:"started_at"`
 	Deadline  time.Time    `json:"deadline,omitzero"`
 	Total     int          `json:"total"`
-	Settled   int          `json:"settled"`
+	Final     int          `json:"final"`
 	Pending   int          `json:"pending"`
 	Failed    int          `json:"failed"`
 }
@@ -75,7 +77,7 @@ type BudgetStatus struct {
 	APIDown bool    `json:"api_down"`
 }
 
-// Status tells how the daemon is. It is safe for concurrent use.
+// Status describes the daemon at this moment. It is safe for concurrent use.
 func (d *Daemon) Status() Status {
 	snap := d.loop.Snapshot()
 	cfg, reloaded := d.current.Load().config, d.reloaded.Load()
@@ -90,7 +92,7 @@ func (d *Daemon) Status() Status {
 		s.Config.Rejected = reloaded.err.Error()
 	}
 	if snap.StoreErr != nil {
-		s.Ledger = snap.StoreErr.Error()
+		s.Store = snap.StoreErr.Error()
 	}
 	if end := d.webEnd.Load(); end != nil {
 		s.Web = (*end).Error()
@@ -104,6 +106,9 @@ func (d *Daemon) Status() Status {
 	for _, p := range snap.Schedules {
 		s.Plans = append(s.Plans, scheduleStatus(p))
 	}
+	if d.account.budget.CredentialsAccepted() {
+		s.AcceptedKey = KeyName(d.opts.Credentials)
+	}
 	return s
 }
 
@@ -112,7 +117,7 @@ func (d *Daemon) runStatus(r scheduler.Running) RunStatus {
 	return RunStatus{
 		RunID: r.Firing.RunID, Schedule: r.Firing.Schedule, Action: r.Firing.Action, Groups: r.Firing.Groups,
 		StartedAt: r.StartedAt.UTC(), Deadline: utc(r.Firing.Deadline),
-		Total: p.Total, Settled: p.Final, Pending: p.Pending, Failed: p.Failed,
+		Total: p.Total, Final: p.Final, Pending: p.Pending, Failed: p.Failed,
 	}
 }
 
@@ -137,10 +142,10 @@ func (d *Daemon) statusHandler() http.Handler {
 
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // a client that went away is nobody's concern
+	_ = json.NewEncoder(w).Encode(v) // the client may have left
 }
 
-// tracker remembers how far each run in progress is. It is safe for concurrent use.
+// tracker holds how far each run in progress is. It is safe for concurrent use.
 type tracker struct {
 	batcher.Quiet
 

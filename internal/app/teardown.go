@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// stopGrace is how long a server may take to let its requests finish.
+// stopGrace is how long a server waits for its requests to finish.
 const stopGrace = 5 * time.Second
 
 // teardown undoes what was started, in reverse order, each step by its name.
@@ -36,7 +36,7 @@ func (t *teardown) run(log *zap.Logger) error {
 	return errors.Join(errs...)
 }
 
-// stopper bounds a server's stop. That slow clients were cut is no failure of ours.
+// stopper bounds a server's stop by stopGrace. It ignores that slow clients were cut.
 func stopper(stop func(context.Context) error) func() error {
 	return func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopGrace)

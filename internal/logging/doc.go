@@ -1,23 +1,20 @@
-// Package logging is what zecpower tells the journal and whoever reads a log.
+// Package logging writes zecpower's log, for the journal and for people and scripts that search it.
 //
-// [New] builds the logger: JSON or console lines on standard error, times in
-// RFC 3339 UTC with milliseconds, and journald's priority in front of each line
-// when, and only when, standard error is the journal. [Events] turns what
-// batcher and scheduler report into the log events that the documentation
-// names, with their fixed keys.
+// [New] builds the logger: JSON or console lines on standard error, times in RFC 3339 UTC with
+// milliseconds, and journald's priority in front of each line when, and only when, standard error
+// is the journal. [Events] turns the reports of batcher and scheduler into the log events that the
+// documentation names, with their fixed keys.
 //
-// Contract. Everything here is safe for concurrent use; nothing returns an
-// error after [New] and nothing is retried. One error is one line, where it is
-// handled: an error that keeps coming back the same is logged once a spell, not
-// once a retry. A secret is never logged: apiclient.Secret prints as
-// "[redacted]" in every encoding, and no event takes one.
+// Contract. Everything here is safe for concurrent use. Nothing returns an error after [New], and
+// nothing is retried. One error is one line, where it is handled: a repeated error is logged once a
+// dedup window, not once a retry. A secret is never logged: apiclient.Secret prints as "[redacted]"
+// in every encoding, and no event takes one.
 //
-// How much is logged. A batch is a line (100 of them in a run of 10,000), but not
-// one that merely goes again: in an outage that would be a line a probe. At most [EventsConfig].InstanceLines "instance failed"
-// lines are written a run: journald drops whatever a service writes beyond
-// 10,000 messages in 30 seconds, and when a whole fleet fails what it would drop
-// is the end, "run finished". The "failed_ids" of "run finished" are always
-// complete, and so is the ledger (`zecpower history`). A line longer than
-// journald takes from a stream (48 KiB, some 2,000 ids) goes to it over its own
-// protocol instead, in one piece.
+// Volume. Each batch is a line (100 lines in a run of 10,000), except one that is simply sent
+// again: in an outage that would be a line a probe. A run writes at most
+// [EventsConfig].InstanceLines "instance failed" lines, because journald drops what a service
+// writes beyond 10,000 messages in 30 seconds, and would drop the end, "run finished", when a whole
+// fleet fails. The "failed_ids" of "run finished" are always complete, and so is the store
+// (`zecpower history`). A line longer than journald takes from a stream (48 KiB, some 2,000 ids)
+// goes to it over its own protocol instead, in one piece.
 package logging

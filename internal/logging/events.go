@@ -13,8 +13,8 @@ import (
 	"zecpower/internal/power"
 )
 
-// The messages of the events. They and the keys below are a contract with
-// whoever searches the log.
+// The messages of the events. They and the keys below are a contract with scripts that read the
+// log.
 const (
 	EventRunStarted            = "run started"
 	EventBatchFinished         = "batch finished"
@@ -26,10 +26,12 @@ const (
 	EventConfigurationReloaded = "configuration reloaded"
 	EventConfigurationRejected = "configuration rejected"
 	EventThrottled             = "throttled"
+	EventBlocked               = "blocked"
+	EventInternalError         = "internal error"
 	EventCredentialsRejected   = "credentials rejected"
 )
 
-// The fixed keys. Every key of a Report's failures is the same word.
+// The fixed keys. A key of a Report's failures has the same name in its JSON.
 const (
 	keyRunID       = "run_id"
 	keySchedule    = "schedule"
@@ -40,6 +42,7 @@ const (
 	keyReason      = "reason"
 	keyCode        = "code"
 	keyRequestID   = "request_id"
+	keyHTTPStatus  = "http_status"
 	keyAttempts    = "attempts"
 	keyFailed      = "failed"
 	keyFailedIDs   = "failed_ids"
@@ -52,10 +55,10 @@ const (
 // defaultInstanceLines is a tenth of what journald takes in 30 seconds.
 const defaultInstanceLines = 1000
 
-// spell is how long an error has to stay away for its next coming to be news:
-// longer than the longest pause between two attempts, backoff and timeout
-// together, or an outage would be news at every attempt.
-const spell = 2 * time.Minute
+// dedupWindow is how long an error must not occur before its next occurrence is logged again. It is
+// longer than the longest pause between two attempts, backoff and timeout together; else an outage
+// would be logged at every attempt.
+const dedupWindow = 2 * time.Minute
 
 // EventsConfig is what Events needs.
 type EventsConfig struct {
@@ -71,14 +74,14 @@ type Events struct {
 	logger *zap.Logger
 	limit  int
 
-	mu     sync.Mutex
-	lines  map[string]int          // "instance failed" lines written, by run in progress
-	spells map[spellKey]time.Time  // when an error was last met
-	quiet  map[string]skippedGroup // by schedule: the last skip that was told aloud
+	mu      sync.Mutex
+	lines   map[string]int          // "instance failed" lines written, by run in progress
+	lastMet map[dedupKey]time.Time  // when an error last occurred
+	skips   map[string]skippedGroup // by schedule: the last skip that was logged as info
 }
 
-// spellKey names an error that keeps coming back. The account's throttle has no run.
-type spellKey struct{ runID, apiAction, fingerprint string }
+// dedupKey identifies a repeated error. The account's throttle has no run.
+type dedupKey struct{ runID, apiAction, fingerprint string }
 
 var _ batcher.Observer = (*Events)(nil)
 
@@ -90,7 +93,7 @@ func NewEvents(cfg EventsConfig) *Events {
 	}
 	return &Events{
 		logger: cfg.Logger, limit: limit,
-		lines: map[string]int{}, spells: map[spellKey]time.Time{}, quiet: map[string]skippedGroup{},
+		lines: map[string]int{}, lastMet: map[dedupKey]time.Time{}, skips: map[string]skippedGroup{},
 	}
 }
 
@@ -113,9 +116,9 @@ func (e *Events) RunStarted(run batcher.RunInfo) {
 	e.logger.Info(EventRunStarted, fields...)
 }
 
-// BatchFinished implements batcher.Observer: info, but debug for a request that
-// simply goes again, which Retried tells of once. It warns of nothing: what a
-// refused batch costs is known only once its instances are settled.
+// BatchFinished implements batcher.Observer. The level is info, but debug for a request that is
+// simply sent again, which Retried logs once. A refused batch is no warning: what it costs is known
+// only when its instances are final.
 func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
 	level := zapcore.InfoLevel
 	if b.Err != nil {
@@ -127,13 +130,15 @@ func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
 	fields := append(runFields(run), zap.String(keyGroup, b.Group), zap.String(keyResult, string(b.Result)),
 		zap.Int("instances", b.Size), zap.Int(keyFailed, b.Failed), zap.String(keyRequestID, b.RequestID), seconds(b.Duration))
 	if b.Err != nil {
-		fields = append(fields, zap.String(keyCode, string(codeOf(b.Err))), zap.String(keyError, b.Err.Error()))
+		api, _ := errors.AsType[*apiclient.Error](b.Err)
+		fields = append(fields, refusalFields(api)...)
+		fields = append(fields, zap.String(keyError, b.Err.Error()))
 	}
 	e.logger.Log(level, EventBatchFinished, fields...)
 }
 
-// Settled implements batcher.Observer: a line for each instance that failed, up
-// to the run's limit.
+// Final implements batcher.Observer. It logs a line for each instance that failed, up to the run's
+// limit.
 func (e *Events) Final(run batcher.RunInfo, group string, results []power.InstanceResult) {
 	for _, r := range results {
 		if r.Outcome != power.OutcomeFailed {
@@ -141,9 +146,7 @@ func (e *Events) Final(run batcher.RunInfo, group string, results []power.Instan
 		}
 		switch n := e.countLine(run.RunID); {
 		case n <= e.limit:
-			e.logger.Warn(EventInstanceFailed, append(runFields(run), zap.String(keyGroup, group),
-				zap.String(keyInstanceID, r.InstanceID), zap.String(keyReason, string(r.Reason)), zap.String(keyCode, r.Code),
-				zap.String(keyState, r.State), zap.String(keyRequestID, r.RequestID), zap.Int(keyAttempts, r.Attempts))...)
+			e.logger.Warn(EventInstanceFailed, append(runFields(run), failureFields(group, r)...)...)
 		case n == e.limit+1:
 			e.logger.Warn("further failed instances of this run are listed in run finished and in the history only",
 				append(runFields(run), zap.Int("limit", e.limit))...)
@@ -151,6 +154,15 @@ func (e *Events) Final(run batcher.RunInfo, group string, results []power.Instan
 			return
 		}
 	}
+}
+
+func failureFields(group string, r power.InstanceResult) []zap.Field {
+	fields := []zap.Field{
+		zap.String(keyGroup, group), zap.String(keyInstanceID, r.InstanceID), zap.String(keyReason, string(r.Reason)),
+		zap.String(keyCode, r.Code), zap.String(keyState, r.State), zap.String(keyRequestID, r.RequestID),
+		zap.Int(keyAttempts, r.Attempts),
+	}
+	return append(fields, statusFields(r.HTTPStatus)...)
 }
 
 func (e *Events) countLine(runID string) int {
@@ -168,7 +180,22 @@ func (e *Events) CredentialsRejected(run batcher.RunInfo, err error) {
 	e.logger.Error(EventCredentialsRejected, append(runFields(run), errorFields(err)...)...)
 }
 
-// RunFinished implements batcher.Observer: one event a group, its level by the group's result.
+// Blocked logs that the network in front of the API has begun to refuse this host. err is the
+// refusal that showed it. Call it once, when it begins.
+func (e *Events) Blocked(err error) { e.logger.Error(EventBlocked, errorFields(err)...) }
+
+// Panicked logs a bug: a panic that ended one run or request.
+func (e *Events) Panicked(err error, stack []byte) {
+	e.logger.Error(EventInternalError, zap.String(keyError, errorText(err)), zap.ByteString("stack", stack))
+}
+
+// BlockedEnded logs that the API answers again, took after Blocked.
+func (e *Events) BlockedEnded(took time.Duration) {
+	e.logger.Info(EventBlocked, zap.Bool("ended", true), seconds(took))
+}
+
+// RunFinished implements batcher.Observer. It logs one event a group, on the level of the group's
+// result.
 func (e *Events) RunFinished(run batcher.RunInfo, r power.Report) {
 	e.forget(run.RunID)
 	for _, g := range r.Groups {
@@ -206,20 +233,20 @@ func levelOf(r power.Result) zapcore.Level {
 	return zapcore.ErrorLevel
 }
 
-// forget ends what is remembered of a run.
+// forget drops what Events holds of a run.
 func (e *Events) forget(runID string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.lines, runID)
-	for key, last := range e.spells {
-		// The account's own spells outlive runs, yet not for ever.
-		if key.runID == runID || time.Since(last) > spell {
-			delete(e.spells, key)
+	for key, last := range e.lastMet {
+		// Errors of the account outlive runs, but not the window.
+		if key.runID == runID || time.Since(last) > dedupWindow {
+			delete(e.lastMet, key)
 		}
 	}
 }
 
-// runFields are the keys that every event of a run begins with.
+// runFields are the fields that every event of a run begins with.
 func runFields(run batcher.RunInfo) []zap.Field {
 	fields := make([]zap.Field, 0, 16)
 	fields = append(fields, zap.String(keyRunID, run.RunID))
@@ -233,13 +260,29 @@ func runFields(run batcher.RunInfo) []zap.Field {
 	return fields
 }
 
-// errorFields are the API's code and request id, where err has them, and err itself.
+// errorFields are the API's code, HTTP status and request id, where err has them, and err itself.
 func errorFields(err error) []zap.Field {
 	var fields []zap.Field
 	if api, ok := errors.AsType[*apiclient.Error](err); ok {
-		fields = append(fields, zap.String(keyCode, string(api.Code)), zap.String(keyRequestID, api.RequestID))
+		fields = append(refusalFields(api), zap.String(keyRequestID, api.RequestID))
 	}
 	return append(fields, zap.String(keyError, errorText(err)))
+}
+
+// refusalFields are the API's code, empty where api is nil, and the HTTP status where a reply came.
+func refusalFields(api *apiclient.Error) []zap.Field {
+	if api == nil {
+		return []zap.Field{zap.String(keyCode, "")}
+	}
+	return append([]zap.Field{zap.String(keyCode, string(api.Code))}, statusFields(api.HTTPStatus)...)
+}
+
+// statusFields omit an HTTP status of 0, where no reply came.
+func statusFields(status int) []zap.Field {
+	if status == 0 {
+		return nil
+	}
+	return []zap.Field{zap.Int(keyHTTPStatus, status)}
 }
 
 // errorText is err's text without the other forms of it that zap.Error adds.
@@ -250,14 +293,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-func codeOf(err error) apiclient.Code {
-	if api, ok := errors.AsType[*apiclient.Error](err); ok {
-		return api.Code
-	}
-	return ""
-}
-
-// seconds is a duration to the millisecond: nobody reads more of it.
+// seconds is a duration rounded to the millisecond.
 func seconds(d time.Duration) zap.Field {
 	return zap.Float64(keyDuration, d.Round(time.Millisecond).Seconds())
 }

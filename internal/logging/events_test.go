@@ -75,7 +75,7 @@ func with(more map[string]any) map[string]any {
 	return all
 }
 
-func TestRunStartedTellsWhatItIsAbout(t *testing.T) {
+func TestRunStartedDescribesTheRun(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	e.RunStarted(info)
 	expect(t, only(t, logs, EventRunStarted), zapcore.InfoLevel, with(map[string]any{"groups": []string{"web", "db"}, "instances": 5, "duplicates": 1}))
@@ -125,6 +125,22 @@ func TestFailedInstanceIsALine(t *testing.T) {
 	}))
 }
 
+func TestARefusalsHTTPStatusIsLogged(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	refused := failure
+	refused.Code, refused.HTTPStatus = "", 403
+	e.Final(info, "web", []power.InstanceResult{refused})
+	refusal := &apiclient.Error{Action: "StartInstances", HTTPStatus: 403, Class: apiclient.ClassRequest}
+	e.BatchFinished(info, batcher.Batch{Group: "web", Result: batcher.BatchRefused, Err: refusal})
+	e.Retried(info, "StartInstances", apiclient.ClassRequest, refusal)
+	for _, message := range []string{EventInstanceFailed, EventBatchFinished, eventRequestRetried} {
+		fields := only(t, logs, message).ContextMap()
+		if fields["http_status"] != int64(403) || fields["code"] != "" {
+			t.Errorf("%s: %v", message, fields)
+		}
+	}
+}
+
 func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	e.RunStarted(info)
@@ -136,7 +152,7 @@ func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 		t.Errorf("%d lines, want 3", n)
 	}
 	if n := logs.FilterField(zap.Int("limit", 3)).Len(); n != 1 {
-		t.Errorf("the cut was told %d times", n)
+		t.Errorf("the cut was logged %d times", n)
 	}
 	e.RunFinished(info, power.Report{Groups: []power.GroupReport{{Group: "web", Total: 20, Failed: 20, Results: slices.Repeat(results, 10)}}})
 	ids := only(t, logs, EventRunFinished).ContextMap()["failed_ids"].([]any)
@@ -176,7 +192,7 @@ func TestRunFinishedIsOneEventAGroupWithItsFailedIDs(t *testing.T) {
 	}))
 }
 
-func TestStopIsToldInItsOwnWords(t *testing.T) {
+func TestStopIsLoggedInItsOwnWords(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	run := batcher.RunInfo{RunID: "evening/x", Schedule: "evening", Action: power.ActionStop}
 	e.RunFinished(run, power.Report{Action: power.ActionStop, Groups: []power.GroupReport{{Group: "web", Total: 2, Done: 1, Already: 1}}})
@@ -186,7 +202,7 @@ func TestStopIsToldInItsOwnWords(t *testing.T) {
 	})
 }
 
-func TestThrottleIsToldOnceASlowDown(t *testing.T) {
+func TestThrottleIsLoggedOnceASlowDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		throttle := &apiclient.Error{Action: "StartInstances", HTTPStatus: 429, Code: apiclient.CodeRequestLimitExceeded, Class: apiclient.ClassThrottled, RequestID: "T1", RetryAfter: 2 * time.Second}
@@ -199,10 +215,10 @@ func TestThrottleIsToldOnceASlowDown(t *testing.T) {
 		}
 		entry := only(t, logs, EventThrottled)
 		expect(t, entry, zapcore.WarnLevel, with(map[string]any{
-			"api_action": "StartInstances", "reason": "throttled", "code": "REQUEST_LIMIT_EXCEEDED", "request_id": "T1",
+			"api_action": "StartInstances", "reason": "throttled", "code": "REQUEST_LIMIT_EXCEEDED", "http_status": 429, "request_id": "T1",
 			"retry_after_seconds": 2, "error": throttle.Error(),
 		}))
-		time.Sleep(spell)
+		time.Sleep(dedupWindow)
 		e.Retried(info, "StartInstances", apiclient.ClassThrottled, throttle)
 		if n := logs.FilterMessage(EventThrottled).Len(); n != 2 {
 			t.Errorf("%d events after the second slow-down, want 2", n)
@@ -216,7 +232,7 @@ func lost(port int, request string) error {
 	}}
 }
 
-func TestRetryIsToldWhenTheErrorChanges(t *testing.T) {
+func TestRetryIsLoggedWhenTheErrorChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		tell := func(err error) int {
@@ -242,7 +258,7 @@ func TestRetryIsToldWhenTheErrorChanges(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		time.Sleep(spell)
+		time.Sleep(dedupWindow)
 		if got := tell(lost(1003, "T6")); got != 4 {
 			t.Errorf("back after a pause: %d lines, want 4", got)
 		}
@@ -266,8 +282,21 @@ func TestRejectedCredentialsAreAnError(t *testing.T) {
 	err := &apiclient.Error{Action: "StartInstances", HTTPStatus: 401, Code: apiclient.CodeSignatureFailure, Class: apiclient.ClassCredentials, RequestID: "T9"}
 	e.CredentialsRejected(info, err)
 	expect(t, only(t, logs, EventCredentialsRejected), zapcore.ErrorLevel, with(map[string]any{
-		"code": "AUTHFAILURE_SIGNATURE_FAILURE", "request_id": "T9", "error": err.Error(),
+		"code": "AUTHFAILURE_SIGNATURE_FAILURE", "http_status": 401, "request_id": "T9", "error": err.Error(),
 	}))
+}
+
+func TestBlockedIsAnErrorAndItsEndIsNot(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	err := &apiclient.Error{Action: "StartInstances", HTTPStatus: 403, Class: apiclient.ClassTransient}
+	e.Blocked(err)
+	e.BlockedEnded(90 * time.Second)
+	events := logs.FilterMessage(EventBlocked).All()
+	if len(events) != 2 {
+		t.Fatalf("%d events", len(events))
+	}
+	expect(t, events[0], zapcore.ErrorLevel, map[string]any{"code": "", "http_status": 403, "request_id": "", "error": err.Error()})
+	expect(t, events[1], zapcore.InfoLevel, map[string]any{"ended": true, "duration_seconds": 90})
 }
 
 func TestScheduleEvents(t *testing.T) {
@@ -298,7 +327,7 @@ func TestOverlapIsAWarningEachTime(t *testing.T) {
 	expect(t, logs.All()[0], zapcore.WarnLevel, map[string]any{"schedule": "morning", "scheduled_at": at, "reason": "overlap"})
 }
 
-func TestSkipsMeantToBeAreToldOnceADayAndCause(t *testing.T) {
+func TestSkipsMeantToBeAreLoggedOnceADayAndCause(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	s := e.Scheduler()
 	skip := func(schedule string, day int, cause scheduler.DecisionKind, calendar string) int {
@@ -326,7 +355,7 @@ func TestRunThatFailedAsAWholeIsAnError(t *testing.T) {
 	s := e.Scheduler()
 	s.RunFinished(f, scheduler.RunEnd{Result: power.ResultPartial}, time.Second)
 	if logs.Len() != 0 {
-		t.Errorf("told twice: %v", logs.All())
+		t.Errorf("logged twice: %v", logs.All())
 	}
 	s.RunFinished(f, scheduler.RunEnd{Result: power.ResultFailed, Err: &scheduler.PanicError{Value: "boom", Stack: []byte("stack")}}, time.Second)
 	expect(t, only(t, logs, EventRunFinished), zapcore.ErrorLevel, with(map[string]any{
@@ -334,7 +363,7 @@ func TestRunThatFailedAsAWholeIsAnError(t *testing.T) {
 	}))
 }
 
-func TestLedgerFailureIsToldOnceASpell(t *testing.T) {
+func TestStoreFailureIsLoggedOnceADedupWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		for range 20 {
@@ -377,7 +406,7 @@ func TestEventsOfManyRunsAtOnce(t *testing.T) {
 	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 8*3 {
 		t.Errorf("%d lines, want 3 a run", n)
 	}
-	if len(e.lines)+len(e.spells) != 0 {
-		t.Errorf("remembered for ever: %v, %v", e.lines, e.spells)
+	if len(e.lines)+len(e.lastMet) != 0 {
+		t.Errorf("remembered for ever: %v, %v", e.lines, e.lastMet)
 	}
 }

@@ -12,17 +12,16 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// maxStreamLine is the longest line that goes to the journal's stream, in
-// bytes: journald cuts longer ones up at its LineMax, 48 KiB unless configured,
-// and what is cut off is neither JSON nor of any priority.
+// maxStreamLine is the longest line in bytes that goes to the journal's stream. journald splits
+// longer ones at its LineMax, 48 KiB unless configured, and the rest is neither JSON nor of any
+// priority.
 const maxStreamLine = 40 << 10
 
 // prefixLen is the length of "<6>".
 const prefixLen = 3
 
-// isJournal reports whether w is the stream that stream names, "DEVICE:INODE".
-// The variable alone proves nothing: it is inherited by children whose standard
-// error was redirected.
+// isJournal reports whether w is the stream that stream names, "DEVICE:INODE". The variable alone
+// proves nothing: children inherit it whose standard error was redirected.
 func isJournal(w io.Writer, stream string) bool {
 	f, ok := w.(*os.File)
 	if !ok || stream == "" {
@@ -53,8 +52,8 @@ func priority(l zapcore.Level) journal.Priority {
 	return journal.PriDebug
 }
 
-// journalEncoder puts the priority in front of every line of an entry: journald
-// gives a line without one the priority of information, a stack trace's too.
+// journalEncoder puts the priority in front of every line of an entry, those of a stack trace too:
+// journald gives a line without one the priority info.
 type journalEncoder struct{ zapcore.Encoder }
 
 // Clone implements zapcore.Encoder.
@@ -74,9 +73,9 @@ func (e journalEncoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field)
 	return plain, nil
 }
 
-// journalWriter writes entries to the journal's stream, and those with a line
-// too long for it over journald's native protocol. Where that fails the stream
-// has it after all, cut up: late and ugly is better than lost.
+// journalWriter writes entries to the journal's stream, and those with a line too long for it over
+// journald's native protocol. Where that fails they go to the stream after all: split is better
+// than lost.
 type journalWriter struct {
 	stream zapcore.WriteSyncer
 	send   func(message string, p journal.Priority) error

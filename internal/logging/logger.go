@@ -28,8 +28,8 @@ type Config struct {
 	Level string
 	// Format is json or console. Empty is console where Output is a terminal, else json.
 	Format string
-	// Output takes the lines; nil is standard error. A terminal or the journal
-	// is recognised only where it is an *os.File.
+	// Output receives the lines; nil is standard error. A terminal or the journal is recognised
+	// only where Output is an *os.File.
 	Output io.Writer
 	// JournalStream is $JOURNAL_STREAM: device and inode of the journal's
 	// stream, as systemd sets it for a service. Empty is none.
@@ -59,7 +59,7 @@ func New(cfg Config) (*zap.Logger, error) {
 
 // Slog gives a logger for libraries that log through log/slog, named as given.
 func Slog(logger *zap.Logger, name string) *slog.Logger {
-	// A stack trace of every error line tells nothing here: the errors are the peers'.
+	// The errors are those of peers, so a stack trace of ours would not help.
 	const never = slog.Level(127)
 	return slog.New(zapslog.NewHandler(logger.Core(), zapslog.WithName(name), zapslog.AddStacktraceAt(never)))
 }
@@ -106,6 +106,6 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// unsynced hides Sync: standard error of a service is a socket, a pipe or a
-// terminal, where fsync is an error and no line waits in a buffer anyway.
+// unsynced hides Sync: standard error of a service is a socket, a pipe or a terminal, where fsync
+// is an error, and lines are not buffered.
 type unsynced struct{ io.Writer }

@@ -78,7 +78,7 @@ func TestFormatFollowsTheTerminal(t *testing.T) {
 	}
 	defer terminal.Close()
 	if !isTerminal(terminal) || isTerminal(&bytes.Buffer{}) {
-		t.Error("a terminal is not told from a buffer")
+		t.Error("a terminal is taken for a buffer")
 	}
 	for _, c := range []struct {
 		format   string

@@ -12,14 +12,13 @@ import (
 	"zecpower/batcher"
 )
 
-// eventRequestRetried is no event of the documentation's list: it tells of
-// trouble on the way, and nobody has to act on it.
+// eventRequestRetried is not in the documentation's list of events: it reports trouble on the way,
+// on which no person needs to act.
 const eventRequestRetried = "request retried"
 
-// Retried implements batcher.Observer. A throttle is told once a slow-down of
-// the account, any other error once a run until it has stayed away for a while;
-// their repeats are on the debug level. A refusal that is about some instance
-// is part of every run with a bad id in it, so it is debug from the start.
+// Retried implements batcher.Observer. A throttle is logged once a slow-down of the account, any
+// other error once a run and dedup window; repeats are on the debug level. A refusal that concerns
+// some instance occurs in every run with a bad id, so it is always on the debug level.
 func (e *Events) Retried(run batcher.RunInfo, apiAction string, class apiclient.Class, err error) {
 	fields := append(runFields(run), zap.String("api_action", apiAction), zap.String(keyReason, string(class)))
 	fields = append(fields, errorFields(err)...)
@@ -28,12 +27,12 @@ func (e *Events) Retried(run batcher.RunInfo, apiAction string, class apiclient.
 		if api, ok := errors.AsType[*apiclient.Error](err); ok && api.RetryAfter > 0 {
 			fields = append(fields, zap.Float64("retry_after_seconds", api.RetryAfter.Seconds()))
 		}
-		if e.news(spellKey{fingerprint: EventThrottled}) {
+		if e.isNew(dedupKey{fingerprint: EventThrottled}) {
 			e.logger.Warn(EventThrottled, fields...)
 			return
 		}
 	case class != apiclient.ClassInstance:
-		if e.news(spellKey{run.RunID, apiAction, fingerprint(err)}) {
+		if e.isNew(dedupKey{run.RunID, apiAction, fingerprint(err)}) {
 			e.logger.Warn(eventRequestRetried, fields...)
 			return
 		}
@@ -41,18 +40,18 @@ func (e *Events) Retried(run batcher.RunInfo, apiAction string, class apiclient.
 	e.logger.Debug(eventRequestRetried, fields...)
 }
 
-// news reports whether an error begins a spell, and notes that it was met.
-func (e *Events) news(key spellKey) bool {
+// isNew records an occurrence of an error and reports whether it had not occurred for dedupWindow.
+func (e *Events) isNew(key dedupKey) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
-	last, met := e.spells[key]
-	e.spells[key] = now
-	return !met || now.Sub(last) > spell
+	last, met := e.lastMet[key]
+	e.lastMet[key] = now
+	return !met || now.Sub(last) > dedupWindow
 }
 
-// fingerprint is what stays the same when the same thing goes wrong again:
-// texts carry request ids and ephemeral ports.
+// fingerprint is what repeats of an error have in common. Their texts differ in request ids and
+// ephemeral ports.
 func fingerprint(err error) string {
 	api, ok := errors.AsType[*apiclient.Error](err)
 	if !ok {
@@ -61,7 +60,7 @@ func fingerprint(err error) string {
 	return fmt.Sprintf("%s %d %s %s", api.Class, api.HTTPStatus, api.Code, cause(api.Err))
 }
 
-// cause names the root of err without what changes from time to time.
+// cause names the root of err without its variable parts.
 func cause(err error) string {
 	if err == nil {
 		return ""

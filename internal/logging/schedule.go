@@ -10,14 +10,14 @@ import (
 	"zecpower/scheduler"
 )
 
-// scheduleEvents is an Events as the scheduler sees it: the batcher's observer
-// has methods of the same names.
+// scheduleEvents implements scheduler.Observer apart from Events, because batcher.Observer has
+// methods of the same names.
 type scheduleEvents struct{ e *Events }
 
-// Scheduler gives the scheduler's view of e.
+// Scheduler returns the scheduler.Observer that logs to e.
 func (e *Events) Scheduler() scheduler.Observer { return scheduleEvents{e} }
 
-// skippedGroup is what skips have in common that are told once.
+// skippedGroup is what skips have in common that are logged as info once.
 type skippedGroup struct {
 	cause    scheduler.DecisionKind
 	calendar string
@@ -27,8 +27,8 @@ type skippedGroup struct {
 // RunStarted implements scheduler.Observer. The batcher's own event follows.
 func (scheduleEvents) RunStarted(scheduler.Firing) {}
 
-// RunFinished implements scheduler.Observer. The batcher has told how its
-// groups fared; what is left is a run that failed as a whole.
+// RunFinished implements scheduler.Observer. The batcher's event reports the groups; this one
+// reports a run that failed as a whole.
 func (s scheduleEvents) RunFinished(f scheduler.Firing, r scheduler.RunEnd, took time.Duration) {
 	s.e.forget(f.RunID)
 	if r.Err == nil {
@@ -56,10 +56,9 @@ func (s scheduleEvents) RunMissed(m scheduler.Missed) {
 	s.e.logger.Warn(EventScheduleMissed, fields...)
 }
 
-// RunSkipped implements scheduler.Observer: a warning where a run was still
-// going. Excluded and paused times are told at the first one of a UTC day and
-// for the same cause, the others are debug: a paused "@every 10s" is no news
-// 8,640 times a day.
+// RunSkipped implements scheduler.Observer. It is a warning where the previous run was still going.
+// Of excluded and paused times the first one of a UTC day and cause is info and the others are
+// debug: a paused "@every 10s" would be 8,640 lines a day.
 func (s scheduleEvents) RunSkipped(k scheduler.Skipped) {
 	fields := append(stretchFields(k.Schedule, k.Nominal, k.Last, k.Count), zap.String(keyReason, string(k.Cause)))
 	if k.Calendar != "" {
@@ -76,10 +75,10 @@ func (e *Events) skipLevel(k scheduler.Skipped) zapcore.Level {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	g := skippedGroup{k.Cause, k.Calendar, k.Nominal.UTC().Format(time.DateOnly)}
-	if e.quiet[k.Schedule] == g {
+	if e.skips[k.Schedule] == g {
 		return zapcore.DebugLevel
 	}
-	e.quiet[k.Schedule] = g
+	e.skips[k.Schedule] = g
 	return zapcore.InfoLevel
 }
 
@@ -94,13 +93,14 @@ func (scheduleEvents) NextRun(string, time.Time) {}
 // LastRun implements scheduler.Observer.
 func (scheduleEvents) LastRun(string, scheduler.LastRun) {}
 
-// LedgerFailed implements scheduler.Observer, once a spell: the loop tries again each round.
+// StoreFailed implements scheduler.Observer. It logs an error once a dedup window, because the loop
+// tries again each round.
 func (s scheduleEvents) StoreFailed(op string, err error) {
 	level := zapcore.DebugLevel
-	if s.e.news(spellKey{apiAction: op, fingerprint: errorText(err)}) {
+	if s.e.isNew(dedupKey{apiAction: op, fingerprint: errorText(err)}) {
 		level = zapcore.ErrorLevel
 	}
-	s.e.logger.Log(level, "ledger not written, runs go on", zap.String("operation", op), zap.String(keyError, errorText(err)))
+	s.e.logger.Log(level, "store not written, runs go on", zap.String("operation", op), zap.String(keyError, errorText(err)))
 }
 
 func firingFields(f scheduler.Firing) []zap.Field {
@@ -110,8 +110,8 @@ func firingFields(f scheduler.Firing) []zap.Field {
 	}
 }
 
-// stretchFields name a stretch of nominal times by its first; where it has more
-// than one, also by its last and their number.
+// stretchFields name a stretch of nominal times by its first, and where it has more than one, also
+// by its last and their number.
 func stretchFields(schedule string, first, last time.Time, count int) []zap.Field {
 	fields := []zap.Field{zap.String(keySchedule, schedule), zap.Time(keyScheduledAt, first)}
 	if count > 1 {

@@ -28,42 +28,42 @@ type Family struct {
 	Help   string
 }
 
-// Histogram limits. Classic buckets serve every Prometheus; a server that
-// scrapes native histograms gets buckets 10 % apart, bounded in number.
+// Histogram limits. Classic buckets serve every Prometheus. A server that scrapes native histograms
+// gets buckets 10 % apart, bounded in number.
 const (
 	nativeBucketFactor  = 1.1
 	nativeBucketMax     = 160
 	nativeResetInterval = time.Hour
 )
 
-// registrar makes collectors, registers them and remembers what it made, so
-// that the list of families cannot drift from what is served. A failure to
-// register is a mistake in this package, met by its first test: it panics.
+// registrar makes collectors, registers them and records their families, so that the list of
+// families cannot differ from what is served. A failure to register is a mistake in this package
+// that its first test meets, so it panics.
 type registrar struct {
 	registry *prometheus.Registry
 	families []Family
 }
 
-func (r *registrar) note(kind Kind, name, help string, labels []string) {
+func (r *registrar) record(kind Kind, name, help string, labels []string) {
 	r.families = append(r.families, Family{Name: namespace + "_" + name, Kind: kind, Labels: slices.Clone(labels), Help: help})
 }
 
 func (r *registrar) counter(name, help string, labels ...string) *prometheus.CounterVec {
-	r.note(KindCounter, name, help, labels)
+	r.record(KindCounter, name, help, labels)
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	r.registry.MustRegister(v)
 	return v
 }
 
 func (r *registrar) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
-	r.note(KindGauge, name, help, labels)
+	r.record(KindGauge, name, help, labels)
 	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	r.registry.MustRegister(v)
 	return v
 }
 
 func (r *registrar) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-	r.note(KindHistogram, name, help, labels)
+	r.record(KindHistogram, name, help, labels)
 	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace, Name: name, Help: help, Buckets: buckets,
 		NativeHistogramBucketFactor:     nativeBucketFactor,
@@ -75,17 +75,17 @@ func (r *registrar) histogram(name, help string, buckets []float64, labels ...st
 }
 
 func (r *registrar) counterFunc(name, help string, read func() float64) {
-	r.note(KindCounter, name, help, nil)
+	r.record(KindCounter, name, help, nil)
 	r.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, read))
 }
 
 func (r *registrar) gaugeFunc(name, help string, read func() float64) {
-	r.note(KindGauge, name, help, nil)
+	r.record(KindGauge, name, help, nil)
 	r.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, read))
 }
 
-// desc notes a gauge that a custom collector will emit.
+// desc records a gauge that a custom collector emits.
 func (r *registrar) desc(name, help string, labels ...string) *prometheus.Desc {
-	r.note(KindGauge, name, help, labels)
+	r.record(KindGauge, name, help, labels)
 	return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
 }

@@ -13,16 +13,15 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// Scrape limits. A scrape is rendered into memory and only then sent, so a
-// client that reads slowly holds neither a place nor a lock.
+// Scrape limits. A scrape is rendered into memory before it is sent, so a client that reads slowly
+// holds neither a place nor a lock.
 const (
 	maxScrapes    = 8
 	scrapeTimeout = 10 * time.Second
 )
 
-// Handler serves the metrics, in the OpenMetrics format where it is asked for.
-// More scrapes at once than a pair of Prometheus servers and a few people need
-// are answered 503. A collector that fails costs its own series only and is
+// Handler serves the metrics, in the OpenMetrics format where the client asks for it. It answers
+// 503 to more than maxScrapes at once. A collector that fails costs its own series only, and is
 // logged and counted. Call it once for a Metrics.
 func (m *Metrics) Handler(logger *zap.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
@@ -35,12 +34,12 @@ func (m *Metrics) Handler(logger *zap.Logger) http.Handler {
 	})
 }
 
-// scrapeLog takes promhttp's complaints.
+// scrapeLog logs promhttp's errors.
 type scrapeLog struct{ logger *zap.Logger }
 
-// Println implements promhttp.Logger. A client that leaves before its reply is
-// rendered costs a complaint for each family that is left: as errors those would
-// fill the journal until it drops what a run has to say.
+// Println implements promhttp.Logger. A client that leaves before its reply is rendered causes an
+// error for each remaining family. They are debug, because journald would drop the lines of a run
+// among them.
 func (l scrapeLog) Println(v ...any) {
 	level := zapcore.ErrorLevel
 	for _, part := range v {
@@ -51,7 +50,7 @@ func (l scrapeLog) Println(v ...any) {
 	l.logger.Log(level, strings.TrimSuffix(fmt.Sprintln(v...), "\n"))
 }
 
-// clientLeft tells a scrape that nobody waits for any more, or that took too long, from one that went wrong.
+// clientLeft reports whether a scrape ended because its client left or it took too long.
 func clientLeft(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, http.ErrHandlerTimeout)
 }

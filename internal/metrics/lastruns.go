@@ -34,9 +34,9 @@ type snapshot struct {
 	idle map[groupAction][]prometheus.Metric
 }
 
-// lastRuns collects group_instances, instance_failed_info and
-// instances_failed_omitted: the outcome of each group's last run, whichever its
-// action. Writers are serialised by the owner; scrapes take no lock.
+// lastRuns collects group_instances, instance_failed_info and instances_failed_omitted: the outcome
+// of each group's last run, of whichever action. The owner serialises the writers; scrapes take no
+// lock.
 type lastRuns struct {
 	instances *prometheus.Desc
 	failed    *prometheus.Desc
@@ -80,7 +80,8 @@ func send(out chan<- prometheus.Metric, ms []prometheus.Metric) {
 	}
 }
 
-// restore publishes what an earlier process knew of groups that have not run in this one.
+// restore publishes the outcome that an earlier process recorded, of groups that have not run in
+// this one.
 func (l *lastRuns) restore(r power.Report) {
 	var groups []power.GroupReport
 	for _, g := range r.Groups {
@@ -105,7 +106,7 @@ func (l *lastRuns) finished(r power.Report) {
 	l.current.Store(next)
 }
 
-// setKnown keeps the groups that keep allows and gives the pairs their zeros.
+// setKnown drops the groups that keep refuses and sets the series of known pairs to 0.
 func (l *lastRuns) setKnown(known map[groupAction]bool, keep func(groupAction) bool) {
 	old := l.current.Load()
 	next := &snapshot{runs: make(map[string]groupRun), idle: make(map[groupAction][]prometheus.Metric, len(known))}
@@ -120,7 +121,8 @@ func (l *lastRuns) setKnown(known map[groupAction]bool, keep func(groupAction) b
 	l.current.Store(next)
 }
 
-// render gives a group's series: a count for each outcome, the first failures by name, the rest as a number.
+// render builds a group's series: a count for each outcome, the first MaxFailedInfo failures by id,
+// the rest as a number.
 func (l *lastRuns) render(g power.GroupReport, action power.Action) []prometheus.Metric {
 	outcomes := power.Outcomes(action)
 	counts := []int{g.Done, g.Already, g.Failed}
@@ -133,8 +135,8 @@ func (l *lastRuns) render(g power.GroupReport, action power.Action) []prometheus
 		if len(named) == MaxFailedInfo {
 			break
 		}
-		// A repeated or malformed label value would cost the whole scrape, so
-		// neither is trusted to stay out: ids come from files.
+		// A repeated or malformed label value would fail the whole scrape. Ids come from files, so
+		// both are handled here.
 		id := strings.ToValidUTF8(f.InstanceID, "\uFFFD")
 		if f.Outcome != power.OutcomeFailed || named[id] {
 			continue

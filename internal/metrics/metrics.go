@@ -12,9 +12,9 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 )
 
-// Buckets in seconds, each from the fastest that is worth telling apart to past
-// the default limit of what it measures. Those of a schedule are few: there may
-// be 10,000 schedules, and native histograms are finer anyway.
+// Buckets in seconds. Each list begins at the fastest value worth distinguishing and ends past the
+// default limit of what it measures. Those of a schedule are few, because there may be 10,000
+// schedules.
 var (
 	startDelayBuckets  = []float64{0.1, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600}
 	runDurationBuckets = []float64{1, 5, 15, 60, 120, 300, 600, 1800, 3600, 14400}
@@ -53,17 +53,20 @@ type Metrics struct {
 	apiRequests *prometheus.CounterVec
 	apiDuration *prometheus.HistogramVec
 	apiRetries  *prometheus.CounterVec
+	apiBlocked  prometheus.Gauge
+	// credentialAccepted has no series until credentials were accepted once.
+	credentialAccepted *prometheus.GaugeVec
 
 	reloadOK    prometheus.Gauge
 	reloadAt    prometheus.Gauge
 	clockSteps  prometheus.Counter
-	ledgerFails prometheus.Counter
+	storeFails  prometheus.Counter
 	calendarEnd *prometheus.GaugeVec
 
 	budget atomic.Pointer[Budget]
 
-	// mu guards series, and orders a reload's dropping of series against the
-	// runs that write them.
+	// mu guards series. It also orders a reload, which drops series, against the runs that write
+	// them.
 	mu     sync.Mutex
 	series series
 }
@@ -111,9 +114,12 @@ func (m *Metrics) registerInstances(r *registrar) {
 }
 
 func (m *Metrics) registerAPI(r *registrar) {
-	m.apiRequests = r.counter("api_requests_total", "API requests by HTTP status, or error where no reply arrived.", "api_action", "code")
+	m.apiRequests = r.counter("api_requests_total", "API requests by HTTP status, or error where no reply of the API arrived.", "api_action", "code")
 	m.apiDuration = r.histogram("api_request_duration_seconds", "How long API requests took.", apiBuckets, "api_action")
 	m.apiRetries = r.counter("api_retries_total", "API requests that failed and were followed by another, by class of error.", "api_action", "reason")
+	m.apiBlocked = r.gauge("api_blocked", "Whether the network in front of the API refuses this host (1) or not (0).").WithLabelValues()
+	m.credentialAccepted = r.gauge("credential_last_accepted_timestamp_seconds",
+		"When a reply of the API last showed that it accepts the credentials; absent until one has.")
 	r.gaugeFunc("api_rate_limit_requests_per_second", "Present rate of the account's request budget.", func() float64 {
 		if b := m.budget.Load(); b != nil {
 			return (*b).Rate()
@@ -129,12 +135,12 @@ func (m *Metrics) registerAPI(r *registrar) {
 }
 
 func (m *Metrics) registerDaemon(r *registrar) {
-	m.reloadOK = r.gauge("config_last_reload_successful", "Whether the last attempt to load the configuration succeeded.").WithLabelValues()
+	m.reloadOK = r.gauge("config_last_reload_successful", "Whether the last attempt to load the configuration succeeded (1) or not (0).").WithLabelValues()
 	m.reloadAt = r.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded.").WithLabelValues()
 	m.clockSteps = r.counter("clock_steps_total", "Steps of the wall clock that were noticed.").WithLabelValues()
-	m.ledgerFails = r.counter("ledger_write_failures_total", "Writes of the ledger of runs that failed, or may have; the fleet is powered on regardless.").WithLabelValues()
-	m.calendarEnd = r.gauge("calendar_end_timestamp_seconds", "End of the last day that the calendar's data speaks of; absent where it never ends.", "calendar")
-	r.note(KindGauge, "build_info", "Version, revision and Go version of this binary.",
+	m.storeFails = r.counter("store_write_failures_total", "Writes of the store that failed, or may have; the fleet is powered on regardless.").WithLabelValues()
+	m.calendarEnd = r.gauge("calendar_end_timestamp_seconds", "End of the last day of the calendar's data; absent where it never ends.", "calendar")
+	r.record(KindGauge, "build_info", "Version, revision and Go version of this binary.",
 		[]string{"version", "revision", "branch", "goversion", "goos", "goarch", "tags"})
 	r.registry.MustRegister(
 		versioncollector.NewCollector(namespace),
@@ -146,8 +152,7 @@ func (m *Metrics) registerDaemon(r *registrar) {
 // SetBudget names the budget that the rate limit metrics read. Without one they are 0.
 func (m *Metrics) SetBudget(b Budget) { m.budget.Store(&b) }
 
-// Registry is where everything is registered, for a caller that adds collectors
-// of its own or gathers in a test.
+// Registry is the registry of all collectors, for a caller that adds its own or gathers in a test.
 func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 
 // Families lists the families named zecpower_…, in the order of the documentation.

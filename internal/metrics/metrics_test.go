@@ -66,7 +66,7 @@ func run(schedule string, action power.Action, group string, done, failed int) (
 	}
 }
 
-// play tells m of a whole run.
+// play reports a whole run to m.
 func play(m *Metrics, info batcher.RunInfo, r power.Report) {
 	m.RunStarted(info)
 	for _, g := range r.Groups {
@@ -83,6 +83,7 @@ func populated() *Metrics {
 	m.SetKnown(known())
 	m.Handler(zap.NewNop())
 	m.ConfigReloaded(at)
+	m.CredentialAccepted(at)
 	m.Scheduler().NextRun("morning", at)
 	m.Scheduler().LastRun("morning", scheduler.LastRun{FinishedAt: at, LastSuccess: at})
 	playRun(m, "morning", power.ActionStart, "web", 3, 2)
@@ -157,10 +158,12 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"api_retries_total":                            "counter api_action reason",
 		"api_rate_limit_requests_per_second":           "gauge",
 		"api_rate_limit_wait_seconds_total":            "counter",
+		"api_blocked":                                  "gauge",
+		"credential_last_accepted_timestamp_seconds":   "gauge",
 		"config_last_reload_successful":                "gauge",
 		"config_last_reload_success_timestamp_seconds": "gauge",
 		"clock_steps_total":                            "counter",
-		"ledger_write_failures_total":                  "counter",
+		"store_write_failures_total":                   "counter",
 		"calendar_end_timestamp_seconds":               "gauge calendar",
 		"build_info":                                   "gauge version revision branch goversion goos goarch tags",
 	}
@@ -359,7 +362,7 @@ func TestRunIsCounted(t *testing.T) {
 	expectNone(t, m, "instance_failed_info")
 }
 
-func TestResumedRunTellsNoStartDelay(t *testing.T) {
+func TestResumedRunHasNoStartDelay(t *testing.T) {
 	m := New()
 	info, report := run("morning", power.ActionStart, "web", 1, 0)
 	info.Resumed, report.FirstRequestAt = true, at.Add(time.Hour)
@@ -459,6 +462,18 @@ func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {
 	expectNone(t, m, `group="web"`)
 }
 
+func TestBlockedAndAcceptedCredentialsAreShown(t *testing.T) {
+	m := New()
+	expect(t, m, `zecpower_api_blocked 0`)
+	expectNone(t, m, "credential_last_accepted")
+	m.SetBlocked(true)
+	m.CredentialAccepted(at)
+	expect(t, m, `zecpower_api_blocked 1`, fmt.Sprintf(`zecpower_credential_last_accepted_timestamp_seconds %g`, unix(at)))
+	m.SetBlocked(false)
+	m.CredentialAccepted(at.Add(time.Hour))
+	expect(t, m, `zecpower_api_blocked 0`, fmt.Sprintf(`zecpower_credential_last_accepted_timestamp_seconds %g`, unix(at.Add(time.Hour))))
+}
+
 func TestSchedulerIsHeard(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
@@ -474,7 +489,7 @@ func TestSchedulerIsHeard(t *testing.T) {
 		`zecpower_schedule_runs_missed_total{reason="down",schedule="morning"} 3`,
 		`zecpower_schedule_runs_missed_total{reason="overlap",schedule="morning"} 2`,
 		`zecpower_clock_steps_total 1`,
-		`zecpower_ledger_write_failures_total 1`,
+		`zecpower_store_write_failures_total 1`,
 		fmt.Sprintf(`zecpower_schedule_next_run_timestamp_seconds{schedule="morning"} %g`, unix(at)),
 		fmt.Sprintf(`zecpower_schedule_last_run_timestamp_seconds{schedule="morning"} %g`, unix(at)),
 		fmt.Sprintf(`zecpower_schedule_last_success_timestamp_seconds{schedule="morning"} %g`, unix(at.Add(-time.Hour))))
@@ -526,9 +541,10 @@ func TestBudgetIsReadAtTheScrape(t *testing.T) {
 	expect(t, m, `zecpower_api_rate_limit_requests_per_second 7.5`, `zecpower_api_rate_limit_wait_seconds_total 90`)
 }
 
-func TestConfigurationLoadsAreTold(t *testing.T) {
+func TestConfigurationLoadsAreLogged(t *testing.T) {
 	m := New()
 	m.ConfigReloaded(at)
+	m.CredentialAccepted(at)
 	m.ConfigRejected()
 	expect(t, m, `zecpower_config_last_reload_successful 0`,
 		fmt.Sprintf(`zecpower_config_last_reload_success_timestamp_seconds %g`, unix(at)))

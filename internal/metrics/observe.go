@@ -37,7 +37,7 @@ func (m *Metrics) Retried(_ batcher.RunInfo, apiAction string, class apiclient.C
 // it, as reason auth, and so do the requests, as code 401 or 403.
 func (m *Metrics) CredentialsRejected(batcher.RunInfo, error) {}
 
-// Settled implements batcher.Observer.
+// Final implements batcher.Observer.
 func (m *Metrics) Final(run batcher.RunInfo, group string, rs []power.InstanceResult) {
 	counts := make(map[power.Outcome]int)
 	for _, r := range rs {
@@ -65,7 +65,7 @@ func (m *Metrics) RunFinished(run batcher.RunInfo, r power.Report) {
 	m.runs.WithLabelValues(run.Schedule, string(run.Action), string(r.Result())).Inc()
 	m.runDuration.WithLabelValues(run.Schedule).Observe(max(0, r.FinishedAt.Sub(r.StartedAt).Seconds()))
 	if !run.Resumed && !r.FirstRequestAt.IsZero() && !r.ScheduledAt.IsZero() {
-		// A clock set back in between must not count as a request ahead of its time.
+		// A clock set back in between must not give a negative delay.
 		m.runStartDelay.WithLabelValues(run.Schedule).Observe(max(0, r.FirstRequestAt.Sub(r.ScheduledAt).Seconds()))
 	}
 	success := time.Time{}
@@ -76,17 +76,16 @@ func (m *Metrics) RunFinished(run batcher.RunInfo, r power.Report) {
 	m.lastRuns.finished(r)
 }
 
-// RestoreGroups hands back how a run of an earlier process ended, so that a
-// restart does not silence what is said of its groups' last run. A group that
-// has an outcome already keeps it: hand the newest run in first. Only groups'
-// gauges follow; nothing is counted again.
+// RestoreGroups sets the groups' gauges to the outcome of a run of an earlier process, so that
+// alerts on a group's last run outlive a restart. A group that has an outcome already keeps it, so
+// pass the newest run first. Nothing is counted again.
 func (m *Metrics) RestoreGroups(r power.Report) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastRuns.restore(r)
 }
 
-// release ends what RunStarted began, once.
+// release undoes RunStarted, once a run.
 func (m *Metrics) release(runID string) {
 	if run, ok := m.series.running[runID]; ok {
 		delete(m.series.running, runID)
@@ -94,7 +93,7 @@ func (m *Metrics) release(runID string) {
 	}
 }
 
-// occupy counts a run in (+1) or out (-1) of the series that it writes to.
+// occupy adds by, +1 or -1, to the number of runs in progress of the series that the run writes to.
 func (m *Metrics) occupy(run batcher.RunInfo, by int) {
 	m.startSchedule(run.Schedule)
 	m.startPair(scheduleAction{run.Schedule, run.Action})
@@ -107,9 +106,9 @@ func (m *Metrics) occupy(run batcher.RunInfo, by int) {
 	}
 }
 
-// setLastRun moves the timestamps of a schedule; a zero time leaves its own as
-// it is. A schedule that the configuration dropped gets none: they would stand
-// still, and alert for ever.
+// setLastRun sets the timestamps of a schedule; a zero time leaves its own as it is. A schedule
+// that is no longer in the configuration gets none: they would never change again, and alert for
+// ever.
 func (m *Metrics) setLastRun(schedule string, finished, success time.Time) {
 	if m.removed(schedule) {
 		return
@@ -131,8 +130,8 @@ func (m *Metrics) ConfigReloaded(at time.Time) {
 // ConfigRejected records that a configuration was refused; the one in use stays.
 func (m *Metrics) ConfigRejected() { m.reloadOK.Set(0) }
 
-// Request implements apiclient's observer. code is the HTTP status or "error";
-// whatever else it is counts as "error", so that a peer cannot add series.
+// Request implements apiclient's observer. code is the HTTP status or "error"; any other text
+// counts as "error", so that a peer cannot add series.
 func (m *Metrics) Request(action, code string, took time.Duration) {
 	m.apiRequests.WithLabelValues(action, boundedCode(code)).Inc()
 	m.apiDuration.WithLabelValues(action).Observe(took.Seconds())
@@ -147,7 +146,22 @@ func boundedCode(code string) string {
 	return codeError
 }
 
-// initAPI starts the series that alerts divide by, or wait for a first increase of.
+// SetBlocked records whether the network in front of the API refuses this host. It is false until
+// the first call.
+func (m *Metrics) SetBlocked(blocked bool) {
+	value := 0.0
+	if blocked {
+		value = 1
+	}
+	m.apiBlocked.Set(value)
+}
+
+// CredentialAccepted records that the API accepted the credentials in a reply that came at at.
+func (m *Metrics) CredentialAccepted(at time.Time) {
+	m.credentialAccepted.WithLabelValues().Set(unix(at))
+}
+
+// initAPI starts at 0 the series that alerts divide by, or whose first increase they detect.
 func (m *Metrics) initAPI() {
 	statuses := []int{
 		http.StatusOK, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,

@@ -7,9 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// process is the usual process collector, but for the start time: that one
-// would read it from /proc/stat, which a service's sandbox (ProcSubset=pid)
-// hides, and which moves by a second whenever the clock is adjusted.
+// process is the usual process collector with another start time. The usual one reads it from
+// /proc/stat, which a service's sandbox (ProcSubset=pid) hides, and which moves by a second
+// whenever the clock is adjusted.
 type process struct {
 	prometheus.Collector
 	startDesc *prometheus.Desc

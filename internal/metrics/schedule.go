@@ -7,9 +7,8 @@ import (
 	"zecpower/scheduler"
 )
 
-// reasonOverlap stands beside scheduler.MissedReasons: a nominal time that was
-// due and did not run because the run before it was still going. Excluded and
-// paused ones were never meant to run and are not counted.
+// reasonOverlap is counted beside scheduler.MissedReasons: a nominal time that was due and did not
+// run because the run before it was still going. Excluded and paused times are not counted.
 const reasonOverlap = string(scheduler.DecisionOverlap)
 
 func missedReasons() []string {
@@ -20,12 +19,11 @@ func missedReasons() []string {
 	return reasons
 }
 
-// scheduleObserver is a Metrics as the scheduler sees it: the batcher's
-// observer has methods of the same names.
+// scheduleObserver implements scheduler.Observer apart from Metrics, because batcher.Observer has
+// methods of the same names.
 type scheduleObserver struct{ m *Metrics }
 
-// Scheduler gives the scheduler's view of m. All views of one Metrics write the
-// same series.
+// Scheduler returns the scheduler.Observer that writes to m.
 func (m *Metrics) Scheduler() scheduler.Observer { return scheduleObserver{m} }
 
 // RunStarted implements scheduler.Observer.
@@ -57,7 +55,7 @@ func (o scheduleObserver) RunSuspended(f scheduler.Firing) {
 	o.m.ended(f)
 }
 
-// ended forgets a fired run and says whether the batcher reported its end.
+// ended drops a fired run and says whether the batcher reported its end.
 func (m *Metrics) ended(f scheduler.Firing) (reported bool) {
 	reported = m.series.fired[f.RunID]
 	delete(m.series.fired, f.RunID)
@@ -101,15 +99,15 @@ func (o scheduleObserver) NextRun(schedule string, at time.Time) {
 	o.m.nextRun.WithLabelValues(schedule).Set(unix(at))
 }
 
-// LastRun implements scheduler.Observer: what earlier processes saw, too.
+// LastRun implements scheduler.Observer. It also sets what earlier processes recorded.
 func (o scheduleObserver) LastRun(schedule string, last scheduler.LastRun) {
 	o.m.mu.Lock()
 	defer o.m.mu.Unlock()
 	o.m.setLastRun(schedule, last.FinishedAt, last.LastSuccess)
 }
 
-// LedgerFailed implements scheduler.Observer.
-func (o scheduleObserver) StoreFailed(string, error) { o.m.ledgerFails.Inc() }
+// StoreFailed implements scheduler.Observer.
+func (o scheduleObserver) StoreFailed(string, error) { o.m.storeFails.Inc() }
 
 // removed reports a schedule that the configuration does not name (any more).
 func (m *Metrics) removed(schedule string) bool {

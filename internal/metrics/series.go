@@ -10,8 +10,8 @@ import (
 // Known is what a configuration names.
 type Known struct {
 	Schedules []KnownSchedule
-	// CalendarEnds maps a calendar to the end of the last day that its data
-	// speaks of; a calendar that never ends is left out.
+	// CalendarEnds maps a calendar to the end of the last day of its data. It omits a calendar that
+	// never ends.
 	CalendarEnds map[string]time.Time
 }
 
@@ -28,8 +28,7 @@ type scheduleAction struct {
 	action   power.Action
 }
 
-// series remembers which label values have series, so that they can be dropped.
-// Its owner guards it.
+// series records which label values have series, so that they can be dropped. Metrics.mu guards it.
 type series struct {
 	loaded    bool            // SetKnown was called
 	known     map[string]bool // schedules of the configuration
@@ -55,10 +54,10 @@ func newSeries() series {
 	}
 }
 
-// SetKnown tells what the configuration names, at load and at each reload: new
-// series start at 0, series of what it no longer names go. What a run in
-// progress still writes to is kept until the next call. Call it before the
-// scheduler reports next runs of new schedules: those of unknown ones are ignored.
+// SetKnown sets what the configuration names, at load and at each reload. New series start at 0,
+// and series of what it no longer names are dropped, except that those of a run in progress are
+// kept until the next call. Call it before the scheduler reports next runs of new schedules: those
+// of unknown schedules are ignored.
 func (m *Metrics) SetKnown(k Known) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

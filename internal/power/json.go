@@ -10,9 +10,10 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		RunID  string            `json:"run_id"`
 		Action Action            `json:"action"`
 		Result Result            `json:"result"`
+		Error  string            `json:"error,omitempty"`
 		Groups []json.RawMessage `json:"groups"`
 	}
-	out := report{RunID: r.RunID, Action: r.Action, Result: r.Result(), Groups: make([]json.RawMessage, 0, len(r.Groups))}
+	out := report{RunID: r.RunID, Action: r.Action, Result: r.Result(), Error: r.Err, Groups: make([]json.RawMessage, 0, len(r.Groups))}
 	for _, g := range r.Groups {
 		raw, err := g.marshal(r.Action)
 		if err != nil {

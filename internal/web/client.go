@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// ErrNoDaemon means that nobody answers on the control socket: no daemon runs,
-// or it runs with another state directory.
+// ErrNoDaemon means that no process answers on the control socket: no daemon runs, or it runs with
+// another state folder.
 var ErrNoDaemon = errors.New("no daemon answers")
 
 // The control socket's paths.
@@ -46,9 +46,9 @@ func ControlClient(path string) *Client {
 	}}}
 }
 
-// Get asks for a path and returns the body of the reply, for the caller to
-// close. The error is ErrNoDaemon where nobody answers; a permission that lacks
-// is another one, so that nobody takes a daemon for stopped that runs.
+// Get asks for a path and returns the body of the reply, which the caller must close. The error is
+// ErrNoDaemon where no process answers. A missing permission is another error, so that a running
+// daemon is not taken for a stopped one.
 func (c *Client) Get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
 	u := url.URL{Scheme: "http", Host: "zecpower", Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
@@ -61,7 +61,7 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values) (io.Rea
 	}
 	if reply.StatusCode != http.StatusOK {
 		defer reply.Body.Close()
-		text, _ := io.ReadAll(io.LimitReader(reply.Body, maxRefusal)) // what was read is worth showing
+		text, _ := io.ReadAll(io.LimitReader(reply.Body, maxRefusal)) // a partial text still helps
 		return nil, fmt.Errorf("control socket %s: GET %s: %s: %s", c.path, path, reply.Status, strings.TrimSpace(string(text)))
 	}
 	return reply.Body, nil
@@ -89,7 +89,7 @@ func (c *Client) explain(err error) error {
 	}
 	var op *url.Error
 	if errors.As(err, &op) {
-		err = op.Err // the made-up URL explains nothing
+		err = op.Err // its URL is a placeholder
 	}
 	return fmt.Errorf("control socket %s: %w", c.path, err)
 }

@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// conns bounds a server's connections. Refusing or queueing what comes beyond
-// the bound would let whoever opens connections first, and then says nothing,
-// keep everyone else out; so the newcomer gets the place of the connection that
-// has been without a request longest, and only where all are being served, of
-// the one that has been served longest.
+// conns bounds a server's connections. A connection beyond the bound replaces the one that has been
+// without a request longest; where all have one, the one that has been served longest. If it were
+// refused or queued instead, a client that opens connections and sends nothing could exclude all
+// others.
 type conns struct {
 	limit int
 
@@ -20,12 +19,12 @@ type conns struct {
 	open map[*conn]bool
 }
 
-// conn is a connection that conns keeps count of. Its set's mu guards the fields.
+// conn is a connection that conns counts. Its set's mu guards the fields.
 type conn struct {
 	net.Conn
 	set     *conns
 	serving int       // requests in their handler: several over HTTP/2
-	since   time.Time // when serving last left or reached 0; before that, when it was accepted
+	since   time.Time // when serving last became or ceased to be 0; at first, when it was accepted
 }
 
 // Close implements net.Conn.
@@ -40,7 +39,7 @@ func newConns(limit int) *conns {
 	return &conns{limit: limit, open: make(map[*conn]bool, limit)}
 }
 
-// admit makes room for nc.
+// admit adds nc and closes another connection where the limit is reached.
 func (s *conns) admit(nc net.Conn) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +53,7 @@ func (s *conns) admit(nc net.Conn) *conn {
 	return c
 }
 
-// idlest is the connection to give up first. There is at least one.
+// idlest is the connection to close first. There must be at least one.
 func (s *conns) idlest() *conn {
 	var found *conn
 	for c := range s.open {
@@ -72,7 +71,7 @@ func (c *conn) idlerThan(other *conn) bool {
 	return c.since.Before(other.since)
 }
 
-// count moves the number of requests that c serves.
+// count adds by to the number of requests that c serves.
 func (s *conns) count(c *conn, by int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +82,7 @@ func (s *conns) count(c *conn, by int) {
 	}
 }
 
-// connKey finds a request's conn: net/http has no other way to it.
+// connKey is the context key of a request's conn. net/http offers no other way to it.
 type connKey struct{}
 
 // connContext is a http.Server's ConnContext.
@@ -105,7 +104,7 @@ func (s *conns) counted(h http.Handler) http.Handler {
 	})
 }
 
-// limitListener hands its connections to conns.
+// limitListener passes its connections through conns.
 type limitListener struct {
 	net.Listener
 	conns *conns

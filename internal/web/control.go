@@ -22,7 +22,7 @@ const (
 	controlMode = 0o660
 	// maxSocketPath is how long the path of a Unix socket may be on Linux, in bytes.
 	maxSocketPath = 107
-	// probeTimeout bounds the question whether somebody answers on a socket.
+	// probeTimeout bounds the check whether a process answers on a socket.
 	probeTimeout = time.Second
 )
 
@@ -42,9 +42,9 @@ type ControlConfig struct {
 // Control serves the commands that ask about the running daemon.
 type Control struct{ server *server }
 
-// StartControl binds the control socket, mode 0660, and serves. A socket left
-// behind by a process that died is replaced; one that answers is not
-// ([ErrControlBusy]), and neither is anything that is no socket.
+// StartControl binds the control socket, mode 0660, and serves. It replaces the socket of a process
+// that died. It does not replace one that answers ([ErrControlBusy]), nor anything that is no
+// socket.
 func StartControl(cfg ControlConfig) (*Control, error) {
 	if cfg.Status == nil || cfg.History == nil || cfg.Logger == nil {
 		return nil, errors.New("control: status, history and logger must be given")
@@ -80,7 +80,7 @@ func listenControl(path string) (net.Listener, error) {
 	return listener, nil
 }
 
-// removeStale removes a socket on which nobody answers.
+// removeStale removes a socket on which no process answers.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -96,9 +96,9 @@ func removeStale(path string) error {
 		_ = conn.Close()
 		return ErrControlBusy
 	}
-	// Only a refusal proves that nobody listens: a full queue, say, does not.
+	// Only a refusal proves that no process listens. A full queue, for one, does not.
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("cannot tell whether it is in use: %w", err)
+		return fmt.Errorf("it may be in use: %w", err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -106,6 +106,12 @@ func removeStale(path string) error {
 	return nil
 }
 
-// Stop lets requests finish until ctx ends, then cuts them, removes the socket
-// and returns once every goroutine is gone. Twice is fine.
+// Done is closed once serving has ended, after Stop or by itself.
+func (c *Control) Done() <-chan struct{} { return c.server.done }
+
+// Err returns why serving ended by itself; nil before Done is closed and after Stop.
+func (c *Control) Err() error { return c.server.reason() }
+
+// Stop lets requests finish until ctx ends, then cuts them, removes the socket and returns once
+// every goroutine has ended. It may be called twice.
 func (c *Control) Stop(ctx context.Context) error { return c.server.stop(ctx) }

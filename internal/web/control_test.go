@@ -132,7 +132,7 @@ func TestPathTooLongForASocketIsExplained(t *testing.T) {
 	}
 }
 
-func TestNoDaemonIsToldFromOneThatMayNotBeAsked(t *testing.T) {
+func TestNoDaemonDiffersFromOneThatMayNotBeAsked(t *testing.T) {
 	dir := t.TempDir()
 	client := ControlClient(filepath.Join(dir, ControlSocket))
 	if _, err := client.Get(t.Context(), PathStatus, nil); !errors.Is(err, ErrNoDaemon) {
@@ -177,5 +177,17 @@ func TestSlowControlClientIsDropped(t *testing.T) {
 	}
 	if !dropped(conn) {
 		t.Error("kept")
+	}
+}
+
+func TestControlServingThatEndsByItselfSaysSo(t *testing.T) {
+	c := startControl(t, controlConfig(t.TempDir()))
+	if c.Err() != nil {
+		t.Errorf("an error while it serves: %v", c.Err())
+	}
+	_ = c.server.listener.Close()
+	<-c.Done()
+	if c.Err() == nil {
+		t.Error("no reason given")
 	}
 }

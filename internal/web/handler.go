@@ -18,7 +18,7 @@ func newHandler(cfg Config) (http.Handler, error) {
 		Links: []web.LandingLinks{
 			{Address: "/metrics", Text: "Metrics", Description: "for Prometheus"},
 			{Address: "/-/healthy", Text: "Healthy", Description: "the process answers"},
-			{Address: "/-/ready", Text: "Ready", Description: "configuration and ledger are loaded"},
+			{Address: "/-/ready", Text: "Ready", Description: "configuration and store are loaded"},
 		},
 	})
 	if err != nil {
@@ -46,5 +46,5 @@ func say(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text+"\n") // a client that went away is nobody's concern
+	_, _ = io.WriteString(w, text+"\n") // the client may have left
 }

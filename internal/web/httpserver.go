@@ -9,13 +9,15 @@ import (
 	"time"
 )
 
-// Limits bounds what one client, and all of them, can take. A zero field has
-// the default in brackets.
+// Limits bounds what one client, and all clients, can use. A zero field has the default in
+// brackets.
 type Limits struct {
-	ReadHeader time.Duration // from the first byte to the end of the headers, and for a TLS handshake (5s)
+	// ReadHeader is from the first byte to the end of the headers, also for a TLS handshake (5s).
+	ReadHeader time.Duration
 	Read       time.Duration // the whole request (10s)
 	Write      time.Duration // the reply, from the end of the headers (30s)
-	Idle       time.Duration // between two requests of a connection (2m: longer than scrapes are apart)
+	// Idle is between two requests of a connection (2m: longer than scrapes are apart).
+	Idle time.Duration
 
 	MaxHeaderBytes int // (16 KiB)
 	MaxConns       int // (64)
@@ -44,7 +46,7 @@ type server struct {
 	http     *http.Server
 	listener net.Listener
 	done     chan struct{} // closed when serving has ended
-	err      error         // why, readable once done is closed; nil after Stop
+	err      error         // why, once done is closed; nil after Stop
 
 	stopOnce sync.Once
 	stopErr  error
@@ -70,13 +72,23 @@ func startServer(listener net.Listener, h *http.Server, limits Limits, serve fun
 	return s
 }
 
+// reason returns why serving ended by itself; nil before done is closed and after stop.
+func (s *server) reason() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
+
 // stop lets requests finish until ctx ends, then cuts them, and joins.
 func (s *server) stop(ctx context.Context) error {
 	s.stopOnce.Do(func() {
 		if s.stopErr = s.http.Shutdown(ctx); s.stopErr != nil {
 			_ = s.http.Close()
 		}
-		// Serving that had not begun when Shutdown came does not own the listener yet.
+		// If serving had not begun before Shutdown, it does not own the listener.
 		_ = s.listener.Close()
 		<-s.done
 	})

@@ -10,11 +10,11 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// quoted is what the YAML library cites of a file when it complains about it:
-// for a password in the wrong place, the password.
+// quoted is what the YAML library cites of a file in its errors. Of a password in the wrong place,
+// that is the password.
 var quoted = regexp.MustCompile("`[^`]*`")
 
-// describe words an error about the web configuration file without its contents.
+// describe is the text of an error about the web configuration file without the file's contents.
 func describe(err error) string {
 	if strings.HasPrefix(err.Error(), "crypto/bcrypt: ") { // some of whose texts cite the first letter
 		return "basic_auth_users: a password is not a bcrypt hash; make one with: htpasswd -nBC 10 '' | tr -d ':\\n'"
@@ -24,8 +24,8 @@ func describe(err error) string {
 
 func hideQuoted(text string) string { return quoted.ReplaceAllString(text, "`[redacted]`") }
 
-// redactCore applies hideQuoted to the strings that exporter-toolkit logs: it
-// reads its file again at each request, and logs what the YAML library says.
+// redactCore applies hideQuoted to what exporter-toolkit logs. It reads its file again at each
+// request and logs the errors of the YAML library.
 type redactCore struct{ zapcore.Core }
 
 func redact(core zapcore.Core) zapcore.Core { return redactCore{core} }
@@ -63,11 +63,11 @@ func hideFields(fields []zapcore.Field) []zapcore.Field {
 	return hidden
 }
 
-// handshakeError begins what net/http says of a client that does not speak TLS as asked.
+// handshakeError begins net/http's message about a failed TLS handshake.
 var handshakeError = []byte("http: TLS handshake error")
 
-// errorLog takes net/http's complaints: warnings, but for failed handshakes,
-// which any port scanner causes as often as it likes.
+// errorLog logs net/http's messages as warnings. Failed handshakes are debug, because any port
+// scanner can cause them without limit.
 func errorLog(logger *zap.Logger) *log.Logger {
 	return log.New(errorWriter{logger.Named("web")}, "", 0)
 }

@@ -14,20 +14,20 @@ import (
 	"zecpower/internal/logging"
 )
 
-// DefaultAddress is loopback: who wants the metrics elsewhere says so.
+// DefaultAddress is on loopback; serving the metrics elsewhere is a choice.
 const DefaultAddress = "127.0.0.1:9821"
 
 // Config is what the web server needs.
 type Config struct {
 	// Address is --web.listen-address, HOST:PORT; empty is DefaultAddress, port 0 any free one.
 	Address string
-	// ConfigFile is --web.config.file, exporter-toolkit's file for TLS and basic
-	// auth; empty is neither. Certificates and users are read again as they change.
+	// ConfigFile is --web.config.file, exporter-toolkit's file for TLS and basic auth; empty is
+	// neither. Certificates and users are read again when they change.
 	ConfigFile string
 	// Metrics serves /metrics.
 	Metrics http.Handler
-	// Ready says why the daemon is not ready; nil where it is. It is called at
-	// each request for /-/ready, concurrently. A nil Ready is always ready.
+	// Ready returns why the daemon is not ready; nil where it is. It is called at each request for
+	// /-/ready, concurrently. Without a Ready the server is always ready.
 	Ready func() error
 	// Version is shown on the landing page.
 	Version string
@@ -38,8 +38,8 @@ type Config struct {
 // Server serves metrics, health and the landing page.
 type Server struct{ server *server }
 
-// CheckConfigFile reports what is wrong with a --web.config.file, certificates
-// and users included, without telling what stands in it. Empty is fine.
+// CheckConfigFile reports what is wrong with a --web.config.file, certificates and users included.
+// Its error shows no contents of the file. An empty path is valid.
 func CheckConfigFile(path string) error {
 	if err := web.Validate(path); err != nil {
 		return fmt.Errorf("web configuration file %s: %s; see https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md",
@@ -48,7 +48,7 @@ func CheckConfigFile(path string) error {
 	return nil
 }
 
-// CheckAddress reports a --web.listen-address that is no HOST:PORT. Empty is fine.
+// CheckAddress reports a --web.listen-address that is no HOST:PORT. An empty one is valid.
 func CheckAddress(address string) error {
 	if _, _, err := net.SplitHostPort(orString(address, DefaultAddress)); err != nil {
 		return fmt.Errorf("--web.listen-address %q: %w; write HOST:PORT, such as %s", address, err, DefaultAddress)
@@ -56,7 +56,7 @@ func CheckAddress(address string) error {
 	return nil
 }
 
-// Start checks cfg, binds its address and serves. An error means that nothing runs.
+// Start checks cfg, binds its address and serves. An error means that no server runs.
 func Start(cfg Config) (*Server, error) {
 	if cfg.Metrics == nil || cfg.Logger == nil {
 		return nil, errors.New("web: metrics and logger must be given")
@@ -94,7 +94,8 @@ func listen(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// warnWhenOpen: instance ids and schedules tell an outsider about the fleet.
+// warnWhenOpen warns where anyone on the network can read the metrics: instance ids and schedules
+// describe the fleet to an outsider.
 func warnWhenOpen(cfg Config, addr net.Addr) {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || tcp.IP.IsLoopback() || cfg.ConfigFile != "" {
@@ -117,16 +118,9 @@ func (s *Server) Addr() net.Addr { return s.server.listener.Addr() }
 // Done is closed once serving has ended, after Stop or by itself.
 func (s *Server) Done() <-chan struct{} { return s.server.done }
 
-// Err says why serving ended by itself; nil before Done is closed and after Stop.
-func (s *Server) Err() error {
-	select {
-	case <-s.server.done:
-		return s.server.err
-	default:
-		return nil
-	}
-}
+// Err returns why serving ended by itself; nil before Done is closed and after Stop.
+func (s *Server) Err() error { return s.server.reason() }
 
-// Stop lets requests finish until ctx ends, then cuts them, and returns once
-// every goroutine is gone. Its error says that some were cut. Twice is fine.
+// Stop lets requests finish until ctx ends, then cuts them, and returns once every goroutine has
+// ended. Its error says that some were cut. It may be called twice.
 func (s *Server) Stop(ctx context.Context) error { return s.server.stop(ctx) }

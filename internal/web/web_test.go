@@ -120,10 +120,10 @@ func TestReadyFollowsTheDaemonAndSaysWhyNot(t *testing.T) {
 		if ready.Load() {
 			return nil
 		}
-		return errors.New("the ledger is not loaded yet")
+		return errors.New("the store is not loaded yet")
 	}})
 	url := "http://" + s.Addr().String() + "/-/ready"
-	if status, body, _ := get(t, fresh(), url); status != 503 || !strings.Contains(body, "the ledger is not loaded yet") {
+	if status, body, _ := get(t, fresh(), url); status != 503 || !strings.Contains(body, "the store is not loaded yet") {
 		t.Errorf("before: %d %q", status, body)
 	}
 	if status, _, _ := get(t, fresh(), "http://"+s.Addr().String()+"/-/healthy"); status != 200 {
@@ -219,7 +219,7 @@ func assertSecretless(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{password, passwordHash, passwordHash[:7], "hunter2"} {
 		if strings.Contains(text, secret) {
-			t.Errorf("%q is told in %q", secret, text)
+			t.Errorf("%q is shown in %q", secret, text)
 		}
 	}
 }
@@ -426,7 +426,7 @@ func TestSlowReaderIsDropped(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := s.Stop(ctx); err != nil { // it waits for the request, which nobody reads
+	if err := s.Stop(ctx); err != nil { // it waits for the request, whose reply is not read
 		t.Errorf("the reader still held the server: %v", err)
 	}
 }

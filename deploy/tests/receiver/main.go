@@ -1,5 +1,6 @@
-// Command receiver takes alerts as Alertmanager's webhook sends them and appends each message to a file, one JSON object a line. With -free N it
-// prints N ports of loopback that are free just now, and ends.
+// Command receiver takes alerts as Alertmanager's webhook sends them and appends each message to a
+// file, one JSON object a line. With -free N it prints N ports of loopback that are free just now,
+// and ends.
 package main
 
 import (

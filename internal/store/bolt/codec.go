@@ -8,26 +8,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"zecpower/internal/power"
 )
 
-// Results are kept by columns: most of a column is one value over and over,
-// which compresses to almost nothing. The ids stand apart, in a list that all
-// runs over the same group share. A list and a column set begin with a byte
-// that says how the rest is packed.
+// Results are stored by columns: most of a column repeats one value, which compresses to almost
+// nothing. The ids stand apart, in a list that all runs over the same group share. A list and a set
+// of columns begin with a byte that says how the rest is packed.
 const (
 	packedNot   = 0
 	packedFlate = 1
 )
 
-// worthPacking is the size from which compressing saves more than it costs.
+// worthPacking is the size in bytes from which compressing saves more than it costs.
 const worthPacking = 4 << 10
 
-// maxUnpacked bounds what a packed value may grow to: a million instances with
-// long ids fit many times over; a damaged value must not fill the memory.
+// maxUnpacked bounds the bytes that a packed value may grow to, so that a damaged value cannot fill
+// the memory. A million instances with long ids fit many times over.
 const maxUnpacked = 1 << 30
 
 func pack(plain []byte) ([]byte, error) {
@@ -76,7 +76,7 @@ func splitIDs(plain []byte) []string {
 	return strings.Split(string(plain), "\n")
 }
 
-// listHash names a list by what it holds.
+// listHash is the key of a list, derived from its contents.
 func listHash(ids []byte) []byte {
 	sum := sha256.Sum256(ids)
 	return sum[:16]
@@ -111,10 +111,23 @@ func appendResults(out []byte, results []power.InstanceResult) []byte {
 	for i := range results {
 		out = binary.AppendUvarint(out, uint64(max(results[i].BootDuration.Milliseconds(), 0))) //nolint:gosec // not negative
 	}
+	return appendStatuses(out, results)
+}
+
+// appendStatuses appends the column of HTTP statuses. It was added while schema 1 was in use, so it
+// stands last and is written only where a result has a status: values written before end here, and
+// older readers ignore what follows.
+func appendStatuses(out []byte, results []power.InstanceResult) []byte {
+	if !slices.ContainsFunc(results, func(r power.InstanceResult) bool { return r.HTTPStatus != 0 }) {
+		return out
+	}
+	for i := range results {
+		out = binary.AppendUvarint(out, uint64(max(results[i].HTTPStatus, 0))) //nolint:gosec // not negative
+	}
 	return out
 }
 
-// textColumns are the columns of words, in the order of the file.
+// textColumns are the text columns, in the order of the file.
 var textColumns = []func(*power.InstanceResult) string{
 	func(r *power.InstanceResult) string { return string(r.Outcome) },
 	func(r *power.InstanceResult) string { return string(r.Reason) },
@@ -166,7 +179,8 @@ func (t wordTable) append(out []byte) []byte {
 	return out
 }
 
-// earliest is the first ReachedAt in milliseconds; the others count from it.
+// earliest is the first ReachedAt in Unix milliseconds; the others are stored relative to it. 0
+// where no result has one.
 func earliest(results []power.InstanceResult) int64 {
 	var base int64
 	for i := range results {
@@ -177,7 +191,7 @@ func earliest(results []power.InstanceResult) int64 {
 	return base
 }
 
-// reachedAfter is 0 for "never", else 1 more than the milliseconds since base.
+// reachedAfter is 0 for a zero t, else 1 more than the milliseconds since base.
 func reachedAfter(t time.Time, base int64) uint64 {
 	if t.IsZero() {
 		return 0
@@ -213,7 +227,8 @@ func (d *decoder) varint() int64 {
 	return v
 }
 
-// count is a number of things that take a byte each at least.
+// count reads a number of items. Each item takes a byte at least, so a number beyond the rest is
+// damage.
 func (d *decoder) count() int {
 	n := d.uvarint()
 	if n > uint64(len(d.rest)) {
@@ -236,7 +251,7 @@ func (d *decoder) words() []string {
 	return words
 }
 
-// decodeResults reads results and gives them the ids of their list.
+// decodeResults reads results and sets their ids from their list.
 func decodeResults(plain []byte, ids []string) ([]power.InstanceResult, error) {
 	results := make([]power.InstanceResult, len(ids))
 	for i := range results {
@@ -248,7 +263,7 @@ func decodeResults(plain []byte, ids []string) ([]power.InstanceResult, error) {
 	return results, nil
 }
 
-// decodeAt reads one of n results, and leaves its id empty.
+// decodeAt reads one of n results. It leaves the id empty.
 func decodeAt(plain []byte, n, at int) (r power.InstanceResult, err error) {
 	err = walkResults(plain, n, func(i int) *power.InstanceResult {
 		if i == at {
@@ -259,7 +274,7 @@ func decodeAt(plain []byte, n, at int) (r power.InstanceResult, err error) {
 	return r, err
 }
 
-// walkResults reads the columns of n results into what of says; nil: not wanted.
+// walkResults reads the columns of n results into what of returns; nil skips the result.
 func walkResults(plain []byte, n int, of func(i int) *power.InstanceResult) error {
 	d := decoder{rest: plain}
 	words := d.words()
@@ -279,14 +294,22 @@ func walkResults(plain []byte, n int, of func(i int) *power.InstanceResult) erro
 		}
 	}
 	for _, set := range []func(*power.InstanceResult, uint64){setAttempts, setReached(base), setBoot} {
-		for i := range n {
-			v := d.uvarint()
-			if r := of(i); r != nil {
-				set(r, v)
-			}
-		}
+		d.column(n, of, set)
+	}
+	if d.err == nil && len(d.rest) > 0 { // see appendStatuses
+		d.column(n, of, setHTTPStatus)
 	}
 	return d.err
+}
+
+// column reads one number for each of n results.
+func (d *decoder) column(n int, of func(i int) *power.InstanceResult, set func(*power.InstanceResult, uint64)) {
+	for i := range n {
+		v := d.uvarint()
+		if r := of(i); r != nil {
+			set(r, v)
+		}
+	}
 }
 
 func setAttempts(r *power.InstanceResult, v uint64) {
@@ -301,11 +324,15 @@ func setReached(base int64) func(*power.InstanceResult, uint64) {
 	}
 }
 
+func setHTTPStatus(r *power.InstanceResult, v uint64) {
+	r.HTTPStatus = int(v & 0xffff) //nolint:gosec // masked
+}
+
 func setBoot(r *power.InstanceResult, v uint64) {
 	r.BootDuration = time.Duration(v) * time.Millisecond //nolint:gosec // milliseconds
 }
 
-// A chunk is what a run settled at one time: ids and results in one value.
+// encodeChunk writes results that became final at one time: ids and columns in one value.
 func encodeChunk(results []power.InstanceResult) []byte {
 	ids := joinIDs(idsOf(results))
 	out := binary.AppendUvarint(nil, uint64(len(ids)))

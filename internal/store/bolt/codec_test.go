@@ -15,6 +15,7 @@ func sample(n int) []power.InstanceResult {
 		switch {
 		case i%97 == 0:
 			results[i] = failed(id, power.ReasonRecycled)
+			results[i].HTTPStatus = 403
 		case i%53 == 0:
 			results[i] = power.InstanceResult{InstanceID: id, Outcome: power.OutcomeAlreadyRunning, State: "RUNNING", ReachedAt: morning}
 		default:
@@ -50,6 +51,50 @@ func TestResultsSurviveTheirEncoding(t *testing.T) {
 		if got, err = decodeResults(plain, idsOf(want)); err != nil || n > 0 && !reflect.DeepEqual(got, want) {
 			t.Errorf("%d packed results came back different: %v", n, err)
 		}
+	}
+}
+
+// The HTTP status was added while schema 1 was in use. What was written before has no
+// column for it, and must be read for as long as history is kept.
+func TestResultsWithoutHTTPStatusesAreRead(t *testing.T) {
+	const columns = "\t\astarted\x00\aRUNNING\x02T1\x06failed\brecycled\"OPERATION_DENIED_INSTANCE_RECYCLED\aRECYCLE\x02T2" +
+		"\x02\xe0\xffŇ\xbdh\x00\x04\x01\x05\x01\x06\x02\a\x03\b\x01\x02\x01\x00\xb0\xea\x01\x00"
+	want := []power.InstanceResult{
+		{
+			InstanceID: "i-1", Outcome: power.OutcomeStarted, State: "RUNNING", RequestID: "T1", Attempts: 1,
+			ReachedAt: morning.Add(90 * time.Second), BootDuration: 30 * time.Second,
+		},
+		{
+			InstanceID: "i-2", Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled, Code: "OPERATION_DENIED_INSTANCE_RECYCLED",
+			State: "RECYCLE", RequestID: "T2", Attempts: 2,
+		},
+	}
+	got, err := decodeChunk([]byte("\ai-1\ni-2" + columns))
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("a chunk: %+v, %v", got, err)
+	}
+	if got, err = decodeResults([]byte(columns), idsOf(want)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("results: %+v, %v", got, err)
+	}
+	one, err := decodeAt([]byte(columns), 2, 1)
+	if one.InstanceID = "i-2"; err != nil || !reflect.DeepEqual(one, want[1]) {
+		t.Errorf("one result: %+v, %v", one, err)
+	}
+	if now := appendResults(nil, want); string(now) != columns {
+		t.Errorf("results without a status are written in another way than before: %q", now)
+	}
+}
+
+func TestHTTPStatusesAreKeptOrRefused(t *testing.T) {
+	want := []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRejected), failed("i-3", power.ReasonRejected)}
+	want[1].HTTPStatus, want[2].HTTPStatus = 409, 599
+	plain := appendResults(nil, want)
+	got, err := decodeResults(plain, idsOf(want))
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := decodeResults(plain[:len(plain)-1], idsOf(want)); err == nil {
+		t.Error("a column that is cut short was taken for whole")
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 var _ scheduler.Store = (*Store)(nil)
 
-// Load implements scheduler.Ledger.
+// Load implements scheduler.Store.
 func (l *Store) Load(recent time.Time) (scheduler.State, error) {
 	state := scheduler.State{
 		Watermarks: map[string]scheduler.Watermark{}, Ran: map[string][]time.Time{}, Last: map[string]scheduler.LastRun{},
@@ -26,7 +26,7 @@ func (l *Store) Load(recent time.Time) (scheduler.State, error) {
 				return err
 			}
 		}
-		if err := loadMap(tx.Bucket(bucketMarks), state.Watermarks); err != nil {
+		if err := loadMap(tx.Bucket(bucketWatermarks), state.Watermarks); err != nil {
 			return err
 		}
 		if err := loadMap(tx.Bucket(bucketLast), state.Last); err != nil {
@@ -87,9 +87,10 @@ func loadOpen(tx *bbolt.Tx) (open []scheduler.Firing, err error) {
 	return open, err
 }
 
-// Decide implements scheduler.Ledger.
+// Decide implements scheduler.Store.
 func (l *Store) Decide(r scheduler.Round) ([]string, error) {
-	var held []string // the writer's until update has returned nil: a write over its time still sets it
+	// Owned by the writer until update returns nil: a write that timed out may still set it.
+	var held []string
 	err := l.update("record decisions", func(tx *bbolt.Tx) error {
 		held = nil
 		for _, d := range r.Decisions {
@@ -111,7 +112,7 @@ func (l *Store) Decide(r scheduler.Round) ([]string, error) {
 				return err
 			}
 		}
-		return l.putMarks(tx, r)
+		return l.putWatermarks(tx, r)
 	})
 	if err != nil {
 		return nil, err
@@ -119,7 +120,7 @@ func (l *Store) Decide(r scheduler.Round) ([]string, error) {
 	return held, nil
 }
 
-func (l *Store) putMarks(tx *bbolt.Tx, r scheduler.Round) error {
+func (l *Store) putWatermarks(tx *bbolt.Tx, r scheduler.Round) error {
 	if !r.At.IsZero() {
 		if err := putJSON(tx.Bucket(bucketMeta), keyThrough, r.At); err != nil {
 			return err
@@ -127,12 +128,12 @@ func (l *Store) putMarks(tx *bbolt.Tx, r scheduler.Round) error {
 		l.considerPruning(r.At)
 	}
 	for _, m := range r.Watermarks {
-		if err := putJSON(tx.Bucket(bucketMarks), []byte(m.Schedule), m); err != nil {
+		if err := putJSON(tx.Bucket(bucketWatermarks), []byte(m.Schedule), m); err != nil {
 			return err
 		}
 	}
 	for _, name := range r.Forget {
-		for _, bucket := range [][]byte{bucketMarks, bucketLast} {
+		for _, bucket := range [][]byte{bucketWatermarks, bucketLast} {
 			if err := tx.Bucket(bucket).Delete([]byte(name)); err != nil {
 				return err
 			}
@@ -142,7 +143,7 @@ func (l *Store) putMarks(tx *bbolt.Tx, r scheduler.Round) error {
 	return nil
 }
 
-// decide writes one decision; held says that its run was there already.
+// decide writes one decision. held reports that its run is recorded already.
 func (l *Store) decide(tx *bbolt.Tx, d scheduler.Decision) (held bool, err error) {
 	key := entryKey(d.Schedule, d.Nominal)
 	there, err := getEntry(tx, key)
@@ -150,7 +151,7 @@ func (l *Store) decide(tx *bbolt.Tx, d scheduler.Decision) (held bool, err error
 		return false, err
 	}
 	if there != nil && !there.RunAt.IsZero() {
-		return d.Claims(), nil // a run stays, whatever is said about its time later
+		return d.Claims(), nil // a recorded run stays, whatever is decided about its time later
 	}
 	if d.Claims() {
 		return false, claim(tx, key, d)
@@ -160,7 +161,7 @@ func (l *Store) decide(tx *bbolt.Tx, d scheduler.Decision) (held bool, err error
 
 func claim(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 	e := entry{
-		Verdict: scheduler.DecisionRun, Action: d.Action, Groups: d.Groups, RunAt: d.RunAt.UTC(), Deadline: utc(d.Deadline),
+		Decision: scheduler.DecisionRun, Action: d.Action, Groups: d.Groups, RunAt: d.RunAt.UTC(), Deadline: utc(d.Deadline),
 		CatchUp: d.Kind == scheduler.DecisionCatchUp, Waits: d.Firing().Waits,
 	}
 	if err := tx.Bucket(bucketOpen).Put(key, nil); err != nil {
@@ -169,9 +170,8 @@ func claim(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 	return putEntry(tx, key, &e)
 }
 
-// note writes why a time did not run. It makes the schedule's newest such entry
-// longer where that is of the same day and kind: a paused schedule of every ten
-// seconds is one entry a day, not 8,640.
+// note writes why a time did not run. It extends the schedule's newest such entry where that is of
+// the same day and kind, so that a paused "@every 10s" is one entry a day, not 8,640.
 func (l *Store) note(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 	if tail := l.tails[d.Schedule]; tail != nil {
 		e, err := getEntry(tx, tail)
@@ -179,7 +179,7 @@ func (l *Store) note(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 			return err
 		}
 		if e != nil && e.continuedBy(tail, d) {
-			if d.Last.After(e.Last) { // else it is a repetition
+			if d.Last.After(e.Last) { // else this decision is repeated
 				e.Last, e.Count, e.AtLeast = d.Last.UTC(), e.Count+d.Count, d.AtLeast
 			}
 			return putEntry(tx, tail, e)
@@ -187,21 +187,22 @@ func (l *Store) note(tx *bbolt.Tx, key []byte, d scheduler.Decision) error {
 	}
 	l.tails[d.Schedule] = key
 	return putEntry(tx, key, &entry{
-		Verdict: d.Kind, Action: d.Action, Groups: d.Groups, Last: d.Last.UTC(), Count: d.Count,
+		Decision: d.Kind, Action: d.Action, Groups: d.Groups, Last: d.Last.UTC(), Count: d.Count,
 		AtLeast: d.AtLeast, Reason: d.Reason, Calendar: d.Calendar,
 	})
 }
 
 func (e *entry) continuedBy(key []byte, d scheduler.Decision) bool {
 	_, first := splitKey(key)
-	return e.RunAt.IsZero() && e.Verdict == d.Kind && e.Reason == d.Reason && e.Calendar == d.Calendar && !e.AtLeast &&
+	return e.RunAt.IsZero() && e.Decision == d.Kind && e.Reason == d.Reason && e.Calendar == d.Calendar && !e.AtLeast &&
 		scheduler.SameDay(first, d.Nominal) && !d.Nominal.Before(first)
 }
 
 func (l *Store) begin(tx *bbolt.Tx, f scheduler.Firing) error {
 	return changeRun(tx, f, func(_ []byte, e *entry) error {
 		e.Groups, e.RunAt, e.Deadline, e.CatchUp, e.Waits = f.Groups, f.RunAt.UTC(), utc(f.Deadline), f.CatchUp, f.Waits
-		if f.Resumed && e.ResumedBy != l.session { // else it is a repetition: a process resumes a run once
+		// A process resumes a run once; where it is recorded, this begin is repeated.
+		if f.Resumed && e.ResumedBy != l.session {
 			e.Resumes++
 			e.ResumedBy = l.session
 		}
@@ -213,21 +214,21 @@ func abandon(tx *bbolt.Tx, a scheduler.Abandonment) error {
 	return changeRun(tx, a.Firing, func(key []byte, e *entry) error {
 		groups, err := groupsFromProgress(tx, key)
 		e.noteDamage(err)
-		e.Verdict, e.Reason, e.FinishedAt, e.Count, e.Last = a.Kind, a.Reason, a.At.UTC(), 1, a.Firing.Nominal.UTC()
+		e.Decision, e.Reason, e.FinishedAt, e.Count, e.Last = a.Kind, a.Reason, a.At.UTC(), 1, a.Firing.Nominal.UTC()
 		return closeRun(tx, key, a.Firing.Nominal, e, groups)
 	})
 }
 
-// Finish implements scheduler.Ledger. A run without a report is closed with what
-// the journal holds of it.
+// Finish implements scheduler.Store. A run without a report is closed with what the journal holds
+// of it.
 func (l *Store) Finish(f scheduler.Firing, r scheduler.RunEnd, at time.Time) error {
 	report := power.Report{}
 	if r.Report != nil {
 		report = *r.Report
 	}
-	reported, err := encodeGroups(report.Groups) // here, for it takes a while: the writer serves everybody
+	reported, err := encodeGroups(report.Groups) // here and not in the writer, which others wait for
 	if err != nil {
-		return fmt.Errorf("ledger: record a run's end: %w", err)
+		return fmt.Errorf("store: record a run's end: %w", err)
 	}
 	return l.update("record a run's end", func(tx *bbolt.Tx) error {
 		return changeRun(tx, f, func(key []byte, e *entry) (err error) {
@@ -252,7 +253,7 @@ func (l *Store) Finish(f scheduler.Firing, r scheduler.RunEnd, at time.Time) err
 	})
 }
 
-// RecordManual records a run by hand that is over.
+// RecordManual records a run by hand that has ended.
 func (l *Store) RecordManual(r power.Report) error {
 	f := scheduler.Firing{
 		RunID: r.RunID, Schedule: ManualSchedule, Action: r.Action, Nominal: r.ScheduledAt, RunAt: r.StartedAt,
@@ -263,7 +264,7 @@ func (l *Store) RecordManual(r power.Report) error {
 	return l.Finish(f, scheduler.RunEnd{Result: r.Result(), Report: &r}, r.FinishedAt)
 }
 
-// changeRun changes a run that has not ended; one that has stays as it is.
+// changeRun changes a run that has not ended. One that has ended stays as it is.
 func changeRun(tx *bbolt.Tx, f scheduler.Firing, change func(key []byte, e *entry) error) error {
 	key, err := runKey(f.RunID)
 	if err != nil {
@@ -275,7 +276,7 @@ func changeRun(tx *bbolt.Tx, f scheduler.Firing, change func(key []byte, e *entr
 	}
 	if e == nil || e.RunAt.IsZero() { // its claim was lost, or its time was noted as missed before
 		e = &entry{
-			Verdict: scheduler.DecisionRun, Action: f.Action, Groups: f.Groups, RunAt: f.RunAt.UTC(), Deadline: utc(f.Deadline),
+			Decision: scheduler.DecisionRun, Action: f.Action, Groups: f.Groups, RunAt: f.RunAt.UTC(), Deadline: utc(f.Deadline),
 			CatchUp: f.CatchUp, Waits: f.Waits,
 		}
 	}
@@ -293,8 +294,8 @@ func changeRun(tx *bbolt.Tx, f scheduler.Firing, change func(key []byte, e *entr
 	return putEntry(tx, key, e)
 }
 
-// noteDamage keeps a run's end when what it did cannot be read: the end of one
-// run must not stand in the way of all that is recorded with it.
+// noteDamage keeps a run's end where its progress cannot be read. The end of one run must not fail
+// the writes that share its commit.
 func (e *entry) noteDamage(err error) {
 	if err == nil {
 		return
@@ -308,7 +309,7 @@ func (e *entry) noteDamage(err error) {
 
 func (e *entry) ended() bool { return e.Result != "" || !e.isRun() }
 
-// closeRun moves what a run did from the journal to where it is kept.
+// closeRun moves what a run did from the journal to results and lists.
 func closeRun(tx *bbolt.Tx, key []byte, nominal time.Time, e *entry, groups []groupValues) error {
 	e.Totals = nil
 	for _, g := range groups {
@@ -334,13 +335,13 @@ func putLast(tx *bbolt.Tx, f scheduler.Firing, e *entry) error {
 	if e.Result == power.ResultOK && e.FinishedAt.After(last.LastSuccess) {
 		last.LastSuccess = e.FinishedAt
 	}
-	if !e.FinishedAt.Before(last.FinishedAt) { // else its end is recorded late, after a newer one's
+	if !e.FinishedAt.Before(last.FinishedAt) { // else a newer run's end is recorded already
 		last.RunID, last.Nominal, last.FinishedAt, last.Result = f.RunID, f.Nominal.UTC(), e.FinishedAt, e.Result
 	}
 	return putJSON(b, []byte(f.Schedule), last)
 }
 
-// groupValues is a group as it is kept.
+// groupValues is a group as the file holds it.
 type groupValues struct {
 	totals  totals
 	list    []byte // packed; nil where the group has no instance
@@ -401,7 +402,7 @@ func unixKey(t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())) //nolint:gosec // after 1970
 }
 
-// utc keeps zero times zero, so that they are left out of the file.
+// utc keeps a zero time zero, so that it is left out of the file.
 func utc(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

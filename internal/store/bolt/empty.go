@@ -9,24 +9,24 @@ import (
 	"syscall"
 )
 
-// clearEmpty makes a file in which nothing was ever recorded a new one: a power
-// loss right after the first start, or a disk that was full then, leaves one of
-// no bytes, of zeros, or of some of the pages that a ledger begins with.
+// clearEmpty truncates a file in which nothing was ever recorded, so that bbolt makes it anew. A
+// power loss right after the first start, or a disk that was full then, leaves a file of no bytes,
+// of zeros, or of some of a store's first pages.
 func clearEmpty(cfg Config) (wasEmpty bool, err error) {
 	f, err := os.OpenFile(cfg.path(), os.O_RDWR, 0)
 	if err != nil {
-		return false, nil //nolint:nilerr // missing is the usual first start; bbolt reports the rest better
+		return false, nil //nolint:nilerr // missing at the first start; bbolt reports other errors better
 	}
 	defer func() { _ = f.Close() }()
 	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		return false, nil // somebody is at work in it
+		return false, nil // another process has it open
 	}
 	empty, err := isEmpty(f)
 	if err != nil || !empty {
 		return false, err
 	}
 	if err := f.Truncate(0); err != nil {
-		return false, fmt.Errorf("ledger: clear the empty file: %w", err)
+		return false, fmt.Errorf("store: clear the empty file: %w", err)
 	}
 	return true, nil
 }
@@ -45,7 +45,7 @@ func isEmpty(f io.Reader) (bool, error) {
 	head := make([]byte, firstPages*os.Getpagesize()+1)
 	n, err := io.ReadFull(f, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, fmt.Errorf("ledger: look into the file: %w", err)
+		return false, fmt.Errorf("store: read the file: %w", err)
 	}
 	head = head[:n]
 	if allZeros(head) {
@@ -54,8 +54,8 @@ func isEmpty(f io.Reader) (bool, error) {
 	return neverCommitted(head), nil
 }
 
-// What bbolt writes when it makes a file: two meta pages, a list of free pages,
-// an empty root. A transaction rewrites one of the metas with a higher number.
+// bbolt makes a file of two meta pages, a list of free pages and an empty root. A transaction
+// rewrites one of the metas with a higher number.
 const (
 	firstPages = 4
 	metaPages  = 2
@@ -64,9 +64,9 @@ const (
 	txidAt     = 64
 )
 
-// neverCommitted reports whether the beginning of a file, one byte more than
-// firstPages where it has as much, is a ledger's that no transaction has
-// reached: each meta page is as it was made, or was not written at all.
+// neverCommitted reports whether head is the beginning of a store that no transaction has reached:
+// each meta page is as it was made, or was not written at all. head holds one byte more than
+// firstPages where the file is that long.
 func neverCommitted(head []byte) bool {
 	size := os.Getpagesize()
 	if len(head) > firstPages*size {
@@ -95,7 +95,7 @@ func allZeros(b []byte) bool {
 	return true
 }
 
-// onlyZeros reads until something else is found.
+// onlyZeros reads on until it finds another byte or the end.
 func onlyZeros(f io.Reader) (bool, error) {
 	buf := make([]byte, 64<<10)
 	for {
@@ -106,7 +106,7 @@ func onlyZeros(f io.Reader) (bool, error) {
 		case errors.Is(err, io.EOF):
 			return true, nil
 		case err != nil:
-			return false, fmt.Errorf("ledger: look into the file: %w", err)
+			return false, fmt.Errorf("store: read the file: %w", err)
 		}
 	}
 }

@@ -12,15 +12,15 @@ import (
 	"zecpower/scheduler"
 )
 
-// Query says what to look for. The zero value asks for the newest entries.
+// Query selects entries. The zero value selects the newest ones.
 type Query struct {
 	Schedule string // empty: any; ManualSchedule: runs by hand
 	Group    string // empty: any
-	// Instance asks what happened to this one: the runs that dealt with it, and
-	// the times at which a schedule of its groups did not run.
+	// Instance selects what happened to this one: the runs that had it, and the times at which a
+	// schedule of its groups did not run.
 	Instance string
-	// InstanceGroups are groups that hold Instance now, as the configuration
-	// knows; the ledger itself knows of those that it has seen run.
+	// InstanceGroups are groups that hold Instance in the present configuration; the store itself
+	// knows only groups that have run.
 	InstanceGroups []string
 	Since, Until   time.Time // of the nominal time, both included; zero: open
 	Limit          int       // entries; 0: DefaultLimit
@@ -46,8 +46,8 @@ const (
 	KindOverlap          = Kind(scheduler.DecisionOverlap)
 )
 
-// Entry is what became of one nominal time of one schedule, or of a stretch of
-// them. Times are UTC; zero ones are left out of the JSON.
+// Entry is what became of one nominal time of one schedule, or of a stretch of them. Times are UTC;
+// zero ones are left out of the JSON.
 type Entry struct {
 	Kind        Kind                   `json:"kind"`
 	RunID       string                 `json:"run_id,omitempty"` // of KindRun and KindInterrupted
@@ -86,8 +86,8 @@ type GroupEntry struct {
 	Omitted  int             `json:"failures_omitted,omitempty"`
 }
 
-// InstanceEntry is what became of one instance in one run. Where the run had
-// come no further, Outcome is empty and Attempts counts accepted requests.
+// InstanceEntry is what became of one instance in one run. Where the run had come no further,
+// Outcome is empty and Attempts counts accepted requests.
 type InstanceEntry struct {
 	InstanceID  string        `json:"instance_id"`
 	Group       string        `json:"group,omitempty"`
@@ -96,6 +96,7 @@ type InstanceEntry struct {
 	Code        string        `json:"code,omitempty"`
 	State       string        `json:"state,omitempty"`
 	RequestID   string        `json:"request_id,omitempty"`
+	HTTPStatus  int           `json:"http_status,omitempty"`
 	Attempts    int           `json:"attempts,omitempty"`
 	ReachedAt   time.Time     `json:"reached_at,omitzero"`
 	BootSeconds float64       `json:"boot_seconds,omitempty"`
@@ -104,7 +105,7 @@ type InstanceEntry struct {
 func newInstanceEntry(r power.InstanceResult) InstanceEntry {
 	return InstanceEntry{
 		InstanceID: r.InstanceID, Outcome: r.Outcome, Reason: r.Reason, Code: r.Code, State: r.State,
-		RequestID: r.RequestID, Attempts: r.Attempts, ReachedAt: r.ReachedAt, BootSeconds: r.BootDuration.Seconds(),
+		RequestID: r.RequestID, HTTPStatus: r.HTTPStatus, Attempts: r.Attempts, ReachedAt: r.ReachedAt, BootSeconds: r.BootDuration.Seconds(),
 	}
 }
 
@@ -129,7 +130,7 @@ func (l *Store) History(q Query) (entries []Entry, err error) {
 	return entries, err
 }
 
-// search is one query under way.
+// search is one query in progress.
 type search struct {
 	tx     *bbolt.Tx
 	query  Query
@@ -183,7 +184,7 @@ func (s *search) newest(c *bbolt.Cursor) (key, data []byte) {
 func (s *search) describe(key []byte, e *entry) (*Entry, error) {
 	name, nominal := splitKey(key)
 	out := Entry{
-		Kind: Kind(e.Verdict), Schedule: name, Action: e.Action, Groups: e.Groups, NominalTime: nominal,
+		Kind: Kind(e.Decision), Schedule: name, Action: e.Action, Groups: e.Groups, NominalTime: nominal,
 		AtLeast: e.AtLeast, Reason: e.Reason, Calendar: e.Calendar, RunTime: e.RunAt, Deadline: e.Deadline,
 		CatchUp: e.CatchUp, Waits: e.Waits, Resumes: e.Resumes, StartedAt: e.StartedAt, FinishedAt: e.FinishedAt,
 		Result: e.Result, Err: e.Err,
@@ -191,7 +192,7 @@ func (s *search) describe(key []byte, e *entry) (*Entry, error) {
 	if e.Count > 1 || e.AtLeast {
 		out.LastTime, out.Count = e.Last, e.Count
 	}
-	if e.isRun() || e.Verdict == scheduler.DecisionInterrupted {
+	if e.isRun() || e.Decision == scheduler.DecisionInterrupted {
 		out.RunID = scheduler.RunID(name, nominal)
 	}
 	groups, err := s.results(key, e)
@@ -214,8 +215,8 @@ func (s *search) describe(key []byte, e *entry) (*Entry, error) {
 // group is one group's part of a run, its results read when they are needed.
 type group struct {
 	totals
-	settled []power.InstanceResult // of an open run
-	read    func() ([]power.InstanceResult, error)
+	final []power.InstanceResult // of an open run
+	read  func() ([]power.InstanceResult, error)
 }
 
 // results finds the groups of a run, ended or not.
@@ -233,7 +234,7 @@ func (s *search) results(key []byte, e *entry) (groups []group, err error) {
 	for _, name := range e.Groups {
 		if results := p.Final[name]; len(results) > 0 {
 			groups = append(groups, group{
-				totals: sumUp(name, results), settled: results,
+				totals: sumUp(name, results), final: results,
 				read: func() ([]power.InstanceResult, error) { return results, nil },
 			})
 		}
@@ -259,7 +260,7 @@ func (s *search) read(key []byte, t totals) ([]power.InstanceResult, error) {
 func (s *search) describeGroup(g group) (GroupEntry, error) {
 	out := GroupEntry{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Err: g.Err}
 	if g.Failed == 0 {
-		return out, nil // nothing in the results that the sums do not say
+		return out, nil // the sums say all
 	}
 	results, err := g.read()
 	if err != nil {
@@ -329,12 +330,13 @@ func (s *search) describeInstance(out Entry, key []byte, e *entry, groups []grou
 	if at < 0 {
 		return nil, nil //nolint:nilnil // nothing to do with it
 	}
-	return s.describeUnsettled(out, key, e, e.Groups[at])
+	return s.describeWithoutResult(out, key, e, e.Groups[at])
 }
 
-// describeUnsettled describes an entry of the instance's group that says nothing of itself:
-// no run, a run that has not come to it, one that left no report, or one whose group could not be read.
-func (s *search) describeUnsettled(out Entry, key []byte, e *entry, name string) (*Entry, error) {
+// describeWithoutResult describes an entry of the instance's group that has no result for the
+// instance: no run, a run that has not reached it, one that left no report, or one whose group
+// could not be read.
+func (s *search) describeWithoutResult(out Entry, key []byte, e *entry, name string) (*Entry, error) {
 	for _, t := range e.Totals {
 		if t.Group == name && t.Err != "" {
 			out.Results = []GroupEntry{{Group: name, Err: t.Err}}
@@ -359,12 +361,12 @@ func (s *search) describeUnsettled(out Entry, key []byte, e *entry, name string)
 
 // find is nil where the instance is not among the group's results.
 func (s *search) find(key []byte, g group) (*power.InstanceResult, error) {
-	if g.settled != nil {
-		at := slices.IndexFunc(g.settled, func(r power.InstanceResult) bool { return r.InstanceID == s.query.Instance })
+	if g.final != nil {
+		at := slices.IndexFunc(g.final, func(r power.InstanceResult) bool { return r.InstanceID == s.query.Instance })
 		if at < 0 {
-			return nil, nil //nolint:nilnil // as said
+			return nil, nil //nolint:nilnil // as documented
 		}
-		return &g.settled[at], nil
+		return &g.final[at], nil
 	}
 	p, err := s.position(g.List)
 	if err != nil || p.at < 0 {

@@ -28,6 +28,25 @@ func TestStretchThatReachesIntoTheTimeAskedForIsShown(t *testing.T) {
 	}
 }
 
+func TestHistoryHasTheHTTPStatusOfARefusal(t *testing.T) {
+	l := open(t, t.TempDir())
+	d := runAt(morning)
+	decide(t, l, d)
+	refused := failed("i-8", power.ReasonRejected)
+	refused.HTTPStatus = 409
+	finish(t, l, d, power.GroupReport{Group: "web", Total: 2, Done: 1, Failed: 1, Results: []power.InstanceResult{started("i-7"), refused}})
+	entries, err := l.History(Query{})
+	must(t, err)
+	if f := entries[0].Results[0].Failures; len(f) != 1 || f[0].HTTPStatus != 409 {
+		t.Errorf("of the run: %+v", f)
+	}
+	entries, err = l.History(Query{Instance: "i-8"})
+	must(t, err)
+	if i := entries[0].Instance; i == nil || i.HTTPStatus != 409 {
+		t.Errorf("of the instance: %+v", i)
+	}
+}
+
 func TestInstanceOfARunThatLeftNoReport(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)

@@ -16,10 +16,10 @@ import (
 
 var _ batcher.Journal = (*Store)(nil)
 
-// The kinds of progress.
+// The kinds of progress, as they stand in the file.
 const (
 	kindAttempted = 'a'
-	kindSettled   = 's'
+	kindFinal     = 's'
 )
 
 // Progress is what an interrupted run had done, by group.
@@ -40,34 +40,34 @@ func (l *Store) Attempted(runID, group string, ids []string) error {
 	})
 }
 
-// Settled implements batcher.Journal. The same results again change nothing.
+// Final implements batcher.Journal. The same results again change nothing.
 func (l *Store) Final(runID, group string, results []power.InstanceResult) error {
 	value := encodeChunk(results)
 	h := fnv.New64a()
 	_, _ = h.Write(joinIDs(idsOf(results)))
 	return l.progress("record outcomes", runID, group, func(b *bbolt.Bucket, key []byte) error {
-		return b.Put(binary.BigEndian.AppendUint64(append(key, kindSettled), h.Sum64()), value)
+		return b.Put(binary.BigEndian.AppendUint64(append(key, kindFinal), h.Sum64()), value)
 	})
 }
 
 func (l *Store) progress(op, runID, group string, put func(b *bbolt.Bucket, key []byte) error) error {
 	key, err := runKey(runID)
 	if err != nil {
-		return fmt.Errorf("ledger: %s: %w", op, err)
+		return fmt.Errorf("store: %s: %w", op, err)
 	}
 	return l.update(op, func(tx *bbolt.Tx) error {
 		if e, err := getEntry(tx, key); err != nil || e != nil && e.ended() {
-			return err // a late word about a run that is over
+			return err // progress of a run that has ended comes too late
 		}
 		return put(tx.Bucket(bucketProgress), groupKey(key, group))
 	})
 }
 
-// Progress is what is known of a run that has not ended.
+// Progress reads what is known of a run that has not ended.
 func (l *Store) Progress(runID string) (p Progress, err error) {
 	key, err := runKey(runID)
 	if err != nil {
-		return p, fmt.Errorf("ledger: read a run's progress: %w", err)
+		return p, fmt.Errorf("store: read a run's progress: %w", err)
 	}
 	err = l.view("read a run's progress", func(tx *bbolt.Tx) error {
 		p, err = readProgress(tx, key)
@@ -78,7 +78,7 @@ func (l *Store) Progress(runID string) (p Progress, err error) {
 
 func readProgress(tx *bbolt.Tx, key []byte) (Progress, error) {
 	p := Progress{Final: map[string][]power.InstanceResult{}, Attempted: map[string]map[string]int{}}
-	settled := map[string]map[string]bool{}
+	seen := map[string]map[string]bool{}
 	prefix := ofEntry(key)
 	err := under(tx.Bucket(bucketProgress), prefix, func(k, value []byte) error {
 		end := len(k) - 9 // kind and number
@@ -91,12 +91,12 @@ func readProgress(tx *bbolt.Tx, key []byte) (Progress, error) {
 		if err != nil {
 			return err
 		}
-		if settled[group] == nil {
-			settled[group] = map[string]bool{}
+		if seen[group] == nil {
+			seen[group] = map[string]bool{}
 		}
 		for _, r := range results {
-			if !settled[group][r.InstanceID] {
-				settled[group][r.InstanceID] = true
+			if !seen[group][r.InstanceID] {
+				seen[group][r.InstanceID] = true
 				p.Final[group] = append(p.Final[group], r)
 			}
 		}
@@ -114,7 +114,7 @@ func (p Progress) attempted(group string, ids []string) {
 	}
 }
 
-// groupsFromProgress makes the groups of a run that leaves no report.
+// groupsFromProgress builds the groups of a run that ended without a report.
 func groupsFromProgress(tx *bbolt.Tx, key []byte) (values []groupValues, err error) {
 	p, err := readProgress(tx, key)
 	if err != nil {
@@ -131,10 +131,9 @@ func groupsFromProgress(tx *bbolt.Tx, key []byte) (values []groupValues, err err
 	return values, nil
 }
 
-// withProgress completes the groups of a resumed run with what its earlier
-// processes did to instances that the report does not know: of a group that has
-// left the configuration meanwhile, or taken out of one that has not. With an
-// error it gives what was reported.
+// withProgress adds to the groups of a resumed run the instances that its earlier processes brought
+// to an outcome and that its report lacks, because they left their group while the run was
+// interrupted. With an error it returns reported as it is.
 func withProgress(tx *bbolt.Tx, key []byte, groups []power.GroupReport, reported []groupValues) ([]groupValues, error) {
 	p, err := readProgress(tx, key)
 	if err != nil {

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Owner is the process that holds a ledger.
+// Owner is the process that holds a store, as OwnerName records it.
 type Owner struct {
 	PID     int       `json:"pid"`
 	Host    string    `json:"host"`
 	Started time.Time `json:"started"`
 }
 
-// HeldError says that another process holds the ledger.
+// HeldError says that another process holds the store.
 type HeldError struct {
 	Path  string
 	Owner Owner // zero where the holder is not known
-	Alive bool  // the owner is on this host and still runs
+	Alive bool  // whether the owner runs on this host
 }
 
 // Error implements error.
@@ -29,12 +29,12 @@ func (e *HeldError) Error() string {
 	ask := fmt.Sprintf("see `fuser %s %s`", e.Path, filepath.Dir(e.Path))
 	switch {
 	case e.Owner.PID == 0:
-		return fmt.Sprintf("ledger %s: held by another process that left no name; %s", e.Path, ask)
+		return fmt.Sprintf("store %s: held by another process that left no name; %s", e.Path, ask)
 	case !e.Alive:
-		return fmt.Sprintf("ledger %s: held by another process; the last to sign was pid %d on %s, which does not run here: %s",
+		return fmt.Sprintf("store %s: held by another process; the last to sign was pid %d on %s, which does not run here: %s",
 			e.Path, e.Owner.PID, e.Owner.Host, ask)
 	}
-	return fmt.Sprintf("ledger %s: held by the zecpower with pid %d on %s, since %s; stop that one, or use another --state-dir",
+	return fmt.Sprintf("store %s: held by the zecpower with pid %d on %s, since %s; stop that one, or use another --state-dir",
 		e.Path, e.Owner.PID, e.Owner.Host, e.Owner.Started.UTC().Format(time.RFC3339))
 }
 
@@ -55,14 +55,14 @@ func alive(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// lockFolder keeps a second daemon out where the file's own lock cannot: in a
-// folder that is read-only, on a full disk, beside a damaged file. It gives nil
-// where the folder cannot be locked, of which opening the file will tell more.
+// lockFolder excludes a second daemon where the file's own lock cannot: in a read-only folder, on a
+// full disk, beside a damaged file. It returns nil where the folder cannot be locked; opening the
+// file then reports why.
 func lockFolder(cfg Config) (*os.File, error) {
 	_ = os.MkdirAll(cfg.Dir, 0o700)
 	f, err := os.Open(cfg.Dir)
 	if err != nil {
-		return nil, nil //nolint:nilerr,nilnil // as said
+		return nil, nil //nolint:nilerr,nilnil // as documented
 	}
 	for begin := time.Now(); ; time.Sleep(lockEvery) {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -88,7 +88,8 @@ func unlockFolder(f *os.File) {
 	}
 }
 
-// writeOwner signs the ledger. The file is replaced whole, so that nobody reads half of it.
+// writeOwner names this process as the holder. It replaces the file whole, so that no reader sees
+// half of it.
 func writeOwner(dir string) error {
 	host, _ := os.Hostname()
 	data, err := json.Marshal(Owner{PID: os.Getpid(), Host: host, Started: time.Now().UTC().Truncate(time.Second)})
@@ -102,5 +103,5 @@ func writeOwner(dir string) error {
 	return os.Rename(draft, filepath.Join(dir, OwnerName))
 }
 
-// removeOwner fails silently: a name that is left over is told from a live one.
+// removeOwner ignores errors: a reader of a leftover name checks whether that process is alive.
 func removeOwner(dir string) { _ = os.Remove(filepath.Join(dir, OwnerName)) }

@@ -8,16 +8,15 @@ import (
 )
 
 const (
-	// pruneEvery is how often old entries are looked for.
+	// pruneEvery is how often old entries are searched for.
 	pruneEvery = time.Hour
-	// pruneBatch is how many entries one step removes: a step holds writes up
-	// for milliseconds, and steps give way to writes.
+	// pruneBatch is how many entries one step removes. A step delays writes by milliseconds, and
+	// writes go before steps.
 	pruneBatch = 500
 )
 
-// considerPruning starts pruning once an hour of the loop's own time has
-// passed. A clock that jumps starts the hour anew: one set forward by a year for
-// a minute must not cost the history.
+// considerPruning starts pruning once pruneEvery of the loop's own time has passed. A clock that
+// jumps starts the hour anew: a clock set forward by a year for a minute must not cost the history.
 func (l *Store) considerPruning(now time.Time) {
 	between := now.Sub(l.roundAt)
 	l.roundAt = now
@@ -41,7 +40,7 @@ func (l *Store) pruneStep() {
 		}
 		return pruneLists(tx, cutoff)
 	})
-	l.pruning = more && err == nil // an error is met again, and told, by the next write
+	l.pruning = more && err == nil // the next write meets the error again and reports it
 }
 
 func pruneEntries(tx *bbolt.Tx, cutoff time.Time) (more bool, err error) {
@@ -70,7 +69,7 @@ func pruneEntries(tx *bbolt.Tx, cutoff time.Time) (more bool, err error) {
 	return more, nil
 }
 
-// pruneLists removes the lists that no kept run refers to.
+// pruneLists removes the lists that no remaining run refers to.
 func pruneLists(tx *bbolt.Tx, cutoff time.Time) error {
 	end := unixKey(cutoff)
 	var old [][]byte

@@ -14,7 +14,7 @@ import (
 	"zecpower/scheduler/cron"
 )
 
-// daemon is a scheduler loop on a real ledger, whose writes can be cut off as a
+// daemon is a scheduler loop on a real store, whose writes can be cut off as a
 // kill would.
 type daemon struct {
 	*Store
@@ -52,7 +52,7 @@ type fleet struct {
 }
 
 // TestKilledAgainAndAgain kills the daemon at random moments over a day, and
-// expects each instance of each run to have been settled exactly once.
+// expects each instance of each run to become final exactly once.
 func TestKilledAgainAndAgain(t *testing.T) {
 	for seed := uint64(1); seed <= 3; seed++ {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
@@ -144,7 +144,7 @@ func (f *fleet) check(t *testing.T, begin time.Time, dir string) {
 		}
 		for i := range 10 {
 			if n := f.started[fmt.Sprintf("%s#%d", id, i)]; n != 1 {
-				t.Errorf("%s#%d: settled %d times", id, i, n)
+				t.Errorf("%s#%d: final %d times", id, i, n)
 			}
 		}
 	}

@@ -16,16 +16,16 @@ import (
 )
 
 var (
-	bucketMeta     = []byte("meta")     // schema, through
-	bucketMarks    = []byte("marks")    // schedule → scheduler.Mark
-	bucketEntries  = []byte("entries")  // entry key → entry
-	bucketOpen     = []byte("open")     // entry key of a run without an end → nothing
-	bucketProgress = []byte("progress") // entry key, group, kind, number → ids or results
-	bucketResults  = []byte("results")  // entry key, group → outcomes in the order of the list
-	bucketLists    = []byte("lists")    // hash → ids
-	bucketSeen     = []byte("seen")     // hash → newest nominal time of a run that had this list
-	bucketGroups   = []byte("groups")   // group → hash of its newest list
-	bucketLast     = []byte("last")     // schedule → scheduler.LastRun
+	bucketMeta       = []byte("meta")     // schema, through
+	bucketWatermarks = []byte("marks")    // schedule → scheduler.Watermark
+	bucketEntries    = []byte("entries")  // entry key → entry
+	bucketOpen       = []byte("open")     // entry key of a run without an end → nothing
+	bucketProgress   = []byte("progress") // entry key, group, kind, number → ids or results
+	bucketResults    = []byte("results")  // entry key, group → outcomes in the order of the list
+	bucketLists      = []byte("lists")    // hash → ids
+	bucketSeen       = []byte("seen")     // hash → newest nominal time of a run that had this list
+	bucketGroups     = []byte("groups")   // group → hash of its newest list
+	bucketLast       = []byte("last")     // schedule → scheduler.LastRun
 
 	keySchema  = []byte("schema")
 	keyThrough = []byte("through")
@@ -33,7 +33,7 @@ var (
 
 func buckets() [][]byte {
 	return [][]byte{
-		bucketMeta, bucketMarks, bucketEntries, bucketOpen, bucketProgress, bucketResults, bucketLists, bucketSeen,
+		bucketMeta, bucketWatermarks, bucketEntries, bucketOpen, bucketProgress, bucketResults, bucketLists, bucketSeen,
 		bucketGroups, bucketLast,
 	}
 }
@@ -43,8 +43,8 @@ const ManualSchedule = "manual"
 
 // entry is what became of one nominal time. A zero field is left out of the file.
 type entry struct {
-	// Verdict is scheduler.VerdictRun for a run, begun or yet to begin; else why there is none.
-	Verdict  scheduler.DecisionKind `json:"v"`
+	// Decision is scheduler.DecisionRun for a run, begun or yet to begin; else why there is none.
+	Decision scheduler.DecisionKind `json:"v"`
 	Action   power.Action           `json:"a,omitempty"`
 	Groups   []string               `json:"g,omitempty"`
 	Last     time.Time              `json:"l,omitzero"`
@@ -58,7 +58,7 @@ type entry struct {
 	CatchUp      bool           `json:"cu,omitempty"`
 	Waits        scheduler.Wait `json:"w,omitempty"`
 	Resumes      int            `json:"rs,omitempty"`
-	ResumedBy    string         `json:"rb,omitempty"` // the Ledger.session that counted the last one
+	ResumedBy    string         `json:"rb,omitempty"` // the Store.session that counted the last resume
 	StartedAt    time.Time      `json:"st,omitzero"`
 	FirstRequest time.Time      `json:"fr,omitzero"`
 	FinishedAt   time.Time      `json:"fi,omitzero"`
@@ -79,9 +79,9 @@ type totals struct {
 	List       []byte `json:"l,omitempty"`
 }
 
-func (e *entry) isRun() bool { return e.Verdict == scheduler.DecisionRun }
+func (e *entry) isRun() bool { return e.Decision == scheduler.DecisionRun }
 
-// reported says that a run ended with a report: its results are all there are.
+// reported reports whether the run ended with a report. Its results are then complete.
 func (e *entry) reported() bool { return !e.StartedAt.IsZero() }
 
 // entryKey orders entries by time, then by schedule.
@@ -108,7 +108,7 @@ func runKey(runID string) ([]byte, error) {
 	return entryKey(runID[:at], nominal), nil
 }
 
-// groupKey is where an entry's part of a group is, or begins.
+// groupKey is the key, or the prefix of the keys, of an entry's part of a group.
 func groupKey(entryKey []byte, group string) []byte {
 	key := make([]byte, 0, len(entryKey)+len(group)+2+9)
 	key = append(key, entryKey...)

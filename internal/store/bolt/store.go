@@ -1,23 +1,3 @@
-// Package ledger is the durable record of decisions and runs: one bbolt file in
-// the state folder.
-//
-// Contract. A write that returned nil survives a crash and a power loss. Every
-// write but Attempted may be repeated without harm. An error means "not, or
-// perhaps not, written". Writes of many goroutines share commits; each returns
-// within Config.WriteTimeout, also when the disk hangs. A state folder that
-// cannot be written, or a damaged file, does not fail Open: the ledger then answers
-// every write with an error, serves what it can read, and tries again with later writes.
-// Everything is safe for concurrent use; Close may be called twice.
-//
-// Losing the file costs the history, the catch-up of what is missed up to the
-// next start, and the resumption of a run that is under way; no schedule and no
-// instance. The file keeps Config.Retention and never shrinks by itself.
-//
-// Buckets: entries (time and schedule → what became of that time, in time
-// order, so that pruning and "what happened" are ranges), open (runs without an
-// end), progress (what an open run has done, a value a chunk), results (of an
-// ended run, a value a group: outcomes only), lists (the ids of a group, once
-// for as many runs as had the same), marks, last, groups, meta.
 package bolt
 
 import (
@@ -41,42 +21,42 @@ import (
 // Names of the files in the state folder.
 const (
 	FileName  = "ledger.db"
-	OwnerName = "ledger.owner" // tells who holds the lock; the lock itself is on the ledger
+	OwnerName = "ledger.owner" // names the process that holds the lock; the lock itself is on FileName
 )
 
 // DefaultRetention is how long entries are kept.
 const DefaultRetention = 90 * 24 * time.Hour
 
-// Config says where a ledger is and how it behaves.
+// Config says where a store is and how it behaves.
 type Config struct {
 	Dir string // the state folder; made with mode 0700 where it is missing
 
-	// Retention is how long entries are kept; 0: DefaultRetention. Longer:
-	// history reaches further back, at some 2 bytes an instance and run.
+	// Retention is how long entries are kept; 0: DefaultRetention. A longer one costs about 2 bytes
+	// an instance and run.
 	Retention time.Duration
 
-	// LockWait is how long to wait for another process to let go; 0: 2s. A
-	// `history` that reads the file holds it for moments.
+	// LockWait is how long Open waits for another process to release the file; 0: 2s. A `history`
+	// that reads the file holds it for milliseconds.
 	LockWait time.Duration
 
-	// WriteTimeout bounds a write; 0: 5s. Longer: a slow disk is waited for.
-	// Shorter: a fleet waits less for a disk that hangs.
+	// WriteTimeout bounds a write; 0: 5s. A longer one waits for a slow disk; a shorter one delays
+	// a fleet less when the disk hangs.
 	WriteTimeout time.Duration
 
-	// Warn is told what is odd without being an error of a call: a ledger that
-	// was made anew, one that cannot be written or can be again. nil: nobody is.
+	// Warn reports what is no error of a call: the file was made anew, cannot be written, or can be
+	// again (err is nil then). nil discards these reports.
 	Warn func(message string, err error)
 
-	openFile func(string, int, os.FileMode) (*os.File, error) // a test's; nil: os.OpenFile
-	maxSize  int                                              // a test's small disk; 0: none
+	openFile func(string, int, os.FileMode) (*os.File, error) // for tests; nil: os.OpenFile
+	maxSize  int                                              // for tests, as a small disk; 0: unlimited
 }
 
 func (c Config) withDefaults() (Config, error) {
 	if c.Dir == "" {
-		return c, errors.New("ledger: no state folder")
+		return c, errors.New("store: no state folder")
 	}
 	if c.Retention < 0 || c.LockWait < 0 || c.WriteTimeout < 0 {
-		return c, errors.New("ledger: a negative duration")
+		return c, errors.New("store: a negative duration")
 	}
 	if c.Retention == 0 {
 		c.Retention = DefaultRetention
@@ -95,14 +75,14 @@ func (c Config) withDefaults() (Config, error) {
 
 func (c Config) path() string { return filepath.Join(c.Dir, FileName) }
 
-// ErrReadOnly is the answer to a write where the ledger was opened to be read.
-var ErrReadOnly = errors.New("ledger: opened to be read only")
+// ErrReadOnly is the answer to a write where the store was opened to be read.
+var ErrReadOnly = errors.New("store: opened to be read only")
 
-// ErrSlow is the answer to a write that the disk did not take in time. It may
-// be written later.
-var ErrSlow = errors.New("ledger: the disk does not answer")
+// ErrSlow is the answer to a write that the disk did not finish in time. It may still be written
+// later.
+var ErrSlow = errors.New("store: the disk does not answer")
 
-// Ledger is an open ledger.
+// Store is an open store file.
 type Store struct {
 	cfg      Config
 	readOnly bool
@@ -110,28 +90,28 @@ type Store struct {
 
 	mu      sync.RWMutex // guards db and trouble
 	db      *bbolt.DB    // nil while there is nothing to read
-	trouble error        // why it cannot be written; nil when it can
-	triedAt time.Time    // the writer's: when it last tried to get out of trouble
+	trouble error        // why the file cannot be written; nil when it can
+	triedAt time.Time    // owned by the writer: when it last tried to reopen the file
 
 	requests chan *request
 	quit     chan struct{}
 	done     chan struct{} // closed when the writer has ended
 	once     sync.Once
-	session  string                    // tells this opening of the file from others
+	session  string                    // identifies this opening of the file
 	busy     atomic.Pointer[time.Time] // since when the writer waits for the disk; nil: it does not
 
-	tails    map[string][]byte // the writer's: a schedule's newest entry that is no run
-	prunedAt time.Time         // the writer's
-	roundAt  time.Time         // the writer's: the newest Round.At
-	pruning  bool              // the writer's
+	// The writer owns these.
+	tails    map[string][]byte // key of a schedule's newest entry that is no run
+	prunedAt time.Time         // when pruning last began
+	roundAt  time.Time         // the newest Round.At
+	pruning  bool              // whether entries older than the retention are left
 }
 
-// Open opens the ledger to be written, and makes it where there is none. It
-// fails with a *HeldError where another process has it. Any other trouble (the
-// disk, a file that is no ledger, is damaged, or comes from a newer zecpower) is
-// warned of and told by every write: a fleet is powered without a ledger, too.
-// A file is never replaced unless it is empty; once it is moved away, a new one
-// is made.
+// Open opens the store for writing, and makes it where there is none. It fails with a *HeldError
+// where another process holds it. Any other trouble (the disk, a file that is no store, is damaged,
+// or was written by a newer zecpower) is passed to Warn and returned by every write, because a
+// fleet must be powered without a store, too. A file is never replaced unless it is empty; once it
+// is moved away, a new one is made.
 func Open(cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -150,16 +130,15 @@ func Open(cfg Config) (*Store, error) {
 			return nil, err
 		}
 		l.trouble = err
-		l.db, _ = openReadable(cfg) // what was decided before is worth knowing
-		cfg.Warn("the ledger cannot be written: runs go on, and would be forgotten by a restart", err)
+		l.db, _ = openReadable(cfg) // earlier decisions still count
+		cfg.Warn("the store cannot be written: runs go on, and would be forgotten by a restart", err)
 	}
 	go l.writer()
 	return l, nil
 }
 
-// OpenReadOnly opens the ledger to be read while no daemon runs. It fails with
-// a *HeldError while one does (ask its control socket then), and with
-// fs.ErrNotExist where nothing was ever recorded.
+// OpenReadOnly opens the store for reading while no daemon runs. It fails with a *HeldError while
+// one runs (ask its control socket then), and with fs.ErrNotExist where nothing was ever recorded.
 func OpenReadOnly(dir string) (*Store, error) {
 	cfg, err := Config{Dir: dir}.withDefaults()
 	if err != nil {
@@ -174,15 +153,14 @@ func OpenReadOnly(dir string) (*Store, error) {
 	return l, nil
 }
 
-// Trouble is why the ledger cannot be written at present; nil when it can.
+// Trouble says why the store cannot be written at present; nil when it can.
 func (l *Store) Trouble() error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.trouble
 }
 
-// Close waits for the writes under way, at most Config.WriteTimeout, and lets
-// the file go.
+// Close waits for the writes in progress, at most Config.WriteTimeout, and releases the file.
 func (l *Store) Close() error {
 	var err error
 	l.once.Do(func() {
@@ -190,7 +168,7 @@ func (l *Store) Close() error {
 		select {
 		case <-l.done:
 		case <-time.After(l.cfg.WriteTimeout):
-			err = fmt.Errorf("ledger: close %s: %w", l.cfg.path(), ErrSlow)
+			err = fmt.Errorf("store: close %s: %w", l.cfg.path(), ErrSlow)
 			return
 		}
 		l.mu.Lock()
@@ -210,7 +188,7 @@ func (l *Store) Close() error {
 
 func openWritable(cfg Config) (*bbolt.DB, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("ledger: make the state folder: %w", err)
+		return nil, fmt.Errorf("store: make the state folder: %w", err)
 	}
 	wasEmpty, err := clearEmpty(cfg)
 	if err != nil {
@@ -225,10 +203,10 @@ func openWritable(cfg Config) (*bbolt.DB, error) {
 		return nil, unusable(cfg.path(), err)
 	}
 	if wasEmpty {
-		cfg.Warn("the ledger was empty, as after a power loss: it is made anew", fmt.Errorf("%s: no records", cfg.path()))
+		cfg.Warn("the store was empty, as after a power loss: it is made anew", fmt.Errorf("%s: no records", cfg.path()))
 	}
 	if err := writeOwner(cfg.Dir); err != nil {
-		cfg.Warn("a second daemon could not be told who holds the ledger", err)
+		cfg.Warn("a second daemon could not name the holder of the store", err)
 	}
 	return db, nil
 }
@@ -236,10 +214,10 @@ func openWritable(cfg Config) (*bbolt.DB, error) {
 func openReadable(cfg Config) (*bbolt.DB, error) {
 	empty, err := isEmptyFile(cfg.path())
 	if err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
+		return nil, fmt.Errorf("store: %w", err)
 	}
 	if empty {
-		return nil, fmt.Errorf("ledger %s: empty: %w", cfg.path(), fs.ErrNotExist)
+		return nil, fmt.Errorf("store %s: empty: %w", cfg.path(), fs.ErrNotExist)
 	}
 	db, err := openDB(cfg, true)
 	if err != nil {
@@ -258,28 +236,29 @@ func openReadable(cfg Config) (*bbolt.DB, error) {
 	return db, nil
 }
 
-// unusable words what was found wrong in a file that could be opened.
+// unusable wraps what is wrong with the contents of a file that could be opened.
 func unusable(path string, err error) error {
 	if errors.Is(err, errBroken) {
 		return damaged(path, err)
 	}
-	return fmt.Errorf("ledger %s: %w", path, err)
+	return fmt.Errorf("store %s: %w", path, err)
 }
 
-// openDB opens the file, with what bbolt answers turned into what to do about it.
+// openDB opens the file. It sorts bbolt's errors and panics into held, disk trouble and damaged.
 func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
 	openFile := cfg.openFile
 	if openFile == nil {
 		openFile = os.OpenFile
 	}
-	var file *os.File // bbolt's
+	var file *os.File // the one that bbolt opened
 	defer func() {
 		if v := recover(); v != nil {
-			letGo(file)
+			release(file)
 			db, err = nil, damaged(cfg.path(), fmt.Errorf("opening it fails with: %v", v))
 		}
 	}()
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file cut short faults where it is mapped
+	// A file that is cut short faults where it is mapped.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	options := bbolt.Options{
 		Timeout: cfg.LockWait, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType,
 		MaxSize: cfg.maxSize,
@@ -293,7 +272,7 @@ func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, heldError(cfg.Dir)
 	case err != nil && (isDiskTrouble(err) || errors.As(err, new(syscall.Errno))):
-		return nil, fmt.Errorf("ledger %s: %w", cfg.path(), err)
+		return nil, fmt.Errorf("store %s: %w", cfg.path(), err)
 	case err != nil:
 		return nil, damaged(cfg.path(), err)
 	}
@@ -304,7 +283,7 @@ func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
-// wholeFile refuses a file that is shorter than what it says it holds.
+// wholeFile refuses a file that is shorter than the size that its own pages state.
 func wholeFile(db *bbolt.DB) error {
 	return viewOf(db, func(tx *bbolt.Tx) error {
 		info, err := os.Stat(db.Path())
@@ -318,9 +297,10 @@ func wholeFile(db *bbolt.DB) error {
 	})
 }
 
-// letGo unlocks and closes the file that bbolt was opening when it panicked. Its mapping
-// cannot be undone from here, and would keep the lock of a file that is merely closed.
-func letGo(file *os.File) {
+// release unlocks and closes the file that bbolt was opening when it panicked. bbolt's mapping
+// cannot be undone from here and keeps the lock of a file that is only closed, so the lock is
+// released first.
+func release(file *os.File) {
 	if file == nil {
 		return
 	}
@@ -328,10 +308,10 @@ func letGo(file *os.File) {
 	_ = file.Close()
 }
 
-// damagedError says that the file is no ledger that can be used.
+// damagedError says that the file is not a usable store.
 type damagedError struct {
 	path string
-	file os.FileInfo // as it was then; nil where that is not known
+	file os.FileInfo // of the damaged file; nil where it could not be read
 	err  error
 }
 
@@ -342,20 +322,21 @@ func damaged(path string, err error) error {
 
 // Error implements error.
 func (e *damagedError) Error() string {
-	return fmt.Sprintf("ledger %s: damaged, or not a ledger: %v; restore it from a backup, or move it away to begin an empty one "+
+	return fmt.Sprintf("store %s: damaged, or not a store: %v; restore it from a backup, or move it away to begin an empty one "+
 		"(history is lost then, and runs missed up to the next start are not caught up)", e.path, e.err)
 }
 
 func (e *damagedError) Unwrap() error { return e.err }
 
-// stays reports whether the same file is still there. Opening it again would
-// tell nothing new, and cost a mapping where bbolt panics.
+// stays reports whether the damaged file is still in place. Opening it again would give the same
+// error, and leak a mapping where bbolt panics.
 func (e *damagedError) stays() bool {
 	now, err := os.Stat(e.path)
 	return err == nil && e.file != nil && os.SameFile(now, e.file) && now.Size() == e.file.Size() && now.ModTime().Equal(e.file.ModTime())
 }
 
-// isDiskTrouble tells a disk that may recover from a ledger that is wrong.
+// isDiskTrouble reports an error of the disk, which may recover, as opposed to one of the file's
+// contents.
 func isDiskTrouble(err error) bool {
 	for _, trouble := range []error{
 		syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.EACCES, syscall.EPERM, syscall.EIO, syscall.ENOTDIR,
@@ -368,11 +349,11 @@ func isDiskTrouble(err error) bool {
 	return false
 }
 
-// schemaVersion is the layout that this package writes. A higher one in a file
-// is refused; a lower one would be converted here.
+// schemaVersion is the layout that this package writes. A higher one in a file is refused; a lower
+// one would be converted here.
 const schemaVersion = 1
 
-// prepare makes the buckets and checks the version, without a write where all is there.
+// prepare makes the buckets and checks the version. It writes nothing where the buckets exist.
 func prepare(db *bbolt.DB) error {
 	ready := false
 	err := viewOf(db, func(tx *bbolt.Tx) error {

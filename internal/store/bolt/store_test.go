@@ -171,7 +171,7 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 	p, err := l.Progress(d.Firing().RunID)
 	must(t, err)
 	if !reflect.DeepEqual(p.Final["web"], results) {
-		t.Errorf("settled %+v", p.Final)
+		t.Errorf("final %+v", p.Final)
 	}
 	for range 2 {
 		finish(t, l, d, power.GroupReport{Group: "web", Results: results})
@@ -373,7 +373,7 @@ func TestFailuresAreListedUpToABound(t *testing.T) {
 	}
 }
 
-func TestManualRunIsRecordedAndResumedByNobody(t *testing.T) {
+func TestManualRunIsRecordedAndNeverResumed(t *testing.T) {
 	l := open(t, t.TempDir())
 	r := report("manual/2026-11-17T07:45:00Z", power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
 	r.Schedule = ""
@@ -388,7 +388,7 @@ func TestManualRunIsRecordedAndResumedByNobody(t *testing.T) {
 	}
 }
 
-func TestSecondOwnerIsToldWhoTheFirstIs(t *testing.T) {
+func TestSecondOwnerIsRefusedWithTheNameOfTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
 	var held *HeldError
@@ -396,7 +396,7 @@ func TestSecondOwnerIsToldWhoTheFirstIs(t *testing.T) {
 		t.Fatalf("a second one: %v", err)
 	}
 	if !held.Alive || held.Owner.PID != os.Getpid() || !strings.Contains(held.Error(), fmt.Sprint("pid ", os.Getpid())) {
-		t.Errorf("told: %v", held)
+		t.Errorf("reported: %v", held)
 	}
 	if _, err := OpenReadOnly(dir); !errors.As(err, &held) {
 		t.Errorf("a reader: %v", err)
@@ -414,7 +414,7 @@ func TestSecondOwnerIsToldWhoTheFirstIs(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, r.Close()) }()
 	if _, err := r.Decide(scheduler.Round{At: morning}); !errors.Is(err, ErrReadOnly) {
-		t.Errorf("a write to a read-only ledger: %v", err)
+		t.Errorf("a write to a read-only store: %v", err)
 	}
 }
 
@@ -442,7 +442,7 @@ func TestEmptyFileIsMadeAnewLoudly(t *testing.T) {
 	}
 }
 
-// A disk that was full, or a power loss, may keep any part of what a new ledger begins with.
+// A disk that was full, or a power loss, may keep any part of what a new store begins with.
 func TestHalfMadeFileIsMadeAnewLoudly(t *testing.T) {
 	page := os.Getpagesize()
 	made := newFile(t)
@@ -600,7 +600,7 @@ func TestDamagedPageCostsTheRecordNotTheDaemon(t *testing.T) {
 		t.Errorf("a reader got %v", err)
 	}
 	if _, err := l.Load(morning); err == nil {
-		t.Error("noise was read as a ledger")
+		t.Error("noise was read as a store")
 	}
 	if _, err := l.Decide(scheduler.Round{At: morning}); err == nil {
 		t.Error("noise was written to")
@@ -663,7 +663,7 @@ func TestReadOnlyFolderIsLoudAndHeals(t *testing.T) {
 }
 
 // Neither can lock the file: it is damaged, or there is none and nowhere to put it.
-func TestSecondOwnerIsRefusedWhereTheLedgerCannotBeWritten(t *testing.T) {
+func TestSecondOwnerIsRefusedWhereTheStoreCannotBeWritten(t *testing.T) {
 	readOnly := func(name string, _ int, _ os.FileMode) (*os.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EROFS}
 	}

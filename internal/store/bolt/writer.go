@@ -9,32 +9,32 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// maxGroup is how many writes one commit takes. A commit costs one flush of the
-// disk however many there are.
+// maxGroup is how many writes share one commit at most. A commit costs one flush of the disk,
+// however many writes it has.
 const maxGroup = 256
 
-// reopenEvery is how often a ledger in trouble is tried again.
+// reopenEvery is how often the writer tries to reopen a store that cannot be written.
 const reopenEvery = 10 * time.Second
 
-// request is one write. do may be called more than once; only the last call
-// that was committed counts, so it begins from nothing each time.
+// request is one write. do may be called more than once, and only one committed call counts; so
+// each call must start from an empty state of its own.
 type request struct {
 	do   func(*bbolt.Tx) error
-	done chan error // of size 1: the caller may have gone
+	done chan error // buffered by 1: the caller may have given up
 }
 
-// try is do with a panic as its error.
+// try calls do and returns a panic as an error.
 func (r *request) try(tx *bbolt.Tx) (err error) {
 	defer recovered(&err)
 	return r.do(tx)
 }
 
-// update makes a write, and waits for it.
+// update passes a write to the writer and waits until it is committed, at most Config.WriteTimeout.
 func (l *Store) update(op string, do func(*bbolt.Tx) error) error {
 	if l.readOnly {
 		return ErrReadOnly
 	}
-	slow := fmt.Errorf("ledger: %s: %w", op, ErrSlow)
+	slow := fmt.Errorf("store: %s: %w", op, ErrSlow)
 	if l.overdue() {
 		return slow
 	}
@@ -44,39 +44,39 @@ func (l *Store) update(op string, do func(*bbolt.Tx) error) error {
 	select {
 	case l.requests <- r:
 	case <-l.done:
-		return fmt.Errorf("ledger: %s: closed", op)
+		return fmt.Errorf("store: %s: closed", op)
 	case <-timeout.C:
 		return slow
 	}
 	select {
 	case err := <-r.done:
 		if err != nil {
-			return fmt.Errorf("ledger: %s: %w", op, err)
+			return fmt.Errorf("store: %s: %w", op, err)
 		}
 		return nil
 	case <-l.done:
-		return fmt.Errorf("ledger: %s: closed", op)
+		return fmt.Errorf("store: %s: closed", op)
 	case <-timeout.C:
 		return slow
 	}
 }
 
-// overdue says that the writer is waiting for a disk that has had its time:
-// whoever comes meanwhile need not wait as well.
+// overdue reports whether the writer has waited for the disk for longer than a write may take.
+// Further callers need not wait as well.
 func (l *Store) overdue() bool {
 	since := l.busy.Load()
 	return since != nil && time.Since(*since) >= l.cfg.WriteTimeout
 }
 
-// atWork notes that the writer begins to wait for the disk; the answer ends that.
+// atWork records that the writer waits for the disk, until done is called.
 func (l *Store) atWork() (done func()) {
 	now := time.Now()
 	l.busy.Store(&now)
 	return func() { l.busy.Store(nil) }
 }
 
-// writer makes the writes, one commit after another, until quit. It owns what
-// Ledger says is the writer's.
+// writer commits the writes, one group after another, until quit. It owns the fields that Store
+// marks as the writer's.
 func (l *Store) writer() {
 	defer close(l.done)
 	for {
@@ -117,8 +117,8 @@ func (l *Store) gather(first *request) []*request {
 	return group
 }
 
-// commit makes a group of writes one transaction. Where one of them fails by
-// itself, each gets a transaction of its own.
+// commit makes one transaction of a group of writes. Where one of them fails by itself, each gets a
+// transaction of its own, so that one bad write costs no other.
 func (l *Store) commit(group []*request) {
 	if err := l.writable(); err != nil {
 		for _, r := range group {
@@ -151,8 +151,8 @@ func (l *Store) transact(do func(*bbolt.Tx) error) error {
 	return updateOf(l.db, do)
 }
 
-// updateOf is db.Update, and viewOf db.View, with panics and faults as errors:
-// a damaged page must cost the record, not the daemon.
+// updateOf is db.Update with panics and faults as errors, and viewOf is db.View likewise: a damaged
+// page must cost the record, not the daemon.
 func updateOf(db *bbolt.DB, do func(*bbolt.Tx) error) (err error) {
 	defer recovered(&err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -165,7 +165,7 @@ func viewOf(db *bbolt.DB, do func(*bbolt.Tx) error) (err error) {
 	return db.View(do)
 }
 
-// errBroken stands for whatever bbolt panics with.
+// errBroken wraps every panic of bbolt.
 var errBroken = errors.New("damaged")
 
 func recovered(err *error) {
@@ -174,7 +174,7 @@ func recovered(err *error) {
 	}
 }
 
-// writable tries to leave a state in which the file could not be written.
+// writable tries to reopen a file that could not be written, at most every reopenEvery.
 func (l *Store) writable() error {
 	trouble := l.Trouble()
 	if trouble == nil {
@@ -191,7 +191,7 @@ func (l *Store) writable() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.db != nil {
-		_ = l.db.Close() // its shared lock would keep us out
+		_ = l.db.Close() // its shared lock excludes the exclusive one
 		l.db = nil
 	}
 	db, err := openWritable(l.cfg)
@@ -203,7 +203,7 @@ func (l *Store) writable() error {
 		return err
 	}
 	l.db, l.trouble = db, nil
-	l.cfg.Warn("the ledger can be written again", nil)
+	l.cfg.Warn("the store can be written again", nil)
 	return nil
 }
 
@@ -216,11 +216,11 @@ func (l *Store) view(op string, do func(*bbolt.Tx) error) (err error) {
 		if l.trouble != nil {
 			why = l.trouble
 		}
-		return fmt.Errorf("ledger: %s: %w", op, why)
+		return fmt.Errorf("store: %s: %w", op, why)
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("ledger: %s: %w", op, err)
+			err = fmt.Errorf("store: %s: %w", op, err)
 		}
 	}()
 	return viewOf(l.db, do)
