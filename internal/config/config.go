@@ -1,8 +1,9 @@
 // Package config reads schedules.yaml into checked values.
 //
 // Load reports every mistake at once, each with its file, line, column and remedy, and returns a Config only where
-// there is none: nothing has to be checked again behind it. It opens the configuration and the files it names, and
-// nothing else; it keeps no state, so a reload is another Load. A Config is read-only after Load and then safe for
+// there is none: nothing has to be checked again behind it. LoadRunnable differs in one thing: a file of ids that
+// cannot be used refuses its group alone. Both open the configuration and the files it names, and
+// nothing else; they keep no state, so a reload is another Load. A Config is read-only after Load and then safe for
 // concurrent use; Group.IDs may be called from any goroutine.
 package config
 
@@ -43,6 +44,10 @@ type Config struct {
 
 	// Schedules are in the order of the file. At least one.
 	Schedules []scheduler.Schedule
+
+	// Unreadable are the mistakes of instances_files, sorted; only LoadRunnable accepts any. The groups concerned have
+	// Problems.
+	Unreadable []Problem
 
 	// Warnings are what is accepted but may be a mistake, sorted by position.
 	Warnings []Problem
@@ -140,6 +145,17 @@ func defaults(path string) *Config {
 		Files:    []string{path},
 		groups:   make(map[string]*Group),
 	}
+}
+
+// UnreadableGroups names the groups whose instances_file could not be used at load, in the order of the file.
+func (c *Config) UnreadableGroups() []string {
+	var names []string
+	for _, g := range c.Groups {
+		if len(g.Problems) > 0 {
+			names = append(names, g.Name)
+		}
+	}
+	return names
 }
 
 // Group finds a group by its name; the error of an unknown one names the nearest.

@@ -21,6 +21,9 @@ type Group struct {
 	// Size is the number of ids that Load saw, repeated ones included.
 	Size int
 
+	// Problems are why Load could not read the ids of File; empty where it could. IDs reads anew.
+	Problems []Problem
+
 	ids []string // of an inline group
 }
 
@@ -98,14 +101,16 @@ func (l *loader) groupFile(g *Group, name string, at *yaml.Node) {
 		f.ids, f.problems = readIDs(g.File)
 		l.idFiles[g.File] = f
 	}
+	g.Problems = f.problems
 	switch {
 	case len(f.problems) == 1 && f.problems[0].Line == 0:
 		// The file as a whole is the problem: say so where it is named, because the name may be what is wrong.
 		l.In("instances_file", func() {
-			l.Refuse(at, strictyaml.Faultf(f.problems[0].Hint, "%s: %s", g.File, f.problems[0].Message))
+			p := l.ProblemAt(at, strictyaml.Faultf(f.problems[0].Hint, "%s: %s", g.File, f.problems[0].Message))
+			l.unreadable = append(l.unreadable, p)
 		})
 	case !again:
-		l.Add(f.problems...)
+		l.unreadable = append(l.unreadable, f.problems...)
 	}
 	g.Size = len(f.ids)
 	l.warnRepeated(at, f.ids)

@@ -103,6 +103,70 @@ func TestAFileThatTwoGroupsShareIsReportedOnce(t *testing.T) {
 	}
 }
 
+// twoFileGroups is a sound group beside one whose file is about to be damaged.
+const twoFileGroups = `groups:
+  web: {instances_file: web.txt}
+  db: {instances: [i-1]}
+schedules:
+  morning: {cron: "@daily", action: start, groups: [web, db]}
+`
+
+func TestAnUnusableInstancesFileRefusesItsGroupAloneWherePowerIsAtStake(t *testing.T) {
+	for name, c := range map[string]struct {
+		damage func(path string) error
+		want   string // DIR stands for the folder
+	}{
+		"missing":    {func(string) error { return nil }, "DIR/schedules.yaml:2:25: groups.web.instances_file: DIR/web.txt: there is no such file (check the path)"},
+		"a folder":   {func(p string) error { return os.Mkdir(p, 0o755) }, "DIR/schedules.yaml:2:25: groups.web.instances_file: DIR/web.txt: is a directory, not a file (name a file in it)"},
+		"a bad line": {func(p string) error { return os.WriteFile(p, []byte("i-2\ni 3\n"), 0o644) }, `DIR/web.txt:2:1: "i 3" is not an instance id (one id a line or list item: letters, digits and - _ . : only)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, "schedules.yaml", twoFileGroups)
+			dir := filepath.Dir(path)
+			if err := c.damage(filepath.Join(dir, "web.txt")); err != nil {
+				t.Fatal(err)
+			}
+			want := strings.ReplaceAll(c.want, "DIR", dir)
+			if _, err := Load(path); err == nil || err.Error() != want {
+				t.Errorf("Load: %v, want %s", err, want)
+			}
+			cfg, err := LoadRunnable(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(cfg.Unreadable) != 1 || cfg.Unreadable[0].String() != want || !reflect.DeepEqual(cfg.UnreadableGroups(), []string{"web"}) {
+				t.Errorf("%v of %q, want %s of web", cfg.Unreadable, cfg.UnreadableGroups(), want)
+			}
+			if ids, err := cfg.Groups[1].IDs(); err != nil || len(ids) != 1 {
+				t.Errorf("the sound group: %q, %v", ids, err)
+			}
+			if !reflect.DeepEqual(cfg.Files, []string{path, filepath.Join(dir, "web.txt")}) {
+				t.Errorf("%q: the file is not watched, so its return would go unnoticed", cfg.Files)
+			}
+		})
+	}
+}
+
+func TestAMistakeOfTheConfigurationItselfIsReportedWithThoseOfItsFiles(t *testing.T) {
+	path := write(t, "schedules.yaml", strings.Replace(twoFileGroups, "@daily", "99 0 * * *", 1))
+	cfg, err := LoadRunnable(path)
+	var invalid *Invalid
+	if cfg != nil || !errors.As(err, &invalid) || len(invalid.Problems) != 2 || invalid.Problems[0].Line != 2 || invalid.Problems[1].Line != 5 {
+		t.Errorf("got %v, want the missing file and then the cron", err)
+	}
+}
+
+func TestEveryGroupOfASharedFileThatIsUnusableIsNamed(t *testing.T) {
+	path := write(t, "schedules.yaml", strings.Replace(oneFileGroup, "schedules:", "  db: {instances_file: web.txt}\nschedules:", 1))
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "web.txt"), []byte("a b\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := LoadRunnable(path)
+	if err != nil || len(cfg.Unreadable) != 1 || !reflect.DeepEqual(cfg.UnreadableGroups(), []string{"web", "db"}) {
+		t.Errorf("%+v, %v, want one mistake of both groups", cfg, err)
+	}
+}
+
 func FuzzParseIDsYieldsOnlyIDs(f *testing.F) {
 	f.Add([]byte("i-000001\r\n# c\n i-2 # d"))
 	f.Add([]byte("\ufeffa,b\n\x00"))

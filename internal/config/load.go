@@ -18,8 +18,19 @@ import (
 // maxFile is room for some millions of instance ids, and an end to a file that is something else.
 const maxFile = 256 << 20
 
-// Load reads the configuration and all files that it names. Its error is an *Invalid.
+// Load reads the configuration and all files that it names. Its error is an *Invalid with every mistake, those of
+// instances_files included.
 func Load(path string) (*Config, error) {
+	c, err := LoadRunnable(path)
+	if err == nil && len(c.Unreadable) > 0 {
+		return nil, &Invalid{Problems: c.Unreadable}
+	}
+	return c, err
+}
+
+// LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its own group and nothing
+// else. Its mistakes stand in Config.Unreadable and Group.Problems. Its error, of any other mistake, has them too.
+func LoadRunnable(path string) (*Config, error) {
 	l := &loader{
 		Doc:        &strictyaml.Doc{File: path, Example: "schedules.example.yaml"},
 		config:     defaults(path),
@@ -36,10 +47,12 @@ func Load(path string) (*Config, error) {
 	} else if root := l.Parse(data); root != nil {
 		l.document(root)
 	}
-	if err := l.Err(); err != nil {
-		return nil, err
+	if l.Err() != nil {
+		l.Add(l.unreadable...)
+		return nil, l.Err()
 	}
-	l.config.Warnings = l.Warnings()
+	strictyaml.Sort(path, l.unreadable)
+	l.config.Unreadable, l.config.Warnings = l.unreadable, l.Warnings()
 	return l.config, nil
 }
 
@@ -54,6 +67,7 @@ type loader struct {
 	calendars  map[string]*calendar.Calendar // by name; nil where it is broken, so that it is known but not built on
 	inline     map[string]*calendar.Calendar // by date text
 	idFiles    map[string]idFile             // by path: groups may share one, whose mistakes are reported once
+	unreadable []Problem                     // the mistakes of those files
 	names      names
 	used       map[string]bool // "group ", "calendar " or "file " and the name, once it is referred to
 }

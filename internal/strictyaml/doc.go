@@ -62,8 +62,11 @@ func (d *Doc) Warnings() []Problem {
 
 // Refuse adds a problem at a node. Its message starts with the key path of the value being read.
 func (d *Doc) Refuse(n *yaml.Node, err error) {
-	d.problems = append(d.problems, d.problem(n.Line, n.Column, err))
+	d.problems = append(d.problems, d.ProblemAt(n, err))
 }
+
+// ProblemAt is the problem that Refuse would add.
+func (d *Doc) ProblemAt(n *yaml.Node, err error) Problem { return d.problem(n.Line, n.Column, err) }
 
 // Warn is Refuse for what does not stand in the way.
 func (d *Doc) Warn(n *yaml.Node, err error) {
