@@ -375,3 +375,67 @@ func chmod(t *testing.T, path string, mode fs.FileMode) {
 		t.Fatal(err)
 	}
 }
+
+func TestAGroupThatCannotBeReadKeepsNoOtherOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(20))
+	const schedule = "schedules: {beat: {cron: \"@every 1s\", action: start, groups: [late, web]}}\n"
+	w.configure("groups: {late: {instances_file: late.txt}, web: {instances: [i-000000, i-000001]}}\n" + schedule)
+	d := w.daemon().ready() // as after a boot where a mount is late
+	loaded := d.await("group unreadable", 1)
+	if text := loaded.text("error"); loaded.text("level") != "error" || loaded.text("group") != "late" ||
+		!strings.HasSuffix(text, "groups.late.instances_file: "+w.path("late.txt")+": there is no such file (check the path)") {
+		t.Errorf("not loud, or without the place: %v", loaded)
+	}
+	failed, powered := runOf(d, "late"), runOf(d, "web")
+	if !strings.HasSuffix(failed.text("error"), w.path("late.txt")+": there is no such file (check the path)") || failed.text("level") != "error" {
+		t.Errorf("the run of the group without a file: %v", failed)
+	}
+	if powered.text("started") != "2" || powered.text("failed") != "0" {
+		t.Errorf("the run of the other group: %v", powered)
+	}
+
+	t.Run("its file comes, and is used without being asked", func(t *testing.T) {
+		w.write("late.txt", fleetFile(20))
+		d.await("configuration reloaded", 1)
+		if err := eventually(func() error { return w.running(20) }); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("it goes bad: a reload takes the rest", func(t *testing.T) {
+		w.write("late.txt", "i-000000\nnot an id\n")
+		d.signal(syscall.SIGHUP)
+		e := d.await("group unreadable", 2)
+		if want := w.path("late.txt") + `:2:1: "not an id" is not an instance id`; !strings.HasPrefix(e.text("error"), want) {
+			t.Errorf("%v, want %s", e, want)
+		}
+		if rejected := d.events("configuration rejected"); len(rejected) > 0 {
+			t.Errorf("one bad file refused the whole configuration: %v", rejected)
+		}
+		w.configure("groups: {late: {instances_file: late.txt}, web: {instances: [i-000000, i-000001]}, new: {instances: [i-000002]}}\n" +
+			strings.Replace(schedule, "web]", "web, new]", 1))
+		d.signal(syscall.SIGHUP)
+		if e := runOf(d, "new"); e.text("already_running") != "1" {
+			t.Errorf("a group that came with that reload: %v", e)
+		}
+	})
+	d.stop()
+}
+
+// runOf waits for the end of a run of a group.
+func runOf(d *process, group string) event {
+	d.t.Helper()
+	var ended event
+	if err := eventually(func() error {
+		for _, e := range d.events("run finished") {
+			if e.text("group") == group {
+				ended = e
+				return nil
+			}
+		}
+		return errors.New("no run of " + group + " has ended")
+	}); err != nil {
+		d.t.Fatal(err)
+	}
+	return ended
+}

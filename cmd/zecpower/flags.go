@@ -50,10 +50,20 @@ const (
 	notStarted  = "; the daemon did not start"
 )
 
-// loadConfig reads the configuration and prints every mistake on a line of its own. consequence
-// ends the error's text.
+// loadConfig reads the configuration and refuses it for any mistake, those of instances_files
+// included. It prints every mistake on a line of its own. consequence ends the error's text.
 func (h *host) loadConfig(path string, status int, consequence string) (*config.Config, error) {
-	cfg, err := config.Load(path)
+	cfg, err := h.loadRunnable(path, status, consequence)
+	if err != nil || len(cfg.Unreadable) == 0 {
+		return cfg, err
+	}
+	return nil, h.refuseConfig(path, cfg.Unreadable, status, consequence+"; a daemon uses it all the same: "+daemonWithout(cfg))
+}
+
+// loadRunnable is loadConfig for what goes on where an instances_file cannot be used: its group
+// alone does not.
+func (h *host) loadRunnable(path string, status int, consequence string) (*config.Config, error) {
+	cfg, err := config.LoadRunnable(path)
 	if err == nil {
 		return cfg, nil
 	}
@@ -61,10 +71,39 @@ func (h *host) loadConfig(path string, status int, consequence string) (*config.
 	if !ok {
 		return nil, &exit{status, err}
 	}
-	for _, p := range invalid.Problems {
+	return nil, h.refuseConfig(path, invalid.Problems, status, consequence)
+}
+
+func (h *host) refuseConfig(path string, problems []config.Problem, status int, consequence string) error {
+	h.printProblems(problems)
+	return &exit{status, fmt.Errorf("configuration %s: %s%s", path, count(len(problems), "mistake"), consequence)}
+}
+
+func (h *host) printProblems(problems []config.Problem) {
+	for _, p := range problems {
 		fmt.Fprintln(h.stderr, p)
 	}
-	return nil, &exit{status, fmt.Errorf("configuration %s: %s%s", path, count(len(invalid.Problems), "mistake"), consequence)}
+}
+
+// daemonWithout says what a daemon does with a configuration some of whose groups cannot be read.
+func daemonWithout(cfg *config.Config) string {
+	names := cfg.UnreadableGroups()
+	fail := fmt.Sprintf("%s %s (%s) at each run until the file is mended", count(len(names), "group"), plural(len(names), "fails", "fail"), someOf(names))
+	if len(names) == len(cfg.Groups) {
+		return fail
+	}
+	return fail + ", the rest is powered"
+}
+
+// maxNames is how many names a message shows.
+const maxNames = 10
+
+// someOf joins names, and counts those beyond maxNames.
+func someOf(names []string) string {
+	if len(names) <= maxNames {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNames], ", "), len(names)-maxNames)
 }
 
 func (h *host) printWarnings(cfg *config.Config) {
@@ -202,6 +241,14 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	}
 	return usageError("%w%s; see '%s --help'", err, hint, cmd.CommandPath())
+}
+
+// plural chooses a word by number.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // count is a number with its noun in singular or plural.

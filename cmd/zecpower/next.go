@@ -59,7 +59,7 @@ func (h *host) next(f nextFlags) error {
 	if f.count > maxCount {
 		return usageError("--count %d: at most %d; --from goes on from there", f.count, maxCount)
 	}
-	cfg, err := h.loadConfig(f.config, exitUsage, "")
+	cfg, err := h.loadRunnable(f.config, exitUsage, "")
 	if err != nil {
 		return err
 	}

@@ -90,11 +90,14 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 	if f.deadline <= 0 {
 		return usageError("--deadline %s: it must be over 0", f.deadline)
 	}
-	cfg, err := h.loadConfig(f.config, exitUsage, nothingSent)
+	cfg, err := h.loadRunnable(f.config, exitUsage, nothingSent)
 	if err != nil {
 		return err
 	}
 	if groups, err = chooseGroups(cfg, groups); err != nil {
+		return err
+	}
+	if err := h.checkReadable(cfg, groups); err != nil {
 		return err
 	}
 	m := app.Manual{Config: cfg, Action: f.words.action, Groups: groups, Deadline: f.deadline, Force: f.force}
@@ -127,6 +130,37 @@ func chooseGroups(cfg *config.Config, names []string) ([]string, error) {
 		}
 	}
 	return chosen, nil
+}
+
+// checkReadable refuses a run of a group whose instances_file cannot be used. Of other groups it
+// only warns: they must not keep this run from being made.
+func (h *host) checkReadable(cfg *config.Config, chosen []string) error {
+	var bad, others []string
+	var problems []config.Problem // each once: groups may share a file
+	for _, g := range cfg.Groups {
+		switch {
+		case len(g.Problems) == 0:
+		case !slices.Contains(chosen, g.Name):
+			others = append(others, g.Name)
+		default:
+			bad = append(bad, g.Name)
+			for _, p := range g.Problems {
+				if !slices.Contains(problems, p) {
+					problems = append(problems, p)
+				}
+			}
+		}
+	}
+	h.printProblems(problems)
+	switch {
+	case len(bad) > 0 && len(bad) < len(chosen):
+		return usageError("%s cannot be read (%s)%s; mend the file, or leave the group out", count(len(bad), "group"), someOf(bad), nothingSent)
+	case len(bad) > 0:
+		return usageError("%s cannot be read (%s)%s; mend the file", count(len(bad), "group"), someOf(bad), nothingSent)
+	case len(others) > 0:
+		fmt.Fprintf(h.stderr, "warning: %s that this run leaves alone cannot be read (%s); zecpower validate says why\n", count(len(others), "group"), someOf(others))
+	}
+	return nil
 }
 
 // powerNow makes the run. A terminal shows a bar, warnings and the table; a script gets the log on

@@ -33,7 +33,8 @@ func newRunCommand(h *host) *cobra.Command {
 		Short: "The daemon: make every scheduled run, and report it",
 		Long: `Make every scheduled run until SIGTERM or SIGINT. SIGHUP, or a change of the
 configuration or a file it names, reloads; a configuration with a mistake in it
-is refused whole and the running one stays.
+is refused whole and the running one stays. An instances_file that is missing or
+malformed is none: its group fails at each run, the others are powered.
 
 Exit status: 0 after SIGTERM, 78 for a configuration that cannot be read, 2 for
 wrong usage or credentials, 1 for anything else.`,
@@ -72,7 +73,7 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	if err := cmp.Or(web.CheckAddress(f.webAddress), web.CheckConfigFile(f.webConfig)); err != nil {
 		return &exit{exitUsage, err}
 	}
-	if opts.Config, err = h.loadConfig(f.config, exitConfig, notStarted); err != nil {
+	if opts.Config, err = h.loadRunnable(f.config, exitConfig, notStarted); err != nil {
 		return err
 	}
 	if absolute, err := filepath.Abs(f.config); err == nil {

@@ -83,7 +83,7 @@ func New(opts Options) (*Daemon, error) {
 		return nil, errors.New("app: configuration, logger, state folder and runtime folder must be given")
 	}
 	if opts.Load == nil {
-		opts.Load = func() (*config.Config, error) { return config.Load(opts.Config.Path) }
+		opts.Load = func() (*config.Config, error) { return config.LoadRunnable(opts.Config.Path) }
 	}
 	return &Daemon{
 		opts: opts, log: opts.Logger, metrics: metrics.New(), runs: newTracker(), started: time.Now(),
@@ -143,6 +143,7 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 	d.restoreMetrics()
 	d.inUse()
 	d.warn(cfg)
+	d.logUnreadable(cfg)
 	d.loop, err = scheduler.New(scheduler.Config{
 		Schedules: cfg.Schedules, Run: d.makeRun, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
 		Observer: scheduler.Observers{d.metrics.Scheduler(), d.events.Scheduler()},
@@ -190,6 +191,20 @@ func (d *Daemon) inUse() {
 func (d *Daemon) warn(cfg *config.Config) {
 	for _, w := range cfg.Warnings {
 		d.log.Warn("configuration warning", zap.Stringer("warning", w))
+	}
+}
+
+// logUnreadable logs, as errors, the groups that will fail at their runs, up to maxReloadLines.
+func (d *Daemon) logUnreadable(cfg *config.Config) {
+	names := cfg.UnreadableGroups()
+	for i, name := range names {
+		if i == maxReloadLines {
+			d.log.Error("further groups cannot be read: see zecpower validate", zap.Int("groups", len(names)-i))
+			return
+		}
+		if g, err := cfg.Group(name); err == nil {
+			d.events.GroupUnreadable(name, &config.Invalid{Problems: g.Problems})
+		}
 	}
 }
 

@@ -20,8 +20,9 @@ import (
 // replaces a file.
 const watchEvery = 2 * time.Second
 
-// retryEvery is how often a refused configuration is read again. The cause may be a file that is
-// not watched yet, because only an accepted configuration says which files it names.
+// retryEvery is how often a refused configuration, or a group's file that could not be used, is read
+// again. The cause may be a file that is not watched yet, because only an accepted configuration says
+// which files it names, or something that the watch does not see, such as a file's owner.
 const retryEvery = 30 * time.Second
 
 // reloadState is how the last reload went.
@@ -58,12 +59,23 @@ func (d *Daemon) reloading(ctx context.Context, w *watch) {
 				d.reload(w)
 			}
 		case <-retry.C:
-			if d.reloaded.Load().err != nil {
+			if d.reloaded.Load().err != nil || mended(d.current.Load().config) {
 				w.retrying = true
 				d.reload(w)
 			}
 		}
 	}
+}
+
+// mended reports whether a group that could not be read can be now.
+func mended(cfg *config.Config) bool {
+	return slices.ContainsFunc(cfg.Groups, func(g *config.Group) bool {
+		if len(g.Problems) == 0 {
+			return false
+		}
+		_, err := g.IDs()
+		return err == nil
+	})
 }
 
 // reload puts a new configuration to use, or keeps the running one.
@@ -111,6 +123,7 @@ func (d *Daemon) replace(w *watch) error {
 	before.client.Close()
 	w.follow(cfg.Files)
 	d.warn(cfg)
+	d.logUnreadable(cfg)
 	diff := compare(before.config.Schedules, cfg.Schedules, time.Now())
 	d.events.ConfigurationReloaded(cfg.Path, diff.names)
 	diff.log(d.log)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -39,6 +40,7 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 			}},
 		}
 		d.reloaded.Store(&reloadState{at: time.Now()})
+		d.current.Store(&setup{config: &config.Config{}})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); d.reloading(ctx, newWatch(nil)) }()
@@ -63,6 +65,49 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 		panics.Store(true) // a parser's mistake costs the reload, not the daemon
 		hangup <- os.Interrupt
 		expect(8, 4)
+		cancel()
+		<-done
+	})
+}
+
+// What made a file unusable may be nothing that the watch sees, such as its owner.
+func TestAFileThatWasUnusableAtLoadIsTriedAgain(t *testing.T) {
+	dir := t.TempDir()
+	path, ids := filepath.Join(dir, "c.yaml"), filepath.Join(dir, "web.txt")
+	text := "groups: {web: {instances_file: web.txt}}\nschedules: {s: {cron: \"@daily\", action: start, groups: [web]}}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.LoadRunnable(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		log := zap.NewNop()
+		var loads atomic.Int32
+		d := &Daemon{
+			log: log, metrics: metrics.New(), events: logging.NewEvents(logging.EventsConfig{Logger: log}), notify: newNotifier(log),
+			opts: Options{Config: cfg, Load: func() (*config.Config, error) {
+				loads.Add(1)
+				return nil, errors.New("this is as far as the test goes")
+			}},
+		}
+		d.reloaded.Store(&reloadState{at: time.Now()})
+		d.current.Store(&setup{config: cfg})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); d.reloading(ctx, newWatch(nil)) }()
+		time.Sleep(3*retryEvery + time.Second)
+		if n := loads.Load(); n != 0 {
+			t.Errorf("read %d times though the file is still missing", n)
+		}
+		if err := os.WriteFile(ids, []byte("i-1\n"), 0o600); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(retryEvery)
+		if n := loads.Load(); n != 1 {
+			t.Errorf("read %d times once the file can be used, want 1", n)
+		}
 		cancel()
 		<-done
 	})

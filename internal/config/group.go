@@ -107,7 +107,7 @@ func (l *loader) groupFile(g *Group, name string, at *yaml.Node) {
 		// The file as a whole is the problem: say so where it is named, because the name may be what is wrong.
 		l.In("instances_file", func() {
 			p := l.ProblemAt(at, strictyaml.Faultf(f.problems[0].Hint, "%s: %s", g.File, f.problems[0].Message))
-			l.unreadable = append(l.unreadable, p)
+			g.Problems, l.unreadable = []Problem{p}, append(l.unreadable, p)
 		})
 	case !again:
 		l.unreadable = append(l.unreadable, f.problems...)

@@ -21,3 +21,9 @@ func (e *Events) ConfigurationReloaded(path string, c Changes) {
 func (e *Events) ConfigurationRejected(path string, err error) {
 	e.logger.Error(EventConfigurationRejected, zap.String("config", path), zap.String(keyError, errorText(err)))
 }
+
+// GroupUnreadable logs that the configuration in use has a group whose members cannot be read: it
+// fails at each run, the others go on. err has the file, the lines and the remedy.
+func (e *Events) GroupUnreadable(group string, err error) {
+	e.logger.Error(EventGroupUnreadable, zap.String(keyGroup, group), zap.String(keyError, errorText(err)))
+}

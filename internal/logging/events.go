@@ -25,6 +25,7 @@ const (
 	EventClockStepped          = "clock stepped"
 	EventConfigurationReloaded = "configuration reloaded"
 	EventConfigurationRejected = "configuration rejected"
+	EventGroupUnreadable       = "group unreadable"
 	EventThrottled             = "throttled"
 	EventBlocked               = "blocked"
 	EventInternalError         = "internal error"
