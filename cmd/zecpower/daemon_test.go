@@ -391,6 +391,8 @@ func TestAGroupThatCannotBeReadKeepsNoOtherOff(t *testing.T) {
 	if !strings.HasSuffix(failed.text("error"), w.path("late.txt")+": there is no such file (check the path)") || failed.text("level") != "error" {
 		t.Errorf("the run of the group without a file: %v", failed)
 	}
+	d.awaitMetric("zecpower_group_unreadable", `{group="late"}`, "1")
+	d.awaitMetric("zecpower_group_unreadable", `{group="web"}`, "0")
 	if powered.text("started") != "2" || powered.text("failed") != "0" {
 		t.Errorf("the run of the other group: %v", powered)
 	}
@@ -401,6 +403,7 @@ func TestAGroupThatCannotBeReadKeepsNoOtherOff(t *testing.T) {
 		if err := eventually(func() error { return w.running(20) }); err != nil {
 			t.Error(err)
 		}
+		d.awaitMetric("zecpower_group_unreadable", `{group="late"}`, "0")
 	})
 	t.Run("it goes bad: a reload takes the rest", func(t *testing.T) {
 		w.write("late.txt", "i-000000\nnot an id\n")
@@ -412,6 +415,7 @@ func TestAGroupThatCannotBeReadKeepsNoOtherOff(t *testing.T) {
 		if rejected := d.events("configuration rejected"); len(rejected) > 0 {
 			t.Errorf("one bad file refused the whole configuration: %v", rejected)
 		}
+		d.awaitMetric("zecpower_group_unreadable", `{group="late"}`, "1")
 		w.configure("groups: {late: {instances_file: late.txt}, web: {instances: [i-000000, i-000001]}, new: {instances: [i-000002]}}\n" +
 			strings.Replace(schedule, "web]", "web, new]", 1))
 		d.signal(syscall.SIGHUP)

@@ -210,7 +210,10 @@ func (d *Daemon) logUnreadable(cfg *config.Config) {
 
 // known lists what the metrics start at 0 for.
 func known(cfg *config.Config) metrics.Known {
-	k := metrics.Known{CalendarEnds: map[string]time.Time{}}
+	k := metrics.Known{CalendarEnds: map[string]time.Time{}, Unreadable: make(map[string]bool, len(cfg.Groups))}
+	for _, g := range cfg.Groups {
+		k.Unreadable[g.Name] = len(g.Problems) > 0
+	}
 	for _, s := range cfg.Schedules {
 		k.Schedules = append(k.Schedules, metrics.KnownSchedule{Name: s.Name, Action: s.Action, Groups: s.Groups})
 	}

@@ -16,6 +16,9 @@ import (
 func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunEnd {
 	s := d.current.Load()
 	groups := s.groups(f.Groups)
+	for _, g := range groups {
+		d.metrics.SetGroupUnreadable(g.Name, g.Err != nil)
+	}
 	if f.Resumed {
 		d.restore(f, groups)
 	}

@@ -50,6 +50,8 @@ type Metrics struct {
 	batches      *prometheus.CounterVec
 	lastRuns     *lastRuns
 
+	groupUnreadable *prometheus.GaugeVec
+
 	apiRequests *prometheus.CounterVec
 	apiDuration *prometheus.HistogramVec
 	apiRetries  *prometheus.CounterVec
@@ -107,6 +109,7 @@ func (m *Metrics) registerSchedules(r *registrar) {
 func (m *Metrics) registerInstances(r *registrar) {
 	m.lastRuns = newLastRuns(r)
 	r.registry.MustRegister(m.lastRuns)
+	m.groupUnreadable = r.gauge("group_unreadable", "Whether the group's members could not be read (1) or could (0), at the last load or run.", "group")
 	m.instances = r.counter("instances_total", "Instances that reached their outcome in a run.", "group", "action", "outcome")
 	m.bootDuration = r.histogram("instance_boot_duration_seconds",
 		"Accepted start to RUNNING, to within a poll interval.", bootBuckets, "group")

@@ -40,6 +40,7 @@ func known() Known {
 			{"evening", power.ActionStop, []string{"web"}},
 		},
 		CalendarEnds: map[string]time.Time{"holidays": at},
+		Unreadable:   map[string]bool{"web": false, "db": true},
 	}
 }
 
@@ -148,6 +149,7 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"schedule_last_success_timestamp_seconds":      "gauge schedule",
 		"schedule_runs_missed_total":                   "counter schedule reason",
 		"group_instances":                              "gauge group action outcome",
+		"group_unreadable":                             "gauge group",
 		"instances_total":                              "counter group action outcome",
 		"instance_failed_info":                         "gauge group action instance_id reason",
 		"instances_failed_omitted":                     "gauge group action",
@@ -441,6 +443,20 @@ func TestReloadDropsWhatIsGoneAndStartsWhatIsNew(t *testing.T) {
 	m.Scheduler().NextRun("evening", at)
 	m.Scheduler().LastRun("evening", scheduler.LastRun{FinishedAt: at})
 	expectNone(t, m, `"evening"`)
+}
+
+func TestUnreadableGroupsFollowLoadsAndRuns(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	expect(t, m, `zecpower_group_unreadable{group="web"} 0`, `zecpower_group_unreadable{group="db"} 1`)
+	m.SetGroupUnreadable("web", true)
+	m.SetGroupUnreadable("db", false)
+	m.SetGroupUnreadable("gone", true) // a run that outlived a reload
+	expect(t, m, `zecpower_group_unreadable{group="web"} 1`, `zecpower_group_unreadable{group="db"} 0`)
+	expectNone(t, m, `"gone"`)
+	m.SetKnown(Known{Unreadable: map[string]bool{"web": false}})
+	expect(t, m, `zecpower_group_unreadable{group="web"} 0`)
+	expectNone(t, m, `"db"`)
 }
 
 func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {

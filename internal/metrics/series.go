@@ -10,6 +10,8 @@ import (
 // Known is what a configuration names.
 type Known struct {
 	Schedules []KnownSchedule
+	// Unreadable maps every group to whether its members cannot be read.
+	Unreadable map[string]bool
 	// CalendarEnds maps a calendar to the end of the last day of its data. It omits a calendar that
 	// never ends.
 	CalendarEnds map[string]time.Time
@@ -36,6 +38,7 @@ type series struct {
 	pairs     map[scheduleAction]bool
 	groups    map[groupAction]bool
 	calendars map[string]bool
+	readable  map[string]bool // groups that have a series of group_unreadable
 	// running holds the runs in progress by id; busy counts them by what they write to.
 	running       map[string]batcher.RunInfo
 	busySchedules map[string]int
@@ -48,7 +51,7 @@ type series struct {
 func newSeries() series {
 	return series{
 		known: map[string]bool{}, schedules: map[string]bool{}, pairs: map[scheduleAction]bool{},
-		groups: map[groupAction]bool{}, calendars: map[string]bool{},
+		groups: map[groupAction]bool{}, calendars: map[string]bool{}, readable: map[string]bool{},
 		busySchedules: map[string]int{}, busyGroups: map[groupAction]int{},
 		running: map[string]batcher.RunInfo{}, fired: map[string]bool{},
 	}
@@ -72,6 +75,7 @@ func (m *Metrics) SetKnown(k Known) {
 	m.series.loaded, m.series.known = true, known
 	m.keepSchedules(known, pairs)
 	m.keepGroups(groups)
+	m.setReadable(k.Unreadable)
 	m.setCalendars(k.CalendarEnds)
 }
 
@@ -188,6 +192,36 @@ func (m *Metrics) dropGroup(key groupAction) {
 	if key.action == power.ActionStart {
 		m.bootDuration.DeleteLabelValues(key.group)
 	}
+}
+
+func (m *Metrics) setReadable(unreadable map[string]bool) {
+	for name := range m.series.readable {
+		if _, kept := unreadable[name]; !kept {
+			m.groupUnreadable.DeleteLabelValues(name)
+		}
+	}
+	clear(m.series.readable)
+	for name, is := range unreadable {
+		m.series.readable[name] = true
+		m.groupUnreadable.WithLabelValues(name).Set(zeroOrOne(is))
+	}
+}
+
+// SetGroupUnreadable sets whether a run could not read a group's members. It ignores a group that
+// the configuration does not name (any more).
+func (m *Metrics) SetGroupUnreadable(group string, unreadable bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.series.readable[group] {
+		m.groupUnreadable.WithLabelValues(group).Set(zeroOrOne(unreadable))
+	}
+}
+
+func zeroOrOne(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func (m *Metrics) setCalendars(ends map[string]time.Time) {
