@@ -164,7 +164,7 @@ func parseIDs(doc *strictyaml.Doc, data []byte) []string {
 		if id == "" {
 			continue
 		}
-		if err := checkID(id); err == nil {
+		if err := checkLine(id); err == nil {
 			ids = append(ids, id)
 		} else if bad++; bad <= maxBadLines {
 			doc.RefuseAt(number, utf8.RuneCountInString(line[:strings.Index(line, id)])+1, err)
@@ -179,6 +179,38 @@ func parseIDs(doc *strictyaml.Doc, data []byte) []string {
 		doc.WholeFile(strictyaml.Faultf("write one a line", "there is no instance id in the file"))
 	}
 	return ids
+}
+
+// checkLine checks a line of an instances_file. A column's heading, which an export puts on top and which would pass
+// as an id, would be not_found at each run.
+func checkLine(text string) error {
+	end := strings.IndexAny(text, ",;|\t")
+	if end < 0 && isHeading(text) {
+		return strictyaml.Faultf("delete the line", "%s is the heading of a column, not an instance id", strictyaml.Quote(text))
+	}
+	if end >= 0 && isHeading(text[:end]) {
+		return strictyaml.Faultf("delete the line, and keep only the column of ids, one id a line", "%s is the header of a table, not an instance id", strictyaml.Quote(text))
+	}
+	return checkID(text)
+}
+
+// isHeading reports whether text is what exports and tools call a column of ids, however it is spelt and quoted.
+func isHeading(text string) bool {
+	const longest = 40                                                  // of any spelling
+	if len(text) > longest || strings.ContainsAny(text, "0123456789") { // almost every id has a digit
+		return false
+	}
+	plain := strings.Map(func(c rune) rune {
+		if strings.ContainsRune("\"'` _-.:", c) {
+			return -1
+		}
+		return c
+	}, strings.ToLower(text))
+	switch plain {
+	case "id", "ids", "instanceid", "instanceids", "instance", "instances", "zecinstanceid", "vmid", "vmids", "serverid", "resourceid", "uuid":
+		return true
+	}
+	return false
 }
 
 // withoutComment cuts at a # that starts the line or follows a space, as in YAML.

@@ -103,6 +103,39 @@ func TestAFileThatTwoGroupsShareIsReportedOnce(t *testing.T) {
 	}
 }
 
+func TestTheHeadingOfAColumnIsNamedAsOne(t *testing.T) {
+	const column, table = ` is the heading of a column, not an instance id (delete the line)`,
+		` is the header of a table, not an instance id (delete the line, and keep only the column of ids, one id a line)`
+	for content, want := range map[string]string{
+		"instanceId\ni-1\n":                      `:1:1: "instanceId"` + column,
+		"\ufeff# export\n\n  instance_id\ni-1\n": `:3:3: "instance_id"` + column,
+		"ID\r\ni-1\r\n":                          `:1:1: "ID"` + column,
+		"instances:\ni-1\n":                      `:1:1: "instances:"` + column,
+		"Instance ID # of web\ni-1\n":            `:1:1: "Instance ID"` + column,
+		`"InstanceId"` + "\ni-1\n":               `:1:1: "\"InstanceId\""` + column,
+		"i-1\nid\ni-2\n":                         `:2:1: "id"` + column, // two exports, one behind the other
+		"instanceId,name\n":                      `:1:1: "instanceId,name"` + table,
+		`"Instance-Id";"Name"` + "\n":            `:1:1: "\"Instance-Id\";\"Name\""` + table,
+		"id\tname\n":                             `:1:1: "id\tname"` + table,
+	} {
+		path := write(t, "schedules.yaml", oneFileGroup)
+		file := filepath.Join(filepath.Dir(path), "web.txt")
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); err == nil || err.Error() != file+want {
+			t.Errorf("%q: got %v, want %s", content, err, file+want)
+		}
+	}
+}
+
+func TestIDsThatResembleAHeadingAreTaken(t *testing.T) {
+	g, _ := fileGroup(t, "id-1\ninstance-7\nids.web.1\nuuid0\n")
+	if ids, err := g.IDs(); err != nil || len(ids) != 4 {
+		t.Errorf("got %q, %v", ids, err)
+	}
+}
+
 // twoFileGroups is a sound group beside one whose file is about to be damaged.
 const twoFileGroups = `groups:
   web: {instances_file: web.txt}
