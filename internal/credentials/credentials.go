@@ -196,6 +196,10 @@ func (o Options) profile() string {
 	return "default"
 }
 
+// quotes are the characters that people and editors put around a value. No key begins or ends with
+// one, but the environment of a container, a file of variables and JSON keep those they are given.
+const quotes = "\"'`“”„‘’‚«»"
+
 // check refuses values that cannot be credentials. It runs before any request, because the values
 // are sent in HTTP headers, where a control character or a space would break the request or its
 // signature.
@@ -205,6 +209,9 @@ func check(c apiclient.Credentials) error {
 		{"access key secret", c.AccessKeySecret.Reveal()},
 		{"token", c.Token.Reveal()},
 	} {
+		if strings.Trim(v.value, quotes) != v.value {
+			return fmt.Errorf("the %s has a quote at its begin or end: quotes around it became part of the value; take them off", v.what)
+		}
 		for _, b := range []byte(v.value) {
 			if b <= ' ' || b > '~' {
 				return fmt.Errorf("the %s holds a space or a character that is not printable ASCII; copy it again", v.what)

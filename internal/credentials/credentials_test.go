@@ -223,6 +223,54 @@ func TestFileForms(t *testing.T) {
 	}
 }
 
+func TestQuotesAroundAKeyAreRefusedWithTheReasonAtEverySource(t *testing.T) {
+	const reason = "has a quote at its begin or end: quotes around it became part of the value; take them off"
+	inFile := func(content string) func(*testing.T) Options {
+		return func(t *testing.T) Options {
+			return Options{File: write(t, filepath.Join(t.TempDir(), "c"), content, 0o600)}
+		}
+	}
+	inEnv := func(pairs ...string) func(*testing.T) Options {
+		return func(*testing.T) Options { return Options{Getenv: env(pairs...)} }
+	}
+	for name, c := range map[string]struct {
+		options func(*testing.T) Options
+		what    string
+	}{
+		"id in the environment":     {inEnv("ZENLAYER_ACCESS_KEY_ID", `"demo"`, "ZENLAYER_ACCESS_KEY_SECRET", hidden), "access key id"},
+		"secret in the environment": {inEnv("ZENLAYER_ACCESS_KEY_ID", "demo", "ZENLAYER_ACCESS_KEY_SECRET", "'"+hidden+"'"), "access key secret"},
+		"the other names":           {inEnv("ZENLAYERCLOUD_ACCESS_KEY_ID", "demo", "ZENLAYERCLOUD_ACCESS_KEY_PASSWORD", `"`+hidden+`"`), "access key secret"},
+		"token in the environment":  {inEnv("ZENLAYER_TOKEN", `"`+hidden+`"`), "token"},
+		"nothing but quotes":        {inEnv("ZENLAYER_TOKEN", `""`), "token"},
+		"an editor's quotes":        {inEnv("ZENLAYER_TOKEN", "“"+hidden+"”"), "token"},
+		"a pair in a file":          {inFile(`"demo:` + hidden + `"`), "access key id"},
+		"each of a pair in a file":  {inFile(`demo:"` + hidden + `"`), "access key secret"},
+		"JSON":                      {inFile(`{"access_key_id": "demo", "access_key_secret": "\"` + hidden + `\""}`), "access key secret"},
+		"a profile":                 {inFile(`{"default": {"token": "'` + hidden + `'"}}`), "token"},
+		"zeno's file": {func(t *testing.T) Options {
+			home := t.TempDir()
+			write(t, filepath.Join(home, ".zenlayer", "credentials.json"), `{"default": {"token": "\"`+hidden+`\""}}`, 0o600)
+			return Options{Home: home}
+		}, "token"},
+		"systemd's file": {func(t *testing.T) Options {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, "zenlayer"), `demo:'`+hidden+`'`, 0o400)
+			return Options{Getenv: env("CREDENTIALS_DIRECTORY", dir)}
+		}, "access key secret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := Find(c.options(t))
+			refused(t, err)
+			if want := "the " + c.what + " " + reason; err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		})
+	}
+	if got, _, err := Find(Options{Getenv: env("ZENLAYER_TOKEN", `a"b'c`)}); err != nil || got != tokenOf(`a"b'c`) {
+		t.Errorf("a quote inside: %v, %v", got, err)
+	}
+}
+
 func TestFileMustBePrivate(t *testing.T) {
 	const me, other = 1000, 1001
 	for _, c := range []struct {
