@@ -137,7 +137,7 @@ func (o Options) systemd() result {
 }
 
 // inSystemd reports whether path lies directly in the credentials folder that systemd made for the
-// service. Files there have other modes than a user's own; see checkFile.
+// service. Files there have other modes than a user's own; see fileInfo.check.
 func (o Options) inSystemd(path string) bool {
 	dir := o.Getenv("CREDENTIALS_DIRECTORY")
 	return dir != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir)

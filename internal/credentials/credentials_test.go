@@ -272,24 +272,35 @@ func TestQuotesAroundAKeyAreRefusedWithTheReasonAtEverySource(t *testing.T) {
 }
 
 func TestFileMustBePrivate(t *testing.T) {
-	const me, other = 1000, 1001
+	const me, other, mine, foreign = 1000, 1001, 2000, 2001
+	const chgrp = "run it with that group (supplementalGroups, group_add), or type: chgrp 100 /a/b && chmod 440 /a/b"
 	for _, c := range []struct {
 		mode    fs.FileMode
 		owner   int
+		group   int
 		systemd bool
 		err     string
 	}{
 		{mode: 0o600, owner: me},
 		{mode: 0o400, owner: me},
 		{mode: 0o600, owner: 0},
+		{mode: 0o440, owner: 0, group: mine},
+		{mode: 0o640, owner: 0, group: mine},
+		{mode: 0o440, owner: 0, group: 100},
 		{mode: 0o400, owner: 0, systemd: true},
-		{mode: 0o440, owner: 0, systemd: true},
-		{mode: 0o440, owner: 0, err: "has mode 0440, wanted is 0600 or stricter; type: chmod 600 /a/b"},
+		{mode: 0o440, owner: 0, group: foreign, systemd: true},
+		{mode: 0o440, owner: 0, group: foreign, err: "has mode 0440 and group 2001, which this process is not in; " + chgrp},
+		{mode: 0o644, owner: 0, group: foreign, err: "has mode 0644 and group 2001, which this process is not in; " + chgrp},
+		{mode: 0o444, owner: 0, group: mine, err: "has mode 0444, wanted is 0640 or stricter; type: chmod 440 /a/b"},
+		{mode: 0o460, owner: 0, group: mine, err: "mode 0460"},
+		{mode: 0o450, owner: 0, group: mine, err: "mode 0450"},
+		{mode: 0o440, owner: me, group: mine, err: "has mode 0440, wanted is 0600 or stricter; type: chmod 600 /a/b"},
+		{mode: 0o440, owner: other, group: mine, err: "is owned by uid 1001"},
 		{mode: 0o644, owner: me, err: "has mode 0644, wanted is 0600 or stricter; type: chmod 600 /a/b"},
 		{mode: 0o604, owner: me, err: "mode 0604"},
 		{mode: 0o620, owner: me, err: "mode 0620"},
 		{mode: 0o700, owner: me, err: "mode 0700"},
-		{mode: 0o444, owner: 0, systemd: true, err: "has mode 0444, wanted is 0640 or stricter; type: chmod 600 /a/b"},
+		{mode: 0o444, owner: 0, systemd: true, err: "has mode 0444, wanted is 0640 or stricter; type: chmod 440 /a/b"},
 		{mode: 0o460, owner: 0, systemd: true, err: "mode 0460"},
 		{mode: 0o600, owner: other, err: "is owned by uid 1001, who could change it; type: chown 1000 /a/b"},
 		{mode: 0o440, owner: other, systemd: true, err: "owned by uid 1001"},
@@ -297,8 +308,8 @@ func TestFileMustBePrivate(t *testing.T) {
 		{mode: fs.ModeNamedPipe | 0o600, owner: me, err: "not a regular file"},
 		{mode: fs.ModeCharDevice | fs.ModeDevice | 0o600, owner: me, err: "not a regular file"},
 	} {
-		t.Run(fmt.Sprintf("%v uid %d systemd %v", c.mode, c.owner, c.systemd), func(t *testing.T) {
-			err := checkFile("/a/b", c.mode, c.owner, me, c.systemd)
+		t.Run(fmt.Sprintf("%v uid %d gid %d systemd %v", c.mode, c.owner, c.group, c.systemd), func(t *testing.T) {
+			err := fileInfo{"/a/b", c.mode, c.owner, c.group, c.systemd}.check(reader{me, []int{mine, 100}})
 			if c.err == "" {
 				if err != nil {
 					t.Error(err)
@@ -307,6 +318,31 @@ func TestFileMustBePrivate(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.err)
 			}
 		})
+	}
+}
+
+// As Kubernetes mounts a secret for fsGroup: 0440, owned by root, behind links.
+func TestASecretMountedForAGroupOfTheProcessIsRead(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can change its groups and the owner of a file")
+	}
+	before, err := os.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const group = 12345
+	dir := t.TempDir()
+	mounted := write(t, filepath.Join(dir, "..2026_11_23", "key"), "id:s3cr3t", 0o440)
+	path := filepath.Join(dir, "key")
+	if err := errors.Join(os.Chown(mounted, 0, group), os.Symlink("..2026_11_23", filepath.Join(dir, "..data")), os.Symlink("..data/key", path)); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = Find(Options{File: path})
+	refused(t, err)
+	t.Cleanup(func() { errorOf(syscall.Setgroups(before), "") })
+	errorOf(syscall.Setgroups([]int{group}), "")
+	if got, _, err := Find(Options{File: path}); err != nil || got != pairOf("id", "s3cr3t") {
+		t.Errorf("got %v, error %v", got, err)
 	}
 }
 
@@ -413,7 +449,7 @@ func TestFileFlagIntoTheSystemdFolderAllowsTheModesThatSystemdWrites(t *testing.
 }
 
 func TestTypedCommandSurvivesOddPaths(t *testing.T) {
-	err := checkFile("/home/o'neil/my file", 0o644, 0, 0, false)
+	err := fileInfo{path: "/home/o'neil/my file", mode: 0o644}.check(reader{groups: []int{0}})
 	if want := `chmod 600 '/home/o'\''neil/my file'`; !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %q, want it to end in %q", err, want)
 	}
