@@ -177,6 +177,17 @@ func (b *Budget) CredentialsAccepted() bool {
 	return b.credentials.accepted
 }
 
+// NewCredentials notes that other credentials are in use from now on: what replies
+// said of those before is forgotten, and what waited because they were refused may
+// leave.
+func (b *Budget) NewCredentials() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.credentials.accepted = false
+	b.credentials.lift()
+	b.dispatch()
+}
+
 // pausedBy is the action whose credentials are refused at present, "" for none.
 func (b *Budget) pausedBy() string {
 	b.mu.Lock()

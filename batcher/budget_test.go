@@ -348,3 +348,46 @@ func TestNoRateIsTooLowToBeKept(t *testing.T) {
 		}
 	})
 }
+
+func TestNewCredentialsBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 1000, 10, 4)
+		refuse := func() (denied bool) {
+			return leaves(b, PriorityStart).done(&apiclient.Error{
+				Action: apiclient.ActionStartInstances, Class: apiclient.ClassCredentials, Code: apiclient.CodeSignatureFailure, HTTPStatus: 401,
+			})
+		}
+		leaves(b, PriorityPoll).done(nil)
+		if !b.CredentialsAccepted() {
+			t.Error("an accepted reply does not count")
+		}
+		for range 10 { // the pauses between them grow to half a minute
+			if refuse() {
+				break
+			}
+		}
+		refuse()
+		waiting := b.ask(PriorityPoll, actionOf(PriorityPoll))
+		synctest.Wait()
+		select {
+		case <-waiting.granted:
+			t.Fatal("a request leaves while the credentials are refused")
+		default:
+		}
+		b.NewCredentials()
+		if b.CredentialsAccepted() || b.pausedBy() != "" {
+			t.Errorf("accepted %v, paused by %q: what replies said of the old key is taken for the new one's", b.CredentialsAccepted(), b.pausedBy())
+		}
+		before := time.Now()
+		if tok := <-waiting.granted; !tok.leave() || time.Since(before) > 0 {
+			t.Error("what waited for the old key does not leave at once")
+		} else {
+			tok.done(nil)
+		}
+		// The refusals of the old key do not count for the new one.
+		refuse()
+		if refuse() {
+			t.Error("a second refusal of the new key is final")
+		}
+	})
+}
