@@ -30,38 +30,72 @@ type Options struct {
 	Home string
 }
 
+// Source is one place of credentials. The zero value is none.
+type Source struct {
+	name string
+	file bool
+	read func() result
+}
+
+// String is the source's name for the log.
+func (s Source) String() string { return s.name }
+
+// IsFile reports whether the source is a file, whose content may change while the process runs.
+// Environment variables cannot.
+func (s Source) IsFile() bool { return s.file }
+
+// Read reads the source again, and no other: where it is gone, or broken, that is an error. The
+// credentials are as valid as those of Find.
+func (s Source) Read() (apiclient.Credentials, error) {
+	r := s.read()
+	if r.absent != "" {
+		r.err = errors.New(r.absent)
+	}
+	return r.credentials()
+}
+
 // Find returns the credentials of the first source that is present, and the source's name for the
 // log. The credentials are valid: they pass apiclient.Credentials.Validate and contain only
 // printable ASCII. Where every source is absent the error matches ErrNotFound and lists all of
 // them. Where a source is broken the error names that source.
 func Find(o Options) (apiclient.Credentials, string, error) {
+	c, source, err := FindSource(o)
+	return c, source.String(), err
+}
+
+// FindSource is Find for a process that reads the source again.
+func FindSource(o Options) (apiclient.Credentials, Source, error) {
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
 	}
 	var absent []string
-	for _, read := range []func() result{
-		o.flagFile,
-		o.systemd,
-		o.token,
-		func() result { return o.pair("ZENLAYER_ACCESS_KEY_ID", "ZENLAYER_ACCESS_KEY_SECRET") },
-		func() result { return o.pair("ZENLAYERCLOUD_ACCESS_KEY_ID", "ZENLAYERCLOUD_ACCESS_KEY_PASSWORD") },
-		o.homeFile,
-	} {
-		r := read()
+	for _, s := range o.sources() {
+		r := s.read()
 		if r.absent != "" {
 			absent = append(absent, r.source+": "+r.absent)
 			continue
 		}
 		// From here on the source is present. A broken one ends the search.
-		if r.err != nil {
-			return apiclient.Credentials{}, "", fmt.Errorf("credentials: %s: %w", r.source, r.err)
+		c, err := r.credentials()
+		if err != nil {
+			return c, Source{}, err
 		}
-		if err := check(r.found); err != nil {
-			return apiclient.Credentials{}, "", fmt.Errorf("credentials: %s: %w", r.source, err)
-		}
-		return r.found, r.source, nil
+		s.name = r.source
+		return c, s, nil
 	}
-	return apiclient.Credentials{}, "", &notFoundError{absent}
+	return apiclient.Credentials{}, Source{}, &notFoundError{absent}
+}
+
+// sources lists all sources in their order.
+func (o Options) sources() []Source {
+	return []Source{
+		{read: o.flagFile, file: true},
+		{read: o.systemd, file: true},
+		{read: o.token},
+		{read: func() result { return o.pair("ZENLAYER_ACCESS_KEY_ID", "ZENLAYER_ACCESS_KEY_SECRET") }},
+		{read: func() result { return o.pair("ZENLAYERCLOUD_ACCESS_KEY_ID", "ZENLAYERCLOUD_ACCESS_KEY_PASSWORD") }},
+		{read: o.homeFile, file: true},
+	}
 }
 
 // result is what reading one source gave. Exactly one of three holds: the source is absent (absent
@@ -71,6 +105,18 @@ type result struct {
 	absent string // why the source has no credentials; empty where it is present
 	err    error
 	found  apiclient.Credentials
+}
+
+// credentials are what a source that is present has, checked. An error names the source.
+func (r result) credentials() (apiclient.Credentials, error) {
+	err := r.err
+	if err == nil {
+		err = check(r.found)
+	}
+	if err != nil {
+		return apiclient.Credentials{}, fmt.Errorf("credentials: %s: %w", r.source, err)
+	}
+	return r.found, nil
 }
 
 // notFoundError lists why each source is absent, one source a line, and the remedy.

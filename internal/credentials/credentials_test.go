@@ -118,6 +118,46 @@ func TestFirstSourceWinsInTheDocumentedOrder(t *testing.T) {
 	}
 }
 
+func TestASourceIsReadAgainAloneAndShowsWhatBecameOfIt(t *testing.T) {
+	// Every other source is valid, so that falling through to one would succeed and fail the test.
+	for place, find := range map[string]func(w *world) string{
+		"flag":    func(w *world) string { return w.opts.File },
+		"systemd": func(w *world) string { w.opts.File = ""; return w.env["CREDENTIALS_DIRECTORY"] + "/zenlayer" },
+		"home": func(w *world) string {
+			w.opts.File, w.env = "", map[string]string{}
+			return filepath.Join(w.opts.Home, ".zenlayer", "credentials.json")
+		},
+	} {
+		t.Run(place, func(t *testing.T) {
+			w := fullWorld(t)
+			path := find(w)
+			_, source, err := FindSource(w.opts)
+			if err != nil || !source.IsFile() || !strings.Contains(source.String(), path) {
+				t.Fatalf("%v, error %v", source, err)
+			}
+			write(t, path, `{"default": {"access_key_id": "new-id", "access_key_secret": "new-s3cr3t"}}`, 0o600)
+			if got, err := source.Read(); err != nil || got != pairOf("new-id", "new-s3cr3t") {
+				t.Errorf("rewritten: got %v, error %v", got, err)
+			}
+			write(t, path, `{"s3cr3t`, 0o600)
+			_, err = source.Read()
+			refused(t, err)
+			errorOf(os.Remove(path), "")
+			_, err = source.Read()
+			refused(t, err)
+			if err != nil && (!strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "no such file")) {
+				t.Errorf("removed: %v, want the path and that it is gone", err)
+			}
+		})
+	}
+	w := fullWorld(t)
+	w.opts.File = ""
+	delete(w.env, "CREDENTIALS_DIRECTORY")
+	if got, source, err := FindSource(w.opts); err != nil || got != tokenOf("env-token-s3cr3t") || source.IsFile() || source.String() != "ZENLAYER_TOKEN" {
+		t.Errorf("the environment: %v, %v", source, err)
+	}
+}
+
 func TestNothingFoundListsEverySourceAndTheRemedy(t *testing.T) {
 	_, _, err := Find(Options{Home: "/nonexistent"})
 	if !errors.Is(err, ErrNotFound) {

@@ -18,6 +18,9 @@
 // No error contains anything that was read from a file or a variable. Errors contain only names,
 // paths, modes and positions.
 //
-// The package keeps no state and never writes. Find is safe for concurrent use as long as
-// Options.Getenv is.
+// A source that is a file may be read again while the process runs, as after a rotation. That reads
+// the same source and never another.
+//
+// The package keeps no state and never writes. Find and Source.Read are safe for concurrent use as
+// long as Options.Getenv is.
 package credentials
