@@ -120,7 +120,7 @@ func (f *accessFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.profile, "profile", "", "profile of a credentials file (default $ZENLAYER_PROFILE, else \"default\")")
 }
 
-func (f accessFlags) find(h *host) (apiclient.Credentials, string, error) {
+func (f accessFlags) find(h *host) (apiclient.Credentials, credentials.Source, error) {
 	home, _ := os.UserHomeDir() // many services have none: then that source is absent
 	c, source, err := credentials.Find(credentials.Options{File: f.file, Profile: f.profile, Getenv: h.getenv, Home: home})
 	if err != nil {

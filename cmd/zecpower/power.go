@@ -16,6 +16,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/app"
 	"zecpower/internal/config"
+	"zecpower/internal/credentials"
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
 	"zecpower/internal/store/bolt"
@@ -104,11 +105,11 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 	if f.dryRun {
 		return printPlan(h.stdout, m.Plan(), f.output)
 	}
-	var source string
+	var source credentials.Source
 	if m.Credentials, source, err = f.access.find(h); err != nil {
 		return err
 	}
-	return h.powerNow(cmd, f, m, source)
+	return h.powerNow(cmd, f, m, source.String())
 }
 
 // chooseGroups checks the names; each counts once.

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/internal/app"
+	"zecpower/internal/credentials"
 	"zecpower/internal/logging"
 	"zecpower/internal/web"
 )
@@ -34,7 +35,8 @@ func newRunCommand(h *host) *cobra.Command {
 		Long: `Make every scheduled run until SIGTERM or SIGINT. SIGHUP, or a change of the
 configuration or a file it names, reloads; a configuration with a mistake in it
 is refused whole and the running one stays. An instances_file that is missing or
-malformed is none: its group fails at each run, the others are powered.
+malformed is none: its group fails at each run, the others are powered. A reload
+reads the file of the credentials, too; environment variables cannot change.
 
 Exit status: 0 after SIGTERM, 78 for a configuration that cannot be read, 2 for
 wrong usage or credentials, 1 for anything else.`,
@@ -79,8 +81,13 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	if absolute, err := filepath.Abs(f.config); err == nil {
 		opts.Config.Path = absolute // log and status are read from other folders
 	}
-	if opts.Credentials, opts.CredentialsSource, err = f.access.find(h); err != nil {
+	var source credentials.Source
+	if opts.Credentials, source, err = f.access.find(h); err != nil {
 		return err
+	}
+	opts.CredentialsSource = source.String()
+	if source.IsFile() {
+		opts.ReadCredentials = source.Read
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()

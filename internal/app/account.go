@@ -1,6 +1,7 @@
 package app
 
 import (
+	"sync/atomic"
 	"time"
 
 	"zecpower/apiclient"
@@ -12,13 +13,13 @@ import (
 // account is one ZEC account as a process uses it: one budget for all its runs, which outlives
 // reloads, and the observers of all its runs and requests.
 type account struct {
-	credentials apiclient.Credentials
-	userAgent   string
-	requests    apiclient.Observer
-	observer    batcher.Observer
-	journal     batcher.Journal
-	panicked    func(*batcher.PanicError)
-	budget      *batcher.Budget
+	key       atomic.Pointer[key] // of runs that begin now
+	userAgent string
+	requests  apiclient.Observer
+	observer  batcher.Observer
+	journal   batcher.Journal
+	panicked  func(*batcher.PanicError)
+	budget    *batcher.Budget
 }
 
 // AccountEvents receives what concerns an account as a whole, whichever run met it. Each must be
@@ -69,7 +70,18 @@ func newAccount(cfg *config.Config, credentials apiclient.Credentials, events Ac
 	if err != nil {
 		return nil, err
 	}
-	return &account{credentials: credentials, userAgent: userAgent(), panicked: events.Panicked, budget: budget}, nil
+	a := &account{userAgent: userAgent(), panicked: events.Panicked, budget: budget}
+	a.key.Store(&key{credentials: credentials})
+	return a, nil
+}
+
+// use makes runs that begin from now on use k, and reports whether that is another key than before.
+func (a *account) use(k *key) (changed bool) {
+	if a.key.Swap(k) == k {
+		return false
+	}
+	a.budget.NewCredentials()
+	return true
 }
 
 func backoff(cfg *config.Config) batcher.Backoff {
@@ -79,28 +91,28 @@ func backoff(cfg *config.Config) batcher.Backoff {
 // setup is one configuration in use. A run keeps the setup that it began with.
 type setup struct {
 	config  *config.Config
-	client  *apiclient.Client
+	api     *caller
 	batcher *batcher.Batcher
 }
 
-// prepare builds a setup from cfg. It changes nothing of the account, so that a configuration that
-// cannot be used has no effect.
-func (a *account) prepare(cfg *config.Config) (*setup, error) {
-	client, err := apiclient.New(apiclient.Config{
-		Endpoint: cfg.API.Endpoint, APIVersion: cfg.API.APIVersion, Credentials: a.credentials,
+// prepare builds a setup from cfg whose runs begin with k. It changes nothing of the account, so that
+// a configuration that cannot be used has no effect.
+func (a *account) prepare(cfg *config.Config, k *key) (*setup, error) {
+	api, err := a.newCaller(apiclient.Config{
+		Endpoint: cfg.API.Endpoint, APIVersion: cfg.API.APIVersion,
 		Timeout: cfg.API.Timeout, MaxConns: cfg.API.MaxInFlight, UserAgent: a.userAgent, Observer: a.requests,
-	})
+	}, k)
 	if err != nil {
 		return nil, err
 	}
 	b, err := batcher.New(batcher.Config{
-		API: client, Budget: a.budget, Size: cfg.Batch.Size, Attempts: cfg.Batch.Attempts, Backoff: backoff(cfg),
+		API: api, Budget: a.budget, Size: cfg.Batch.Size, Attempts: cfg.Batch.Attempts, Backoff: backoff(cfg),
 		PollInterval: cfg.Batch.PollInterval, BootTimeout: cfg.Batch.BootTimeout, Observer: a.observer, Journal: a.journal, OnPanic: a.panicked,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &setup{config: cfg, client: client, batcher: b}, nil
+	return &setup{config: cfg, api: api, batcher: b}, nil
 }
 
 // limit sets the ceilings and the backoff of the budget to those of cfg.

@@ -34,9 +34,11 @@ type Options struct {
 	Credentials apiclient.Credentials
 	// CredentialsSource names where they came from, for the log.
 	CredentialsSource string
-	WebAddress        string // empty is web.DefaultAddress
-	WebConfigFile     string // empty: plain HTTP without authentication
-	Logger            *zap.Logger
+	// ReadCredentials reads that source again at a reload; nil where it cannot change.
+	ReadCredentials func() (apiclient.Credentials, error)
+	WebAddress      string // empty is web.DefaultAddress
+	WebConfigFile   string // empty: plain HTTP without authentication
+	Logger          *zap.Logger
 	// Hangup asks for a reload at each receive; nil is fine.
 	Hangup <-chan os.Signal
 	// Clock is the machine's own where nil.
@@ -133,7 +135,7 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 	d.account.requests = d.metrics
 	d.account.journal = resumable{d.store}
 	d.account.observer = d.observers()
-	s, err := d.account.prepare(cfg)
+	s, err := d.account.prepare(cfg, d.account.key.Load())
 	if err != nil {
 		return &ConfigError{err}
 	}

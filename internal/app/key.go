@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,11 +37,48 @@ func KeyOnRecord(stateDir, name string) bool {
 	return err == nil && !at.IsZero()
 }
 
+// acceptedKey is the name of the access key in use, where the API has accepted it in this process.
+func (d *Daemon) acceptedKey() string {
+	k := d.account.key.Load()
+	if !k.accepted.Load() {
+		return ""
+	}
+	return KeyName(k.credentials)
+}
+
+// readKey reads the credentials' source again. It is the key in use where they have not changed, or
+// cannot.
+func (d *Daemon) readKey() (*key, error) {
+	k := d.account.key.Load()
+	if d.opts.ReadCredentials == nil {
+		return k, nil
+	}
+	c, err := d.opts.ReadCredentials()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w; the key from before stays in use", err)
+	case c == k.credentials:
+		return k, nil
+	}
+	return &key{credentials: c}, nil
+}
+
+// useKey makes runs that begin from now on use k, and reports whether that is another key than
+// before. What is known of the one before does not hold for it.
+func (d *Daemon) useKey(k *key) (changed bool) {
+	if !d.account.use(k) {
+		return false
+	}
+	d.keyRecorded.Store(nil)
+	d.metrics.CredentialsReplaced()
+	return true
+}
+
 // recordKey records that the access key is accepted, at most once in keyRecordEvery. Runs by hand
 // then know that one refusal of it may be a flaky reply.
 func (d *Daemon) recordKey() {
-	name := KeyName(d.opts.Credentials)
-	if name == "" || !d.account.budget.CredentialsAccepted() {
+	name := d.acceptedKey()
+	if name == "" {
 		return
 	}
 	now := time.Now()

@@ -46,11 +46,11 @@ func (m Manual) Run(ctx context.Context) (power.Report, error) {
 		return power.Report{}, err
 	}
 	a.observer = m.Observer
-	s, err := a.prepare(m.Config)
+	s, err := a.prepare(m.Config, a.key.Load())
 	if err != nil {
 		return power.Report{}, err
 	}
-	defer s.client.Close()
+	defer s.api.Close()
 	return s.batcher.Run(ctx, m.run(s, time.Now())), nil
 }
 

@@ -101,11 +101,16 @@ func (d *Daemon) replace(w *watch) error {
 	if err != nil {
 		return err
 	}
-	next, err := d.account.prepare(cfg)
+	k, err := d.readKey()
 	if err != nil {
 		return err
 	}
-	before := d.current.Load()
+	next, err := d.account.prepare(cfg, k)
+	if err != nil {
+		return err
+	}
+	before, keyBefore := d.current.Load(), d.account.key.Load()
+	replaced := d.useKey(k)
 	// A run of a new schedule may begin at once, so its groups must be known before the loop
 	// reloads.
 	d.current.Store(next)
@@ -116,11 +121,15 @@ func (d *Daemon) replace(w *watch) error {
 	}
 	if err != nil {
 		d.current.Store(before)
+		d.useKey(keyBefore)
 		d.metrics.SetKnown(known(before.config))
 		return errors.Join(err, d.account.limit(before.config))
 	}
 	d.inUse()
-	before.client.Close()
+	before.api.Close()
+	if replaced {
+		d.events.CredentialsReplaced(d.opts.CredentialsSource)
+	}
 	w.follow(cfg.Files)
 	d.warn(cfg)
 	d.logUnreadable(cfg)

@@ -106,9 +106,7 @@ func (d *Daemon) Status() Status {
 	for _, p := range snap.Schedules {
 		s.Plans = append(s.Plans, scheduleStatus(p))
 	}
-	if d.account.budget.CredentialsAccepted() {
-		s.AcceptedKey = KeyName(d.opts.Credentials)
-	}
+	s.AcceptedKey = d.acceptedKey()
 	return s
 }
 

@@ -54,17 +54,11 @@ func (s Source) Read() (apiclient.Credentials, error) {
 	return r.credentials()
 }
 
-// Find returns the credentials of the first source that is present, and the source's name for the
-// log. The credentials are valid: they pass apiclient.Credentials.Validate and contain only
-// printable ASCII. Where every source is absent the error matches ErrNotFound and lists all of
-// them. Where a source is broken the error names that source.
-func Find(o Options) (apiclient.Credentials, string, error) {
-	c, source, err := FindSource(o)
-	return c, source.String(), err
-}
-
-// FindSource is Find for a process that reads the source again.
-func FindSource(o Options) (apiclient.Credentials, Source, error) {
+// Find returns the credentials of the first source that is present, and that source. The credentials
+// are valid: they pass apiclient.Credentials.Validate and contain only printable ASCII. Where every
+// source is absent the error matches ErrNotFound and lists all of them. Where a source is broken the
+// error names that source.
+func Find(o Options) (apiclient.Credentials, Source, error) {
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
 	}

@@ -107,7 +107,7 @@ func TestFirstSourceWinsInTheDocumentedOrder(t *testing.T) {
 	}
 	for _, s := range steps {
 		got, source, err := Find(w.opts)
-		if err != nil || got != s.want || source != s.source {
+		if err != nil || got != s.want || source.String() != s.source {
 			t.Fatalf("got %q, error %v; want %q", source, err, s.source)
 		}
 		s.remove()
@@ -131,7 +131,7 @@ func TestASourceIsReadAgainAloneAndShowsWhatBecameOfIt(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			w := fullWorld(t)
 			path := find(w)
-			_, source, err := FindSource(w.opts)
+			_, source, err := Find(w.opts)
 			if err != nil || !source.IsFile() || !strings.Contains(source.String(), path) {
 				t.Fatalf("%v, error %v", source, err)
 			}
@@ -153,7 +153,7 @@ func TestASourceIsReadAgainAloneAndShowsWhatBecameOfIt(t *testing.T) {
 	w := fullWorld(t)
 	w.opts.File = ""
 	delete(w.env, "CREDENTIALS_DIRECTORY")
-	if got, source, err := FindSource(w.opts); err != nil || got != tokenOf("env-token-s3cr3t") || source.IsFile() || source.String() != "ZENLAYER_TOKEN" {
+	if got, source, err := Find(w.opts); err != nil || got != tokenOf("env-token-s3cr3t") || source.IsFile() || source.String() != "ZENLAYER_TOKEN" {
 		t.Errorf("the environment: %v, %v", source, err)
 	}
 }

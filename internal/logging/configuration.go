@@ -27,3 +27,8 @@ func (e *Events) ConfigurationRejected(path string, err error) {
 func (e *Events) GroupUnreadable(group string, err error) {
 	e.logger.Error(EventGroupUnreadable, zap.String(keyGroup, group), zap.String(keyError, errorText(err)))
 }
+
+// CredentialsReplaced logs that runs which begin now use other credentials, which source has.
+func (e *Events) CredentialsReplaced(source string) {
+	e.logger.Info(EventCredentialsReplaced, zap.String("source", source))
+}

@@ -30,6 +30,7 @@ const (
 	EventBlocked               = "blocked"
 	EventInternalError         = "internal error"
 	EventCredentialsRejected   = "credentials rejected"
+	EventCredentialsReplaced   = "credentials replaced"
 )
 
 // The fixed keys. A key of a Report's failures has the same name in its JSON.

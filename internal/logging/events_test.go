@@ -385,6 +385,8 @@ func TestConfigurationEvents(t *testing.T) {
 	})
 	e.ConfigurationRejected("schedules.yaml", errors.Join(errors.New("one"), errors.New("two")))
 	expect(t, only(t, logs, EventConfigurationRejected), zapcore.ErrorLevel, map[string]any{"config": "schedules.yaml", "error": "one\ntwo"})
+	e.CredentialsReplaced("--credentials-file key")
+	expect(t, only(t, logs, EventCredentialsReplaced), zapcore.InfoLevel, map[string]any{"source": "--credentials-file key"})
 	e.GroupUnreadable("web", errors.New("web.txt: there is no such file"))
 	expect(t, only(t, logs, EventGroupUnreadable), zapcore.ErrorLevel, map[string]any{"group": "web", "error": "web.txt: there is no such file"})
 }

@@ -488,6 +488,8 @@ func TestBlockedAndAcceptedCredentialsAreShown(t *testing.T) {
 	m.SetBlocked(false)
 	m.CredentialAccepted(at.Add(time.Hour))
 	expect(t, m, `zecpower_api_blocked 0`, fmt.Sprintf(`zecpower_credential_last_accepted_timestamp_seconds %g`, unix(at.Add(time.Hour))))
+	m.CredentialsReplaced()
+	expectNone(t, m, "credential_last_accepted")
 }
 
 func TestSchedulerIsHeard(t *testing.T) {

@@ -161,6 +161,9 @@ func (m *Metrics) CredentialAccepted(at time.Time) {
 	m.credentialAccepted.WithLabelValues().Set(unix(at))
 }
 
+// CredentialsReplaced records that others are in use, which no reply has accepted so far.
+func (m *Metrics) CredentialsReplaced() { m.credentialAccepted.Reset() }
+
 // initAPI starts at 0 the series that alerts divide by, or whose first increase they detect.
 func (m *Metrics) initAPI() {
 	statuses := []int{
