@@ -95,8 +95,8 @@ type setup struct {
 	batcher *batcher.Batcher
 }
 
-// prepare builds a setup from cfg whose runs begin with k. It changes nothing of the account, so that
-// a configuration that cannot be used has no effect.
+// prepare builds a setup from cfg whose runs begin with k. It changes nothing of the account, so
+// that a configuration that cannot be used has no effect.
 func (a *account) prepare(cfg *config.Config, k *key) (*setup, error) {
 	api, err := a.newCaller(apiclient.Config{
 		Endpoint: cfg.API.Endpoint, APIVersion: cfg.API.APIVersion,

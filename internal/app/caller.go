@@ -15,9 +15,9 @@ type key struct {
 	accepted    atomic.Bool // some reply of the API accepted it
 }
 
-// caller calls the API for the runs of one setup. They keep the key that was in use when they began.
-// Once the API refuses that key and the account uses another by then, the calls that follow use the
-// other, so that a key which is deleted early fails no run. It is safe for concurrent use.
+// caller calls the API for the runs of one setup. They keep the key that was in use when they
+// began. Once the API refuses that key and the account uses another by then, the calls that follow
+// use the other, so that a key which is deleted early fails no run. It is safe for concurrent use.
 type caller struct {
 	account *account
 	config  apiclient.Config // but for the credentials

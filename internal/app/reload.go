@@ -20,9 +20,10 @@ import (
 // replaces a file.
 const watchEvery = 2 * time.Second
 
-// retryEvery is how often a refused configuration, or a group's file that could not be used, is read
-// again. The cause may be a file that is not watched yet, because only an accepted configuration says
-// which files it names, or something that the watch does not see, such as a file's owner.
+// retryEvery is how often a refused configuration, or a group's file that could not be used, is
+// read again. The cause may be a file that is not watched yet, because only an accepted
+// configuration says which files it names, or something that the watch does not see, such as a
+// file's owner.
 const retryEvery = 30 * time.Second
 
 // reloadState is how the last reload went.

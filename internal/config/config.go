@@ -1,10 +1,11 @@
 // Package config reads schedules.yaml into checked values.
 //
-// Load reports every mistake at once, each with its file, line, column and remedy, and returns a Config only where
-// there is none: nothing has to be checked again behind it. LoadRunnable differs in one thing: a file of ids that
-// cannot be used refuses its group alone. Both open the configuration and the files it names, and
-// nothing else; they keep no state, so a reload is another Load. A Config is read-only after Load and then safe for
-// concurrent use; Group.IDs may be called from any goroutine.
+// Load reports every mistake at once, each with its file, line, column and remedy, and returns a
+// Config only where there is none: nothing has to be checked again behind it. LoadRunnable differs
+// in one thing: a file of ids that cannot be used refuses its group alone. Both open the
+// configuration and the files it names, and nothing else; they keep no state, so a reload is
+// another load. A Config is read-only after that and then safe for concurrent use; Group.IDs may be
+// called from any goroutine.
 package config
 
 import (
@@ -45,8 +46,8 @@ type Config struct {
 	// Schedules are in the order of the file. At least one.
 	Schedules []scheduler.Schedule
 
-	// Unreadable are the mistakes of instances_files, sorted; only LoadRunnable accepts any. The groups concerned have
-	// Problems.
+	// Unreadable are the mistakes of instances_files, sorted; only LoadRunnable accepts any. The
+	// groups concerned have Problems.
 	Unreadable []Problem
 
 	// Warnings are what is accepted but may be a mistake, sorted by position.
@@ -147,7 +148,8 @@ func defaults(path string) *Config {
 	}
 }
 
-// UnreadableGroups names the groups whose instances_file could not be used at load, in the order of the file.
+// UnreadableGroups names the groups whose instances_file could not be used at load, in the order of
+// the file.
 func (c *Config) UnreadableGroups() []string {
 	var names []string
 	for _, g := range c.Groups {

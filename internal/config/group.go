@@ -181,8 +181,8 @@ func parseIDs(doc *strictyaml.Doc, data []byte) []string {
 	return ids
 }
 
-// checkLine checks a line of an instances_file. A column's heading, which an export puts on top and which would pass
-// as an id, would be not_found at each run.
+// checkLine checks a line of an instances_file. A column's heading, which an export puts on top and
+// which would pass as an id, would be not_found at each run.
 func checkLine(text string) error {
 	end := strings.IndexAny(text, ",;|\t")
 	if end < 0 && isHeading(text) {
@@ -194,7 +194,8 @@ func checkLine(text string) error {
 	return checkID(text)
 }
 
-// isHeading reports whether text is what exports and tools call a column of ids, however it is spelt and quoted.
+// isHeading reports whether text is what exports and tools call a column of ids, however it is
+// spelt and quoted.
 func isHeading(text string) bool {
 	const longest = 40                                                  // of any spelling
 	if len(text) > longest || strings.ContainsAny(text, "0123456789") { // almost every id has a digit

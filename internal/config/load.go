@@ -18,8 +18,8 @@ import (
 // maxFile is room for some millions of instance ids, and an end to a file that is something else.
 const maxFile = 256 << 20
 
-// Load reads the configuration and all files that it names. Its error is an *Invalid with every mistake, those of
-// instances_files included.
+// Load reads the configuration and all files that it names. Its error is an *Invalid with every
+// mistake, those of instances_files included.
 func Load(path string) (*Config, error) {
 	c, err := LoadRunnable(path)
 	if err == nil && len(c.Unreadable) > 0 {
@@ -28,8 +28,9 @@ func Load(path string) (*Config, error) {
 	return c, err
 }
 
-// LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its own group and nothing
-// else. Its mistakes stand in Config.Unreadable and Group.Problems. Its error, of any other mistake, has them too.
+// LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its
+// own group and nothing else. Its mistakes stand in Config.Unreadable and Group.Problems. Its
+// error, of any other mistake, has them too.
 func LoadRunnable(path string) (*Config, error) {
 	l := &loader{
 		Doc:        &strictyaml.Doc{File: path, Example: "schedules.example.yaml"},

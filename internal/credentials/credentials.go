@@ -54,10 +54,10 @@ func (s Source) Read() (apiclient.Credentials, error) {
 	return r.credentials()
 }
 
-// Find returns the credentials of the first source that is present, and that source. The credentials
-// are valid: they pass apiclient.Credentials.Validate and contain only printable ASCII. Where every
-// source is absent the error matches ErrNotFound and lists all of them. Where a source is broken the
-// error names that source.
+// Find returns the credentials of the first source that is present, and that source. The
+// credentials are valid: they pass apiclient.Credentials.Validate and contain only printable ASCII.
+// Where every source is absent the error matches ErrNotFound and lists all of them. Where a source
+// is broken the error names that source.
 func Find(o Options) (apiclient.Credentials, Source, error) {
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
