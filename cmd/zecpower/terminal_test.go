@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zecpower/internal/store/bolt"
 	"zecpower/internal/zecsim"
 )
 
@@ -152,7 +153,7 @@ func TestInterruptedStartSendsNothingMoreAndReports(t *testing.T) {
 	o.Boot = zecsim.Boot{Time: time.Hour}
 	w := newWorld(t, o)
 	w.configureOdd("@yearly")
-	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		before := requestsOf(w.sim, "StartInstances")
 		p := w.begin("start", "--config", "c.yaml", "left", "right")
 		awaitRequests(t, w, "DescribeInstancesStatus", requestsOf(w.sim, "DescribeInstancesStatus")+1)
@@ -194,5 +195,34 @@ func TestSecondInterruptQuitsAtOnce(t *testing.T) {
 	p.wait()
 	if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !ws.Signaled() || ws.Signal() != syscall.SIGINT {
 		t.Errorf("it ended with %v, want by the signal", p.cmd.ProcessState)
+	}
+}
+
+// The terminal is gone in mid-run, and with it both outputs: the run ends in order, and history has
+// it.
+func TestLostTerminalEndsTheRunInOrderAndRecordsIt(t *testing.T) {
+	t.Parallel()
+	o := healthyFleet(40)
+	o.Boot = zecsim.Boot{Time: time.Hour}
+	w := newWorld(t, o)
+	w.configureOdd("@yearly")
+	ours, theirs := newTerminal(t, 80)
+	cmd := w.command("start", "--config", "c.yaml", "left", "right")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = theirs.Close()
+	awaitRequests(t, w, "DescribeInstancesStatus", 1)
+	_ = ours.Close() // the kernel sends SIGHUP
+	_ = cmd.Wait()   // its status is in ProcessState
+	if status := cmd.ProcessState.ExitCode(); status != 1 {
+		t.Errorf("it ended with %v, want status 1", cmd.ProcessState)
+	}
+	var runs []bolt.Entry
+	w.runJSON(&runs, "history", "--schedule", "manual")
+	if len(runs) != 1 || runs[0].Result != "failed" {
+		t.Errorf("history has %+v", runs)
 	}
 }
