@@ -27,15 +27,14 @@ type Occurrence struct {
 	Calendar string // the calendar that excludes it; empty otherwise
 }
 
-// Occurrences yields what is due: every nominal time of s in (after, until], in
-// time order, with what is to become of it. A zero until is unbounded; 5 years
-// without a nominal time end the sequence. Pure, and safe for concurrent use.
+// Occurrences yields what is due: every nominal time of s in (after, until], in time order, with
+// what is to become of it. A zero until is unbounded; 5 years without a nominal time end the
+// sequence. Pure, and safe for concurrent use.
 //
-// Dates are what a clock in the schedule's zone shows at the nominal time. On a
-// date of an Include calendar s fires at its times of day even where an Exclude
-// calendar or the spec's day fields say otherwise; an @every schedule has no day
-// fields, so there Include only lifts an exclusion. A date that is excluded
-// stays excluded while the schedule is paused: that is what a resume would not
+// Dates are what a clock in the schedule's zone shows at the nominal time. On a date of an Include
+// calendar s fires at its times of day even where an Exclude calendar or the spec's day fields say
+// otherwise; an @every schedule has no day fields, so there Include only lifts an exclusion. A date
+// that is excluded stays excluded while the schedule is paused: that is what a resume would not
 // change.
 func (s *Schedule) Occurrences(after, until time.Time) iter.Seq[Occurrence] {
 	return func(yield func(Occurrence) bool) {
@@ -55,9 +54,9 @@ func (s *Schedule) Occurrences(after, until time.Time) iter.Seq[Occurrence] {
 	}
 }
 
-// NextDue is the first nominal time strictly after the given instant that will
-// run; false where there is none within 5 years. Unlike a walk through
-// Occurrences it takes no longer for a calendar that excludes years.
+// NextDue is the first nominal time strictly after the given instant that will run; false where
+// there is none within 5 years. Unlike a walk through Occurrences it takes no longer for a calendar
+// that excludes years.
 func (s *Schedule) NextDue(after time.Time) (Occurrence, bool) {
 	if s.Paused {
 		return Occurrence{}, false
@@ -85,9 +84,9 @@ func (s *Schedule) NextDue(after time.Time) (Occurrence, bool) {
 	}
 }
 
-// amidExcluded says whether d and the day before it are excluded. From there on
-// all is, up to the first open date: a clock that is set back over midnight shows
-// the day before again, and none earlier.
+// amidExcluded says whether d and the day before it are excluded. From there on all is, up to the
+// first open date: a clock that is set back over midnight shows the day before again, and none
+// earlier.
 func (s *Schedule) amidExcluded(d calendar.Date) bool {
 	return s.excludes(d) && s.excludes(d.AddDays(-1))
 }
@@ -97,8 +96,8 @@ func (s *Schedule) excludes(d calendar.Date) bool {
 	return status == StatusExcluded
 }
 
-// firstOpen is the first date from d on that no calendar excludes; false where
-// there is none within 5 years.
+// firstOpen is the first date from d on that no calendar excludes; false where there is none within
+// 5 years.
 func (s *Schedule) firstOpen(d calendar.Date) (calendar.Date, bool) {
 	for range cron.SearchYears*366 + 1 {
 		if !s.excludes(d) {
@@ -133,8 +132,8 @@ func (s *Schedule) includes(d calendar.Date) bool {
 	return false
 }
 
-// nominals merges two sources of nominal times: the timetable's own, and its
-// times of day on the dates that Include adds.
+// nominals merges two sources of nominal times: the timetable's own, and its times of day on the
+// dates that Include adds.
 type nominals struct {
 	schedule *Schedule
 	daily    *cron.Timetable // the same times of day on every date; nil without Include
@@ -169,8 +168,8 @@ func (n *nominals) next() time.Time {
 	return at
 }
 
-// nextAdded is the first time of day on an included date strictly after an
-// instant; zero when there is none within the search of 5 years.
+// nextAdded is the first time of day on an included date strictly after an instant; zero when there
+// is none within the search of 5 years.
 func (n *nominals) nextAdded(after time.Time) time.Time {
 	if n.daily == nil {
 		return time.Time{}
@@ -190,8 +189,7 @@ func (n *nominals) nextAdded(after time.Time) time.Time {
 		if !ok {
 			return time.Time{}
 		}
-		// Where the clock was set back over midnight, that date may have
-		// begun before now.
+		// Where the clock was set back over midnight, that date may have begun before now.
 		after = at
 		if begin := day.In(zone).Add(-1); begin.After(at) {
 			after = begin

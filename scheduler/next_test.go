@@ -189,14 +189,14 @@ func TestNextDueOverlooksExcludedYearsAtOnce(t *testing.T) {
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for dates, want := range map[string]string{"2025-12-01..2029-12-31": "2030-01-01T00:00:00+01:00", "2025-12-01..2099-12-31": ""} {
 		s.Exclude = []*calendar.Calendar{mustCalendar(t, "closed", dates)}
-		looked := testing.AllocsPerRun(1, func() { // each occurrence that is looked at would cost one
+		walked := testing.AllocsPerRun(1, func() { // each occurrence would cost one
 			o, ok := s.NextDue(from)
 			if ok != (want != "") || ok && o.Nominal.Format(time.RFC3339) != want {
 				t.Errorf("%s: got %v, want %s", dates, o, want)
 			}
 		})
-		if looked > 100 {
-			t.Errorf("%s: %v allocations", dates, looked)
+		if walked > 100 {
+			t.Errorf("%s: %v allocations", dates, walked)
 		}
 	}
 	s.Paused = true
@@ -302,8 +302,8 @@ func TestValidateNamesEverythingThatIsWrong(t *testing.T) {
 	}
 }
 
-// BenchmarkOccurrences is `zecpower next` over a large configuration: the five
-// next occurrences of 10,000 schedules with calendars.
+// BenchmarkOccurrences is `zecpower next` over a large configuration: the five next occurrences of
+// 10,000 schedules with calendars.
 func BenchmarkOccurrences(b *testing.B) {
 	holidays := mustCalendar(b, "holidays", "2026-12-25", "*-01-01")
 	workday := mustCalendar(b, "workday", "2026-12-26")

@@ -61,7 +61,8 @@ type loader struct {
 // names are what a wrong name may have been meant to be, in the order of the file.
 type names struct{ groups, calendars []string }
 
-// document reads the sections in the order in which they build on each other, whatever their order in the file.
+// document reads the sections in the order in which they build on each other, whatever their order
+// in the file.
 func (l *loader) document(root *yaml.Node) {
 	sections := make(map[string]section)
 	keep := func(name string) strictyaml.Read {
@@ -132,7 +133,8 @@ func (l *loader) backoff(key, value *yaml.Node) {
 	}
 }
 
-// oneOf is the first of the named values that the file gives: where a relation between two is reported.
+// oneOf is the first of the named values that the file gives: where a relation between two is
+// reported.
 func oneOf(given map[string]*yaml.Node, names ...string) *yaml.Node {
 	for _, name := range names {
 		if n := given[name]; n != nil {
@@ -142,7 +144,8 @@ func oneOf(given map[string]*yaml.Node, names ...string) *yaml.Node {
 	return nil
 }
 
-// zone reads a zone's name. Zones are kept: thousands of schedules share a few, and each is a file to parse.
+// zone reads a zone's name. Zones are kept: thousands of schedules share a few, and each is a file
+// to parse.
 func (l *loader) zone(dst **time.Location) strictyaml.Read {
 	return strictyaml.Value(l.Doc, dst, "a time zone such as Asia/Singapore", func(name string) (*time.Location, error) {
 		if name == "" {
@@ -157,7 +160,7 @@ func (l *loader) zone(dst **time.Location) strictyaml.Read {
 	})
 }
 
-// maxZoneHints bounds the wrong zones of a file whose nearest one is looked for.
+// maxZoneHints bounds how many wrong zones of a file get a hint at the nearest name.
 const maxZoneHints = 50
 
 func (l *loader) loadZone(name string) (z loadedZone) {
@@ -188,8 +191,8 @@ func (l *loader) warnUnused(section *yaml.Node, prefix, noun string) {
 	}
 }
 
-// file is a path of the configuration as it is opened: relative to the configuration's own folder. It is remembered
-// as one to watch, readable or not.
+// file is a path of the configuration as it is opened: relative to the configuration's own folder.
+// It is remembered as one to watch, readable or not.
 func (l *loader) file(name string) string {
 	path := name
 	if !filepath.IsAbs(name) {

@@ -41,7 +41,8 @@ func millionIDs(inline bool) string {
 	return b.String()
 }
 
-// cpu is the processor time that the process has used: unlike the time of day, it does not depend on the neighbours.
+// cpu is the processor time that the process has used: unlike the time of day, it does not depend
+// on the neighbours.
 func cpu(t *testing.T) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -51,7 +52,8 @@ func cpu(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// costs fails the test where f takes more than a second's work; twice is allowed for, since a busy machine is slower.
+// costs fails the test where f takes more than a second's work; twice is allowed for, since a busy
+// machine is slower.
 func costs(t *testing.T, f func()) {
 	t.Helper()
 	start := cpu(t)
@@ -83,7 +85,7 @@ func TestThousandsOfWrongNamesAreReportedWithinASecond(t *testing.T) {
 }
 
 func TestThousandsOfWrongZonesAreReportedWithinASecond(t *testing.T) {
-	const n = thousands / 4 // each is looked for in the whole database
+	const n = thousands / 4 // each is compared with the whole database
 	var text strings.Builder
 	for i, part := range strings.SplitAfter(manySchedules(n), "timezone: ") {
 		text.WriteString(part)
@@ -98,10 +100,10 @@ func TestThousandsOfWrongZonesAreReportedWithinASecond(t *testing.T) {
 			t.Fatal("not every wrong zone is reported")
 		}
 		if first := invalid.Problems[0]; first.Hint != "did you mean Asia/Singapore?" {
-			t.Errorf("the first ones should be told the nearest zone: %s", first)
+			t.Errorf("the first ones should name the nearest zone: %s", first)
 		}
 		if last := invalid.Problems[n-1]; !strings.Contains(last.Hint, "region and city") {
-			t.Errorf("the last ones should be told what to write: %s", last)
+			t.Errorf("the last ones should say what to write: %s", last)
 		}
 	})
 }

@@ -73,7 +73,8 @@ type parsedTimetable struct {
 	err       error
 }
 
-// timetable parses a spec once for each zone: that it ever fires is looked up years ahead, and schedules share specs.
+// timetable parses a spec once for each zone: Parse searches years ahead for a time, and schedules
+// share specs.
 func (l *loader) timetable(at *yaml.Node, spec string, zone *time.Location) *cron.Timetable {
 	k := timetableKey{spec, zone}
 	p, ok := l.timetables[k]
@@ -136,7 +137,8 @@ func (l *loader) calendarOrDate(dst *[]*calendar.Calendar) func(*yaml.Node) {
 	}
 }
 
-// dateShape tells the dates in exclude and include from the names of calendars, which must not look like it.
+// dateShape separates the dates in exclude and include from names of calendars, which must not
+// match it.
 var dateShape = regexp.MustCompile(`^[0-9*][^a-zA-Z]*$`)
 
 // dates is the calendar of dates that stand in a schedule itself; its name is the text.

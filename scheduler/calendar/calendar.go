@@ -26,9 +26,8 @@ type Calendar struct {
 // span is a run of days, both ends in it.
 type span struct{ from, to dayNumber }
 
-// New builds a calendar from all dates and files of src. The error
-// joins what is wrong with each of them and names the date text or the file and
-// its line.
+// New builds a calendar from all dates and files of src. The error joins what is wrong with each of
+// them and names the date text or the file and its line.
 func New(src Source) (*Calendar, error) {
 	c := &Calendar{name: src.Name}
 	var problems []error
@@ -134,17 +133,15 @@ func (c *Calendar) next(n dayNumber) (dayNumber, bool) {
 	return found, ok
 }
 
-// Next is the first date of the calendar that is not before d; false where
-// there is none.
+// Next is the first date of the calendar that is not before d; false where there is none.
 func (c *Calendar) Next(d Date) (Date, bool) {
 	n, ok := c.next(d.number())
 	return n.date(), ok
 }
 
-// End is the last date that the calendar's data speaks of, the zero Date for a
-// calendar of empty files. Yearly dates have no end, but beside dated ones they
-// do not hide that those run out. It is false when the calendar never ends: it
-// has yearly dates alone, or an event that recurs for ever.
+// End is the last date that the calendar's data speaks of, the zero Date for a calendar of empty
+// files. Yearly dates have no end, but beside dated ones they do not hide that those run out. It is
+// false when the calendar never ends: it has yearly dates alone, or an event that recurs for ever.
 func (c *Calendar) End() (Date, bool) {
 	switch {
 	case c.endless, len(c.spans) == 0 && c.yearly != [13]uint32{}:

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// The full sweep goes through every minute of 2026-2028 in every zone (some
-// minutes of two cores):
+// The full sweep goes through every minute of 2026-2028 in every zone (some minutes of two cores):
 //
 //	go test ./scheduler/cron/ -run TestNextAgreesWithTheClockInEveryZone -dst.full -timeout 2h
 //
@@ -22,8 +21,7 @@ var (
 	dstSeed = flag.Uint64("dst.seed", 0, "seed of the random schedules; 0 draws one")
 )
 
-// oracleSpec is a random cron spec with its meaning, kept apart from the parser
-// under test.
+// oracleSpec is a random cron spec with its meaning, kept apart from the parser under test.
 type oracleSpec struct {
 	text                                   string
 	minutes, hours, days, months, weekdays set
@@ -124,8 +122,8 @@ func watch(zone *time.Location, from, to time.Time) []reading {
 	return readings
 }
 
-// sharedClocks spares reading the clocks of zones that change at the same
-// instant by the same amount.
+// sharedClocks spares reading the clocks of zones that change at the same instant by the same
+// amount.
 type sharedClocks map[string][]reading
 
 func (c sharedClocks) watch(zone *time.Location, from, to time.Time) []reading {
@@ -137,9 +135,8 @@ func (c sharedClocks) watch(zone *time.Location, from, to time.Time) []reading {
 	return c[key]
 }
 
-// fires is cronie's rule, minute by minute: a virtual clock that never goes
-// back; fixed times follow it, and are made up for over gaps up to 3 hours;
-// wildcards follow the clock on the wall.
+// fires is cronie's rule, minute by minute: a virtual clock that never goes back; fixed times
+// follow it, and are made up for over gaps up to 3 hours; wildcards follow the clock on the wall.
 func (s oracleSpec) fires(readings []reading) []time.Time {
 	var fired []time.Time
 	virtual := readings[0].serial - 1
@@ -167,8 +164,8 @@ func (s oracleSpec) fires(readings []reading) []time.Time {
 	return fired
 }
 
-// agree compares Next with the oracle over a window whose first day only warms
-// up the virtual clock.
+// agree compares Next with the oracle over a window whose first day only warms up the virtual
+// clock.
 func agree(t *testing.T, zone *time.Location, spec oracleSpec, minutes []reading) {
 	t.Helper()
 	table, err := Parse(spec.text, zone)
@@ -202,8 +199,8 @@ func firstDifference(a, b []time.Time) string {
 	return fmt.Sprintf("%d times, then none", len(a))
 }
 
-// transitions are the instants within [from, to) at which the zone's offset
-// changes, found by looking at the clock, not by ZoneBounds.
+// transitions are the instants within [from, to) at which the zone's offset changes, found by
+// looking at the clock, not by ZoneBounds.
 func transitions(zone *time.Location, from, to time.Time) []time.Time {
 	var found []time.Time
 	offset := func(at time.Time) int { _, o := at.In(zone).Zone(); return o }
@@ -275,9 +272,8 @@ func TestNextAgreesWithTheClockInEveryZone(t *testing.T) {
 	t.Logf("%d schedules and windows", checked)
 }
 
-// History has what 2026-2028 lacks: days left out, days shown twice, offset
-// changes at midnight, daylight saving in winter, gaps and overlaps of odd
-// lengths.
+// History has what 2026-2028 lacks: days left out, days shown twice, offset changes at midnight,
+// daylight saving in winter, gaps and overlaps of odd lengths.
 func TestNextAgreesWithTheClockInHistory(t *testing.T) {
 	r := seededRand(t)
 	for _, c := range []struct{ zone, day string }{

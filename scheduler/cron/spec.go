@@ -25,8 +25,8 @@ func refuseSpec(spec, problem, hint string) error {
 	return &SpecError{Spec: spec, Problem: problem, Hint: hint}
 }
 
-// maxSpecLength bounds what is looked at: the longest sensible spec, every
-// field a full list, stays far below it.
+// maxSpecLength bounds the text that is parsed. The longest sensible spec, every field a full list,
+// stays far below it.
 const maxSpecLength = 1000
 
 // field is one of the five positions of a spec.
@@ -55,7 +55,7 @@ const (
 	weekdayField
 )
 
-// descriptors are the @words and the five fields that they stand for.
+// descriptorFields gives the five fields that an @word stands for.
 func descriptorFields(word string) (string, bool) {
 	switch strings.ToLower(word) {
 	case "@yearly", "@annually":
@@ -72,10 +72,9 @@ func descriptorFields(word string) (string, bool) {
 	return "", false
 }
 
-// parseCron fills the civil part of t. The spec is checked here, field by
-// field, because robfig's parser accepts specs that never fire, panics on some
-// zone prefixes and does not know weekday 7; what it is given afterwards is
-// plain.
+// parseCron fills the civil part of t. It checks the spec field by field, because robfig's parser
+// accepts specs that never fire, panics on some zone prefixes and does not know weekday 7. What it
+// then passes to robfig is plain.
 func (t *Timetable) parseCron(spec string) error {
 	texts, err := splitSpec(spec)
 	if err != nil {
@@ -105,10 +104,10 @@ func (t *Timetable) parseCron(spec string) error {
 	return nil
 }
 
-// starBit is robfig's mark of a field that restricts nothing.
+// starBit is the bit that robfig sets in a field that restricts nothing.
 const starBit = 1 << 63
 
-// splitSpec gives the five fields of a spec, of which each may still be wrong.
+// splitSpec cuts a spec into its five fields, which are not checked yet.
 func splitSpec(spec string) ([]string, error) {
 	const five = "write five: minute hour day-of-month month weekday, as in 45 7 * * MON-FRI"
 	if spec == "" {
@@ -146,8 +145,8 @@ func splitDescriptor(spec string) ([]string, error) {
 // problem is what is wrong with a part of a spec.
 type problem struct{ what, hint string }
 
-// check reads one field, which is a list of *, numbers, names and ranges with
-// optional steps. normal is the same field as robfig's parser understands it.
+// check reads one field, which is a list of *, numbers, names and ranges with optional steps.
+// normal is the same field as robfig's parser understands it.
 func (f field) check(text string) (normal string, warnings []string, bad *problem) {
 	elements := strings.Split(text, ",")
 	for i, expr := range elements {
@@ -290,8 +289,8 @@ func (f field) remark(e element, expr string) string {
 	return fmt.Sprintf("%s %q: its step leads out of the range at once, so it means %d alone", f.name, expr, e.low)
 }
 
-// robfig is the element as robfig's parser understands it: weekday 7 becomes 0,
-// everything else is as written.
+// robfig is the element as robfig's parser understands it: weekday 7 becomes 0, everything else is
+// as written.
 func (e element) robfig(f field, expr string) string {
 	if f.name != "weekday" || e.star || e.high < 7 {
 		return expr
@@ -305,8 +304,8 @@ func (e element) robfig(f field, expr string) string {
 
 func hasStar(text string) bool { return strings.ContainsAny(text, "*?") }
 
-// parseRobfig reads five checked fields. The recover stands for a parser that
-// is known to panic on some input: a bad spec must never end the daemon.
+// parseRobfig reads five checked fields. It recovers because the parser is known to panic on some
+// input, and a bad spec must never end the daemon.
 func parseRobfig(fields string) (spec robfig.SpecSchedule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
