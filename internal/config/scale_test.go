@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,6 +73,39 @@ func TestThousandsOfSchedulesLoadWithinASecond(t *testing.T) {
 			t.Errorf("%d schedules", len(c.Schedules))
 		}
 	})
+}
+
+// manyGroups has n groups, all of them in one schedule.
+func manyGroups(n int) string {
+	var groups, named strings.Builder
+	for i := range n {
+		fmt.Fprintf(&groups, "  g%d: {instances: [i-%06d]}\n", i, i)
+		fmt.Fprintf(&named, "      - g%d\n", i)
+	}
+	return "groups:\n" + groups.String() + "schedules:\n  s:\n    cron: \"@daily\"\n    action: start\n    groups:\n" + named.String()
+}
+
+// Eight times the groups may take some eight times the work. Work that grows with their square takes
+// 64 times as much.
+func TestTheWorkGrowsWithTheGroupsOfAScheduleNotWithTheirSquare(t *testing.T) {
+	load(t, write(t, "warm.yaml", manyGroups(100)))
+	work := func(n int) time.Duration {
+		path := write(t, "schedules.yaml", manyGroups(n))
+		least := time.Duration(math.MaxInt64)
+		for range 3 {
+			start := cpu(t)
+			if c := load(t, path); len(c.Schedules[0].Groups) != n {
+				t.Errorf("%d groups", len(c.Schedules[0].Groups))
+			}
+			least = min(least, cpu(t)-start)
+		}
+		return least
+	}
+	few, many := work(thousands/2), work(4*thousands)
+	t.Logf("%d groups: %v, %d groups: %v", thousands/2, few, 4*thousands, many)
+	if many > 24*few {
+		t.Errorf("%d groups take %v, eight times as many %v", thousands/2, few, many)
+	}
 }
 
 func TestThousandsOfWrongNamesAreReportedWithinASecond(t *testing.T) {

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"regexp"
-	"slices"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -42,7 +41,7 @@ func (l *loader) schedule(name string, key, value *yaml.Node) scheduler.Schedule
 		"cron":     strictyaml.Value(l.Doc, &spec, `a cron spec such as "45 7 * * MON-FRI"`, verbatim),
 		"timezone": l.zone(&s.Zone),
 		"action":   strictyaml.Enum(l.Doc, &s.Action, "start", "stop"),
-		"groups":   l.List(l.groupName(&s.Groups)),
+		"groups":   l.List(l.groupName(&s.Groups, make(map[string]bool))),
 		"exclude":  l.List(l.calendarOrDate(&s.Exclude)),
 		"include":  l.List(l.calendarOrDate(&s.Include)),
 		"catch_up": l.Duration(&s.CatchUp, 0, 30*24*time.Hour),
@@ -96,17 +95,20 @@ func (l *loader) timetable(at *yaml.Node, spec string, zone *time.Location) *cro
 	return p.timetable
 }
 
-func (l *loader) groupName(dst *[]string) func(*yaml.Node) {
+// groupName reads one name of a schedule's groups. named holds those that the schedule has named:
+// a scan of dst would make a schedule of many groups take the square of their number.
+func (l *loader) groupName(dst *[]string, named map[string]bool) func(*yaml.Node) {
 	return func(item *yaml.Node) {
 		name, ok := l.Item(item)
 		switch {
 		case !ok || len(l.names.groups) == 0: // that there is none has been reported
 		case l.config.groups[name] == nil:
 			l.Refuse(item, l.unknownName("group", name, l.names.groups))
-		case slices.Contains(*dst, name):
+		case named[name]:
 			l.Refuse(item, strictyaml.Faultf("name it once", "the group %q is named twice", name))
 		default:
 			l.used["group "+name] = true
+			named[name] = true
 			*dst = append(*dst, name)
 		}
 	}
