@@ -45,7 +45,7 @@ func (s oracleSpec) matches(c reading) bool {
 	return day && weekday
 }
 
-func randomField(r *rand.Rand, low, high int, starChance float64) (text string, values set, star, all bool) {
+func randomField(r *rand.Rand, low, high int, starChance float64) (text string, values set, star bool) {
 	if r.Float64() < starChance {
 		step := 1
 		if r.IntN(2) == 0 {
@@ -55,9 +55,9 @@ func randomField(r *rand.Rand, low, high int, starChance float64) (text string, 
 			values.add(v)
 		}
 		if step == 1 {
-			return "*", values, true, true
+			return "*", values, true
 		}
-		return "*/" + strconv.Itoa(step), values, true, false
+		return "*/" + strconv.Itoa(step), values, true
 	}
 	var parts []string
 	for range 1 + r.IntN(3) {
@@ -75,26 +75,27 @@ func randomField(r *rand.Rand, low, high int, starChance float64) (text string, 
 			parts = append(parts, strconv.Itoa(a))
 		}
 	}
-	return strings.Join(parts, ","), values, false, false
+	return strings.Join(parts, ","), values, false
 }
 
 func randomSpec(r *rand.Rand) oracleSpec {
 	var s oracleSpec
 	var texts [5]string
-	var anyDay, anyWeekday bool
-	texts[0], s.minutes, s.starMinute, _ = randomField(r, 0, 59, 0.2)
-	texts[1], s.hours, s.starHour, _ = randomField(r, 0, 23, 0.2)
+	var starDay, starWeekday bool
+	texts[0], s.minutes, s.starMinute = randomField(r, 0, 59, 0.2)
+	texts[1], s.hours, s.starHour = randomField(r, 0, 23, 0.2)
 	if r.IntN(2) == 0 { // most transitions happen at night
 		h := r.IntN(5)
 		texts[1], s.hours, s.starHour = strconv.Itoa(h), 1<<h, false
 	}
-	texts[2], s.days, _, anyDay = randomField(r, 1, 31, 0.8)
-	texts[3], s.months, _, _ = randomField(r, 1, 12, 0.9)
-	texts[4], s.weekdays, _, anyWeekday = randomField(r, 0, 7, 0.7)
+	texts[2], s.days, starDay = randomField(r, 1, 31, 0.8)
+	texts[3], s.months, _ = randomField(r, 1, 12, 0.9)
+	texts[4], s.weekdays, starWeekday = randomField(r, 0, 7, 0.7)
 	if s.weekdays.has(7) && !strings.HasPrefix(texts[4], "*") { // the star counts 0-6
 		s.weekdays.add(0)
 	}
-	s.or = !anyDay && !anyWeekday
+	// cronie: one matching day field is enough where neither begins with a star.
+	s.or = !starDay && !starWeekday
 	s.text = strings.Join(texts[:], " ")
 	return s
 }

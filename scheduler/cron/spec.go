@@ -80,8 +80,9 @@ func (t *Timetable) parseCron(spec string) error {
 	if err != nil {
 		return err
 	}
-	fields := cronFields()
-	for i, f := range fields {
+	dayStar, weekdayStar := beginsWithStar(texts[dayField]), beginsWithStar(texts[weekdayField])
+	bothRestrict := (dayStar || weekdayStar) && restricts(texts[dayField]) && restricts(texts[weekdayField])
+	for i, f := range cronFields() {
 		normal, warnings, problem := f.check(texts[i])
 		if problem != nil {
 			return refuseSpec(spec, problem.what, problem.hint)
@@ -95,17 +96,37 @@ func (t *Timetable) parseCron(spec string) error {
 	if t.civil, err = parseRobfig(strings.Join(texts, " ")); err != nil {
 		return refuseSpec(spec, err.Error(), "write five fields: minute hour day-of-month month weekday")
 	}
+	// robfig lets both day fields restrict where one has the star bit, and drops that bit of */n.
+	// Set it as cronie does, by the first character.
+	t.civil.Dom = withStar(t.civil.Dom, dayStar)
+	t.civil.Dow = withStar(t.civil.Dow, weekdayStar)
 	if t.civil.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return refuseSpec(spec, "never fires within 5 years", "no month that it names has such a day: check day of month and month")
+		hint := "no month that it names has such a day: check day of month and month"
+		if bothRestrict {
+			hint += "; with * at the start of one day field, day of month and weekday must both match"
+		}
+		return refuseSpec(spec, "never fires within 5 years", hint)
 	}
-	if t.civil.Dom&starBit == 0 && t.civil.Dow&starBit == 0 {
-		t.warnings = append(t.warnings, "day of month and weekday are both restricted: cron fires on days that match either of them; write * in one of the two where both should match")
+	if !dayStar && !weekdayStar {
+		t.warnings = append(t.warnings, "day of month and weekday are both restricted: cron fires on days that match either of them; where both should match, "+
+			"write * in one of the two, or begin it with *, as in */2")
 	}
 	return nil
 }
 
 // starBit is the bit that robfig sets in a field that restricts nothing.
 const starBit = 1 << 63
+
+func beginsWithStar(text string) bool { return text[0] == '*' || text[0] == '?' }
+
+func restricts(text string) bool { return text != "*" && text != "?" }
+
+func withStar(bits uint64, star bool) uint64 {
+	if star {
+		return bits | starBit
+	}
+	return bits &^ starBit
+}
 
 // splitSpec cuts a spec into its five fields, which are not checked yet.
 func splitSpec(spec string) ([]string, error) {
@@ -125,7 +146,7 @@ func splitSpec(spec string) ([]string, error) {
 	texts := strings.Fields(spec)
 	switch n := len(texts); {
 	case n == 6:
-		return nil, refuseSpec(spec, "six fields", "there is no field for seconds or years; "+five)
+		return nil, refuseSpec(spec, "six fields", "there is no field for seconds or years: leave it out, and use @every 10s for less than a minute; "+five)
 	case n != 5:
 		return nil, refuseSpec(spec, fmt.Sprintf("%d fields where there should be five", n), five)
 	}
@@ -234,6 +255,8 @@ func (f field) value(text, expr string) (int, *problem) {
 	}
 	n, ok := number(text)
 	switch {
+	case !ok && f.dialect(text, expr) != nil:
+		return 0, f.dialect(text, expr)
 	case !ok:
 		what := fmt.Sprintf("%s %q: %q is no number", f.name, expr, text)
 		if f.names != "" {

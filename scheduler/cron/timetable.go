@@ -35,6 +35,9 @@ type Timetable struct {
 // allowed; weekday 7 is Sunday), a descriptor such as @daily, or "@every D". zone comes from
 // LoadZone; nil is UTC. Every error is a *SpecError that says what to write instead.
 //
+// Day of month and weekday combine as cronie does it: where either field begins with * (so also
+// */2) a day must match both; where neither does, one of them is enough.
+//
 // Daylight saving is handled as cronie does it:
 //   - A schedule without a star in minute or hour keeps its times: one inside a gap of up to 3 hours
 //     fires at the transition, once however many fell into the gap; one that the clock shows twice
