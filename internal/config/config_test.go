@@ -169,6 +169,21 @@ func TestWarningsDoNotStandInTheWay(t *testing.T) {
 	}
 }
 
+func TestAZoneWithoutDaylightSavingTimeIsWarnedAboutOnce(t *testing.T) {
+	c := load(t, "testdata/valid/fixed-zones.yaml")
+	if len(c.Warnings) != 2 {
+		t.Fatalf("got %v", c.Warnings)
+	}
+	for i, want := range []string{
+		`fixed-zones.yaml:1:11: timezone: time zone EST knows no daylight saving time: it is UTC-5 all year (name a region`,
+		`fixed-zones.yaml:5:49: schedules.morning.timezone: time zone Etc/GMT+8 knows no daylight saving time: it is UTC-8 all year, because`,
+	} {
+		if got := strings.TrimPrefix(c.Warnings[i].String(), "testdata/valid/"); !strings.HasPrefix(got, want) {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 func TestExampleLoadsWithoutWarningAndShowsTheDefaults(t *testing.T) {
 	c := load(t, "../../schedules.example.yaml")
 	for _, w := range c.Warnings {

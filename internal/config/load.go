@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -55,7 +56,7 @@ type loader struct {
 	inline     map[string]*calendar.Calendar // by date text
 	idFiles    map[string]idFile             // by path: groups may share one, whose mistakes are reported once
 	names      names
-	used       map[string]bool // "group ", "calendar " or "file " and the name, once it is referred to
+	used       map[string]bool // "group ", "calendar ", "file " or "zone " and the name, once it is referred to
 }
 
 // names are what a wrong name may have been meant to be, in the order of the file.
@@ -147,7 +148,7 @@ func oneOf(given map[string]*yaml.Node, names ...string) *yaml.Node {
 // zone reads a zone's name. Zones are kept: thousands of schedules share a few, and each is a file
 // to parse.
 func (l *loader) zone(dst **time.Location) strictyaml.Read {
-	return strictyaml.Value(l.Doc, dst, "a time zone such as Asia/Singapore", func(name string) (*time.Location, error) {
+	read := strictyaml.Value(l.Doc, dst, "a time zone such as Asia/Singapore", func(name string) (*time.Location, error) {
 		if name == "" {
 			return nil, strictyaml.Faultf("name one, such as Asia/Singapore, or take the key out", "the time zone is empty")
 		}
@@ -158,6 +159,20 @@ func (l *loader) zone(dst **time.Location) strictyaml.Read {
 		}
 		return z.zone, z.err
 	})
+	return func(key, value *yaml.Node) {
+		if l.Sound(func() { read(key, value) }) {
+			l.warnZone(value, *dst)
+		}
+	}
+}
+
+// warnZone reports a zone that may not mean what it says, at the first place that names it.
+func (l *loader) warnZone(at *yaml.Node, zone *time.Location) {
+	name := "zone " + zone.String()
+	if warning := cron.ZoneWarning(zone); warning != "" && !l.used[name] {
+		l.used[name] = true
+		l.Warn(at, errors.New(warning))
+	}
 }
 
 // maxZoneHints bounds how many wrong zones of a file get a hint at the nearest name.

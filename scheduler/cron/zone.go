@@ -43,10 +43,13 @@ func FindZone(name string) (*time.Location, error) {
 		return nil, fmt.Errorf("time zone %q: not in every tz database; leave %q out", name, top+"/")
 	}
 	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, fmt.Errorf("time zone %q: %w", name, errUnknownZone)
+	if err == nil {
+		return zone, nil
 	}
-	return zone, nil
+	if offset, ok := parseOffset(name); ok {
+		return nil, refuseOffset(name, offset)
+	}
+	return nil, fmt.Errorf("time zone %q: %w", name, errUnknownZone)
 }
 
 // nearestZone is the zone whose name is most like the given one, or "".
