@@ -14,7 +14,7 @@ type Status string
 // What becomes of a nominal time.
 const (
 	StatusDue      Status = "due"      // it runs
-	StatusExcluded Status = "excluded" // its date is in an exclude calendar
+	StatusExcluded Status = "excluded" // its date is in an exclude calendar, or not in one of only
 	StatusPaused   Status = "paused"   // its schedule is paused
 )
 
@@ -24,7 +24,7 @@ type Occurrence struct {
 	Nominal  time.Time // in the schedule's zone; with Schedule the key of the run
 	Run      time.Time // Nominal shifted by the schedule's jitter
 	Status   Status
-	Calendar string // the calendar that excludes it; empty otherwise
+	Calendar string // the calendar that excludes it, of only the first; empty otherwise
 }
 
 // Occurrences yields what is due: every nominal time of s in (after, until], in time order, with
@@ -33,9 +33,10 @@ type Occurrence struct {
 //
 // Dates are what a clock in the schedule's zone shows at the nominal time. On a date of an Include
 // calendar s fires at its times of day even where an Exclude calendar or the spec's day fields say
-// otherwise; an @every schedule has no day fields, so there Include only lifts an exclusion. A date
-// that is excluded stays excluded while the schedule is paused: that is what a resume would not
-// change.
+// otherwise; an @every schedule has no day fields, so there Include only lifts an exclusion. Where s
+// has Only calendars it fires on their dates likewise, unless Exclude has them, and all other dates
+// are excluded. A date that is excluded stays excluded while the schedule is paused: that is what a
+// resume would not change.
 func (s *Schedule) Occurrences(after, until time.Time) iter.Seq[Occurrence] {
 	return func(yield func(Occurrence) bool) {
 		jitter := s.JitterOffset()
@@ -110,12 +111,8 @@ func (s *Schedule) firstOpen(d calendar.Date) (calendar.Date, bool) {
 
 // statusOn is what becomes of a nominal time on a date.
 func (s *Schedule) statusOn(d calendar.Date) (Status, string) {
-	if !s.includes(d) {
-		for _, c := range s.Exclude {
-			if c.Contains(d) {
-				return StatusExcluded, c.Name()
-			}
-		}
+	if by := s.excludedBy(d); by != nil {
+		return StatusExcluded, by.Name()
 	}
 	if s.Paused {
 		return StatusPaused, ""
@@ -123,8 +120,29 @@ func (s *Schedule) statusOn(d calendar.Date) (Status, string) {
 	return StatusDue, ""
 }
 
-func (s *Schedule) includes(d calendar.Date) bool {
-	for _, c := range s.Include {
+// excludedBy is the calendar that keeps s from running on a date, nil where none does.
+func (s *Schedule) excludedBy(d calendar.Date) *calendar.Calendar {
+	if anyContains(s.Include, d) {
+		return nil
+	}
+	for _, c := range s.Exclude {
+		if c.Contains(d) {
+			return c
+		}
+	}
+	if len(s.Only) > 0 && !anyContains(s.Only, d) {
+		return s.Only[0]
+	}
+	return nil
+}
+
+// adds says whether s fires on a date whatever its day fields say.
+func (s *Schedule) adds(d calendar.Date) bool {
+	return anyContains(s.Include, d) || anyContains(s.Only, d)
+}
+
+func anyContains(calendars []*calendar.Calendar, d calendar.Date) bool {
+	for _, c := range calendars {
 		if c.Contains(d) {
 			return true
 		}
@@ -133,17 +151,17 @@ func (s *Schedule) includes(d calendar.Date) bool {
 }
 
 // nominals merges two sources of nominal times: the timetable's own, and its times of day on the
-// dates that Include adds.
+// dates that Include and Only add.
 type nominals struct {
 	schedule *Schedule
-	daily    *cron.Timetable // the same times of day on every date; nil without Include
+	daily    *cron.Timetable // the same times of day on every date; nil without Include and Only
 	own      time.Time       // the source's next time; zero when it has no more
 	added    time.Time
 }
 
 func (s *Schedule) newNominals(after time.Time) nominals {
 	n := nominals{schedule: s, own: s.Timetable.Next(after)}
-	if len(s.Include) > 0 {
+	if len(s.Include)+len(s.Only) > 0 {
 		n.daily = s.Timetable.EveryDate()
 	}
 	n.added = n.nextAdded(after)
@@ -168,7 +186,7 @@ func (n *nominals) next() time.Time {
 	return at
 }
 
-// nextAdded is the first time of day on an included date strictly after an instant; zero when there
+// nextAdded is the first time of day on an added date strictly after an instant; zero when there
 // is none within the search of 5 years.
 func (n *nominals) nextAdded(after time.Time) time.Time {
 	if n.daily == nil {
@@ -182,10 +200,10 @@ func (n *nominals) nextAdded(after time.Time) time.Time {
 			return time.Time{}
 		}
 		today := calendar.DateOf(at)
-		if n.schedule.includes(today) {
+		if n.schedule.adds(today) {
 			return at
 		}
-		day, ok := n.schedule.nextIncluded(today)
+		day, ok := n.schedule.nextAddedDate(today)
 		if !ok {
 			return time.Time{}
 		}
@@ -197,11 +215,13 @@ func (n *nominals) nextAdded(after time.Time) time.Time {
 	}
 }
 
-// nextIncluded is the first included date that is not before d.
-func (s *Schedule) nextIncluded(d calendar.Date) (first calendar.Date, ok bool) {
-	for _, c := range s.Include {
-		if day, some := c.Next(d); some && (!ok || day.Before(first)) {
-			first, ok = day, true
+// nextAddedDate is the first added date that is not before d.
+func (s *Schedule) nextAddedDate(d calendar.Date) (first calendar.Date, ok bool) {
+	for _, calendars := range [][]*calendar.Calendar{s.Include, s.Only} {
+		for _, c := range calendars {
+			if day, some := c.Next(d); some && (!ok || day.Before(first)) {
+				first, ok = day, true
+			}
 		}
 	}
 	return first, ok

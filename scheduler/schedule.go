@@ -43,6 +43,10 @@ type Schedule struct {
 	Exclude []*calendar.Calendar // a nominal time on such a local date does not run …
 	Include []*calendar.Calendar // … unless the date is here; a date here also fires where the day fields do not match it
 
+	// Only, where it is not empty, names all dates on which s runs: those in one of these calendars, at
+	// the timetable's times of day, whatever its day fields say. Exclude takes dates from them.
+	Only []*calendar.Calendar
+
 	CatchUp  time.Duration // how late a missed run may still start; 0: never
 	Overlap  Overlap       // zero value: skip
 	Jitter   time.Duration // window of the constant shift, see JitterOffset; 0: none
@@ -70,14 +74,14 @@ func (s *Schedule) Validate() error {
 		refuse("no action")
 	}
 	problems = append(problems, s.validateGroups()...)
-	for _, c := range s.Exclude {
-		if c == nil {
-			refuse("exclude: nil calendar")
-		}
-	}
-	for _, c := range s.Include {
-		if c == nil {
-			refuse("include: nil calendar")
+	for _, use := range []struct {
+		key       string
+		calendars []*calendar.Calendar
+	}{{"exclude", s.Exclude}, {"include", s.Include}, {"only", s.Only}} {
+		for _, c := range use.calendars {
+			if c == nil {
+				refuse("%s: nil calendar", use.key)
+			}
 		}
 	}
 	if err := s.Overlap.Validate(); err != nil {
