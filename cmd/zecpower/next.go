@@ -12,6 +12,7 @@ import (
 
 	"zecpower/internal/config"
 	"zecpower/scheduler"
+	"zecpower/scheduler/calendar"
 )
 
 // maxCount bounds the runs that one question keeps in memory.
@@ -152,7 +153,7 @@ func printNext(w io.Writer, cfg *config.Config, runs []scheduler.Occurrence) err
 	for _, o := range runs {
 		s := schedules[o.Schedule]
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Schedule,
-			o.Nominal.In(s.Zone).Format(tableTime), begins(o, s.Zone), s.Zone, s.Action, groupsText(s.Groups), statusText(o))
+			o.Nominal.In(s.Zone).Format(tableTime), begins(o, s.Zone), s.Zone, s.Action, groupsText(s.Groups), statusText(s, o))
 	}
 	return tw.Flush()
 }
@@ -175,9 +176,12 @@ func groupsText(groups []string) string {
 	return fmt.Sprintf("%s,… (%d groups)", strings.Join(groups[:maxGroups], ","), len(groups))
 }
 
-func statusText(o scheduler.Occurrence) string {
-	if o.Status == scheduler.StatusExcluded {
-		return fmt.Sprintf("excluded by %s", o.Calendar)
+func statusText(s *scheduler.Schedule, o scheduler.Occurrence) string {
+	switch {
+	case o.Status != scheduler.StatusExcluded:
+		return string(o.Status)
+	case len(s.Only) > 0 && s.Only[0].Name() == o.Calendar && !s.Only[0].Contains(calendar.DateOf(o.Nominal)):
+		return "excluded, not in " + o.Calendar
 	}
-	return string(o.Status)
+	return "excluded by " + o.Calendar
 }

@@ -20,8 +20,13 @@ import (
 const maxFile = 256 << 20
 
 // Load reads the configuration and all files that it names. Its error is an *Invalid.
-func Load(path string) (*Config, error) {
+func Load(path string) (*Config, error) { return LoadAt(path, time.Now()) }
+
+// LoadAt is Load at a given present time: that from which calendars are computed ahead, and which says
+// whether their dates are past.
+func LoadAt(path string, now time.Time) (*Config, error) {
 	l := &loader{
+		now:        now,
 		Doc:        &strictyaml.Doc{File: path, Example: "schedules.example.yaml"},
 		config:     defaults(path),
 		zones:      make(map[string]loadedZone),
@@ -48,6 +53,7 @@ func Load(path string) (*Config, error) {
 type loader struct {
 	*strictyaml.Doc
 	config *Config
+	now    time.Time
 
 	zones      map[string]loadedZone
 	badZones   int // among zones

@@ -112,7 +112,7 @@ func TestThousandsOfWrongNamesAreReportedWithinASecond(t *testing.T) {
 	path := write(t, "schedules.yaml", strings.ReplaceAll(manySchedules(thousands), "groups: [g", "groups: [gg"))
 	costs(t, func() {
 		var invalid *Invalid
-		if _, err := Load(path); !errors.As(err, &invalid) || len(invalid.Problems) != thousands {
+		if _, err := LoadAt(path, present); !errors.As(err, &invalid) || len(invalid.Problems) != thousands {
 			t.Error("not every wrong name is reported")
 		}
 	})
@@ -130,7 +130,7 @@ func TestThousandsOfWrongZonesAreReportedWithinASecond(t *testing.T) {
 	path := write(t, "schedules.yaml", text.String())
 	costs(t, func() {
 		var invalid *Invalid
-		if _, err := Load(path); !errors.As(err, &invalid) || len(invalid.Problems) != n {
+		if _, err := LoadAt(path, present); !errors.As(err, &invalid) || len(invalid.Problems) != n {
 			t.Fatal("not every wrong zone is reported")
 		}
 		if first := invalid.Problems[0]; first.Hint != "did you mean Asia/Singapore?" {
@@ -171,7 +171,7 @@ func BenchmarkLoadTenThousandSchedules(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := Load(path); err != nil {
+		if _, err := LoadAt(path, present); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -29,6 +29,7 @@ func (l *loader) schedules(key, value *yaml.Node) {
 }
 
 func (l *loader) schedule(name string, key, value *yaml.Node) scheduler.Schedule {
+	var exclude, include, only []*calendar.Calendar
 	s := scheduler.Schedule{
 		Name:     name,
 		Zone:     l.config.Timezone,
@@ -42,8 +43,9 @@ func (l *loader) schedule(name string, key, value *yaml.Node) scheduler.Schedule
 		"timezone": l.zone(&s.Zone),
 		"action":   strictyaml.Enum(l.Doc, &s.Action, "start", "stop"),
 		"groups":   l.List(l.groupName(&s.Groups, make(map[string]bool))),
-		"exclude":  l.List(l.calendarOrDate(&s.Exclude)),
-		"include":  l.List(l.calendarOrDate(&s.Include)),
+		"exclude":  l.List(l.calendarOrDate(&exclude)),
+		"include":  l.List(l.calendarOrDate(&include)),
+		"only":     l.List(l.calendarOrDate(&only)),
 		"catch_up": l.Duration(&s.CatchUp, 0, 30*24*time.Hour),
 		"overlap":  strictyaml.Enum(l.Doc, &s.Overlap, scheduler.OverlapSkip, scheduler.OverlapQueue, scheduler.OverlapAllow),
 		"jitter":   l.Duration(&s.Jitter, 0, 24*time.Hour),
@@ -53,11 +55,24 @@ func (l *loader) schedule(name string, key, value *yaml.Node) scheduler.Schedule
 	if n := given["cron"]; n != nil && n.Kind == yaml.ScalarNode && !strictyaml.IsEmpty(n) {
 		l.In("cron", func() { s.Timetable = l.timetable(n, spec, s.Zone) })
 	}
+	// The zone is known only now, whatever the order of the keys.
+	s.Exclude, s.Include, s.Only = inZone(exclude, s.Zone), inZone(include, s.Zone), inZone(only, s.Zone)
+	if n := given["only"]; n != nil && s.Timetable != nil && s.Timetable.RestrictsDays() {
+		l.Warn(n, strictyaml.Faultf("write * in them", "only names the dates: the cron's day of month, month and weekday do not count"))
+	}
 	if n := given["deadline"]; n != nil && s.Deadline < l.config.Batch.BootTimeout {
 		l.Warn(n, strictyaml.Faultf("", "deadline %s ends a run before batch.boot_timeout %s: a slow boot is cut off",
 			strictyaml.Short(s.Deadline), strictyaml.Short(l.config.Batch.BootTimeout)))
 	}
 	return s
+}
+
+// inZone is calendars as a clock in the zone shows their dates.
+func inZone(calendars []*calendar.Calendar, zone *time.Location) (seen []*calendar.Calendar) {
+	for _, c := range calendars {
+		seen = append(seen, c.In(zone))
+	}
+	return seen
 }
 
 func verbatim(text string) (string, error) { return text, nil }

@@ -59,6 +59,11 @@ func (d *Doc) WholeFile(err error) {
 	d.problems = append(d.problems, Problem{File: d.File, Message: f.Message, Hint: f.Hint})
 }
 
+// AddWarnings is Warn for another file.
+func (d *Doc) AddWarnings(warnings ...Problem) {
+	d.warnings = append(d.warnings, warnings...)
+}
+
 // Add adds problems of another file.
 func (d *Doc) Add(problems ...Problem) {
 	d.problems = append(d.problems, problems...)

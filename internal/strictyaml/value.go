@@ -25,11 +25,11 @@ func (d *Doc) List(each func(item *yaml.Node)) Read {
 	}
 }
 
-// OneOrMore reads a list, or one item without the brackets.
+// OneOrMore reads a list, or one item without the brackets: a single value or a mapping.
 func (d *Doc) OneOrMore(each func(item *yaml.Node)) Read {
 	list := d.List(each)
 	return func(key, value *yaml.Node) {
-		if value.Kind == yaml.ScalarNode && !isNull(value) {
+		if value.Kind == yaml.ScalarNode && !isNull(value) || value.Kind == yaml.MappingNode {
 			each(value)
 			return
 		}

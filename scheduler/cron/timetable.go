@@ -76,6 +76,16 @@ func (t *Timetable) Warnings() []string { return append([]string(nil), t.warning
 // Zone is the zone that the timetable was parsed with.
 func (t *Timetable) Zone() *time.Location { return t.zone }
 
+// RestrictsDays says whether the day of month, month or weekday keeps t from firing on some dates.
+func (t *Timetable) RestrictsDays() bool {
+	daily := t.EveryDate()
+	if daily == nil {
+		return false
+	}
+	const all = starBit
+	return t.civil.Dom|all != daily.civil.Dom || t.civil.Month|all != daily.civil.Month || t.civil.Dow|all != daily.civil.Dow
+}
+
 // EveryDate is t without its day fields: the same times of day on every date. It is nil for @every,
 // which has no day fields.
 func (t *Timetable) EveryDate() *Timetable {
