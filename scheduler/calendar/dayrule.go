@@ -16,11 +16,8 @@ var firstRuleDay = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // days, such as FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1 for the last working day. Beside the
 // standard's parts it may have DTSTART=20260105, from which INTERVAL and COUNT then count.
 func ParseDayRule(text string) error {
-	_, _, err := parseDayRule(text)
-	if err != nil {
-		return fmt.Errorf("rule %.80q: %w", text, err)
-	}
-	return nil
+	_, err := expandDayRule(text, firstRuleDay)
+	return err
 }
 
 func parseDayRule(text string) (r rule, start time.Time, err error) {
@@ -57,8 +54,6 @@ func checkDayRule(r rule, start time.Time, begins bool) error {
 		return errors.New("INTERVAL and COUNT count from a first date; begin with DTSTART=20260105;")
 	case !begins && o.Freq != rrule.DAILY && len(o.Byweekday)+len(o.Bymonthday)+len(o.Byyearday) == 0:
 		return errors.New("does not say on which days; add BYDAY or BYMONTHDAY, or begin with DTSTART=20260105;")
-	case r.isEmpty(start):
-		return errors.New("names no date at all; check its BY… parts")
 	}
 	return nil
 }
@@ -75,6 +70,9 @@ func expandDayRule(text string, horizon time.Time) (dateSet, error) {
 		until = r.until.civil
 	}
 	o, err := r.list(start, until, horizon, maxICSOccurrences)
+	if err == nil && o.empty {
+		err = errors.New("names no date at all; check its BY… parts")
+	}
 	if err != nil {
 		return dateSet{}, fmt.Errorf("rule %.80q: %w", text, err)
 	}

@@ -119,7 +119,7 @@ func (e *event) expand(c clock, start time.Time, v *view) (occurrences, error) {
 	if !o.unlisted || v.warn == nil {
 		return o, nil
 	}
-	if len(o.at) == 1 && e.rule.isEmpty(start) {
+	if o.empty {
 		return o, refuseLine(e.ruleLine, "RRULE %.80q: names no date at all; check its BY… parts", e.ruleText)
 	}
 	v.warn.warn(e.ruleLine, "RRULE %.80q does not name the day of DTSTART; that day counts, too", e.ruleText)

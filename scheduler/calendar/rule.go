@@ -3,6 +3,7 @@ package calendar
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ func parseRule(text string, zone *time.Location) (r rule, sins []string, err err
 	if err := checkRule(r.option, parts); err != nil {
 		return rule{}, nil, err
 	}
+	numberWeekdays(&r.option)
 	if until == "" {
 		return r, sins, nil
 	}
@@ -147,16 +149,46 @@ func checkRuleLists(o rrule.ROption) error {
 	return nil
 }
 
-// atStart completes the rule with its start. One by week number alone takes the weekday of its
-// start, as the standard says; the library would take all seven.
+// atStart completes the rule with its start, and makes up for two things in which the library departs
+// from the standard.
 func (r rule) atStart(start time.Time) rrule.ROption {
 	o := r.option
 	o.Dtstart = start
+	// A rule by week number alone takes the weekday of its start; the library takes all seven.
 	if len(o.Byweekno) > 0 && len(o.Byweekday)+len(o.Bymonthday)+len(o.Byyearday) == 0 {
 		days := []rrule.Weekday{rrule.SU, rrule.MO, rrule.TU, rrule.WE, rrule.TH, rrule.FR, rrule.SA}
 		o.Byweekday = days[start.Weekday():][:1]
 	}
+	// BYSETPOS counts within whole weeks; the library counts in the first one from the start.
+	if o.Freq == rrule.WEEKLY && len(o.Bysetpos) > 0 && len(o.Byweekday) > 0 {
+		begin := (int(start.Weekday()) + 6 - o.Wkst.Day()) % 7 // rrule counts weekdays from Monday
+		o.Dtstart = start.AddDate(0, 0, -begin)
+	}
 	return o
+}
+
+// numberWeekdays writes plain weekdays beside numbered ones as all their numbers: BYDAY=TU,1MO names
+// all Tuesdays and the first Monday, where the library would take what both name.
+func numberWeekdays(o *rrule.ROption) {
+	plain := func(w rrule.Weekday) bool { return w.N() == 0 }
+	if !slices.ContainsFunc(o.Byweekday, plain) || !slices.ContainsFunc(o.Byweekday, func(w rrule.Weekday) bool { return !plain(w) }) {
+		return
+	}
+	most := 53 // weeks of a year
+	if o.Freq == rrule.MONTHLY || len(o.Bymonth) > 0 {
+		most = 5
+	}
+	var days []rrule.Weekday
+	for _, w := range o.Byweekday {
+		if !plain(w) {
+			days = append(days, w)
+			continue
+		}
+		for n := range most {
+			days = append(days, w.Nth(n+1))
+		}
+	}
+	o.Byweekday = days
 }
 
 // occurrences are the readings at which a rule applies.
@@ -164,23 +196,22 @@ type occurrences struct {
 	at       []time.Time
 	endless  bool // there are more beyond the horizon
 	unlisted bool // the start is one of them although the rule does not name it
+	empty    bool // the rule names no date at all, as 30 February
 }
 
 // list gives the readings that the rule names from the start up to the horizon, or to until where that
-// is not zero; both belong to them. limit bounds the work.
-func (r rule) list(start, until, horizon time.Time, limit int) (o occurrences, err error) {
-	option := r.atStart(start)
-	option.Until = horizon
+// is not zero; both belong to them. limit bounds their number.
+func (r rule) list(start, until, horizon time.Time, limit int) (occurrences, error) {
+	end := horizon
 	if !until.IsZero() && until.Before(horizon) {
-		option.Until = until
+		end = until
 	}
-	o.at, err = iterateRule(option, limit)
-	if option.Count > 0 {
-		o.endless = len(o.at) < option.Count && option.Until.Equal(horizon)
-	} else {
-		o.endless = until.IsZero() || until.After(horizon)
-	}
-	return o, err
+	at, beyond, err := iterateRule(r.atStart(start), start, end, limit)
+	return occurrences{
+		at:      at,
+		endless: !beyond.IsZero() && end.Equal(horizon) && (until.IsZero() || !beyond.After(until)),
+		empty:   len(at) == 0 && beyond.IsZero(),
+	}, err
 }
 
 // expand is list for an event. The start is always an occurrence, the first of COUNT, as RFC 5545 says
@@ -204,35 +235,32 @@ func (r rule) expand(start, until, horizon time.Time, limit int) (occurrences, e
 	return o, nil
 }
 
-// isEmpty says whether a rule names no date at all, as 30 February. The rarest dates, such as a
-// Tuesday that is 29 February, come within 40 years.
-func (r rule) isEmpty(start time.Time) bool {
-	option := r.atStart(start)
-	option.Count = 1
-	option.Until = start.AddDate(48*max(1, option.Interval), 0, 0)
-	at, err := iterateRule(option, 1)
-	return err == nil && len(at) == 0
-}
-
-// iterateRule runs the library, at most limit steps, guarded against panics.
-func iterateRule(option rrule.ROption, limit int) (at []time.Time, err error) {
+// iterateRule runs the library from option.Dtstart for the occurrences from start to end, of a COUNT so
+// many, at most limit, and for the first one after end. It is guarded against panics.
+func iterateRule(option rrule.ROption, start, end time.Time, limit int) (at []time.Time, beyond time.Time, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			at, err = nil, fmt.Errorf("cannot be expanded: %v", r)
 		}
 	}()
+	count := option.Count
+	option.Count = 0
 	rule, err := rrule.NewRRule(option)
 	if err != nil {
-		return nil, err
+		return nil, beyond, err
 	}
 	next := rule.Iterator()
 	for {
 		t, ok := next()
-		if !ok {
-			return at, nil
-		}
-		if len(at) == limit {
-			return nil, fmt.Errorf("the file's rules yield more than %d days; give them an UNTIL", maxICSOccurrences)
+		switch {
+		case !ok || count > 0 && len(at) == count:
+			return at, beyond, nil
+		case t.Before(start):
+			continue
+		case t.After(end):
+			return at, t, nil
+		case len(at) == limit:
+			return nil, beyond, fmt.Errorf("the file's rules yield more than %d days; give them an UNTIL", maxICSOccurrences)
 		}
 		at = append(at, t)
 	}
