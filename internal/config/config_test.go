@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -277,10 +278,48 @@ func TestExampleShowsEveryKey(t *testing.T) {
 	}
 	for _, key := range strings.Fields(`api endpoint api_version timeout requests_per_second burst max_in_flight
 		batch batch_size attempts backoff initial max poll_interval boot_timeout timezone
-		groups instances instances_file calendars dates ics
-		schedules cron action exclude include catch_up overlap jitter deadline paused`) {
+		groups instances instances_file calendars dates ics match rrule
+		schedules cron action exclude include only catch_up overlap jitter deadline paused`) {
 		if !strings.Contains(string(data), key+":") {
 			t.Errorf("the example does not show %s", key)
+		}
+	}
+}
+
+// The calendars of README.md are a sample, too: they must load as they stand there.
+func TestCalendarsOfTheReadmeLoad(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(readme), "### Calendars\n```yaml\n")
+	if !ok {
+		t.Fatal("README.md has no sample of calendars")
+	}
+	sample, _, _ := strings.Cut(section, "```")
+	names := regexp.MustCompile(`(?m)^  ([a-z-]+):`).FindAllStringSubmatch(sample, -1)
+	var used []string
+	for _, name := range names {
+		used = append(used, name[1])
+	}
+	path := write(t, "schedules.yaml", sample+"groups: {web: {instances: [i-000001]}}\nschedules: {s: {cron: \"@daily\", action: stop, groups: [web], exclude: ["+
+		strings.Join(used, ", ")+"]}}\n")
+	days, err := os.ReadFile("testdata/valid/files/cn.ics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"cn.ics", "team.ics", "plant.ics"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), file), days, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := load(t, path)
+	if len(used) < 6 || len(c.Calendars) != len(used) {
+		t.Errorf("%d calendars of %q", len(c.Calendars), used)
+	}
+	for _, calendar := range c.Calendars {
+		if end, ends := calendar.End(); ends && end.IsZero() {
+			t.Errorf("%s has no dates", calendar.Name())
 		}
 	}
 }

@@ -213,12 +213,22 @@ func TestHostileFilesTakeSeconds(t *testing.T) {
 	masters := strings.Repeat("BEGIN:VEVENT\nUID:1\nDTSTART:20261225\nEND:VEVENT\n", 5_000)
 	overrides := strings.Repeat("BEGIN:VEVENT\nUID:1\nRECURRENCE-ID:20261225\nDTSTART:20261225\nEND:VEVENT\n", 5_000)
 	zones := strings.Repeat("BEGIN:VEVENT\nDTSTART;TZID=\"Singapore Standard Time\":20261225T090000\nEND:VEVENT\n", maxICSEvents)
-	valid := map[string]bool{"rare rules": true, "a folded desert": true, "many events in a zone of the file's own": true}
+	names, plants := strings.Builder{}, strings.Builder{}
+	for i := range 20_000 {
+		fmt.Fprintf(&names, "BEGIN:VEVENT\nDTSTART;TZID=Zone %d:20261225T090000\nEND:VEVENT\n", i)
+	}
+	observances := strings.Repeat("BEGIN:STANDARD\nDTSTART:16010101T000000\nRRULE:FREQ=YEARLY;BYMONTH=2;BYDAY=-1SU\nTZOFFSETFROM:+0800\nTZOFFSETTO:+0900\nEND:STANDARD\n", 50)
+	for i := range 100 {
+		fmt.Fprintf(&plants, "BEGIN:VTIMEZONE\nTZID:Plant %d\n%sEND:VTIMEZONE\nBEGIN:VEVENT\nDTSTART;TZID=Plant %d:20261225T090000\nEND:VEVENT\n", i, observances, i)
+	}
+	valid := map[string]bool{"rare rules": true, "many unknown zones": true, "many zones of the file's own": true, "a folded desert": true, "many events in a zone of the file's own": true}
 	for name, body := range map[string]string{
 		"rare rules":     rare,
 		"many rules":     rules,
 		"many overrides": masters + overrides,
 		"many events in a zone of the file's own": zones,
+		"many unknown zones":                      names.String(),
+		"many zones of the file's own":            plants.String(),
 		"many parameters":                         "X:1\nUID" + strings.Repeat(";A=B", 1<<19) + ":1\n",
 		"many values":                             "X:1\nUID;A=\":\"" + strings.Repeat(",B", 1<<19) + ":1\n",
 		"a folded desert":                         "X:1\n" + strings.Repeat(" x\n", 1<<20) + "DTSTART:1\n",
