@@ -223,6 +223,15 @@ func TestNextDueOverlooksExcludedYearsAtOnce(t *testing.T) {
 			t.Errorf("%s: %v allocations", dates, walked)
 		}
 	}
+	s.Exclude, s.Only = nil, []*calendar.Calendar{mustCalendar(t, "open", "2025-01-01", "2030-06-01")}
+	walked := testing.AllocsPerRun(1, func() {
+		if o, ok := s.NextDue(from); !ok || o.Nominal.Format(time.RFC3339) != "2030-06-01T00:00:00+02:00" {
+			t.Errorf("only: got %v", o)
+		}
+	})
+	if walked > 100 {
+		t.Errorf("only: %v allocations", walked)
+	}
 	s.Paused = true
 	if o, ok := s.NextDue(from); ok {
 		t.Errorf("paused: got %v", o)

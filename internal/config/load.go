@@ -22,8 +22,8 @@ const maxFile = 256 << 20
 // Load reads the configuration and all files that it names. Its error is an *Invalid.
 func Load(path string) (*Config, error) { return LoadAt(path, time.Now()) }
 
-// LoadAt is Load at a given present time: that from which calendars are computed ahead, and which says
-// whether their dates are past.
+// LoadAt is Load at a given present time: that from which calendars are computed ahead, and which
+// says whether their dates are past.
 func LoadAt(path string, now time.Time) (*Config, error) {
 	l := &loader{
 		now:        now,

@@ -44,8 +44,8 @@ func (w Warning) String() string { return fmt.Sprintf("%s:%d: %s", w.File, w.Lin
 
 // Calendar is a set of dates. It is immutable and safe for concurrent use.
 //
-// Most dates are the same in every zone. An event that is an instant, and a time in UTC, is on a date
-// only where a zone says so: In gives the calendar as a zone sees it.
+// Most dates are the same in every zone. An event that is an instant, and a time in UTC, is on a
+// date only where a zone says so: In gives the calendar as a zone sees it.
 type Calendar struct {
 	*shared
 	dates dateSet
@@ -131,9 +131,9 @@ func (b *builder) file(file File) {
 
 // In is the calendar as a clock in the zone shows it. Each zone is computed once.
 //
-// An event that begins and ends at midnight of its own clock is whole days, and counts on those dates
-// everywhere. Any other event with a time counts on the dates that a clock in the zone shows while it
-// lasts. Times in UTC are read on the clock of the file (X-WR-TIMEZONE), else of the zone.
+// An event that begins and ends at midnight of its own clock is whole days, and counts on those
+// dates everywhere. Any other event with a time counts on the dates that a clock in the zone shows
+// while it lasts. Times in UTC are read on the clock of the file (X-WR-TIMEZONE), else of the zone.
 func (c *Calendar) In(zone *time.Location) *Calendar {
 	if len(c.zoned) == 0 {
 		return c

@@ -12,9 +12,10 @@ import (
 // firstRuleDay is where a day rule begins that names no start.
 var firstRuleDay = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// ParseDayRule says what is wrong with a rule of Source.Rules: a recurrence rule of RFC 5545 for whole
-// days, such as FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1 for the last working day. Beside the
-// standard's parts it may have DTSTART=20260105, from which INTERVAL and COUNT then count.
+// ParseDayRule says what is wrong with a rule of Source.Rules: a recurrence rule of RFC 5545 for
+// whole days, such as FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1 for the last working day.
+// Beside the standard's parts it may have DTSTART=20260105, from which INTERVAL and COUNT then
+// count.
 func ParseDayRule(text string) error {
 	_, err := expandDayRule(text, firstRuleDay)
 	return err

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What one iCalendar file may hold. Public holiday files are a few hundred kilobytes; the limits only
-// keep a wrong or hostile file from taking the daemon's memory or time.
+// What one iCalendar file may hold. Public holiday files are a few hundred kilobytes; the limits
+// only keep a wrong or hostile file from taking the daemon's memory or time.
 const (
 	maxICSBytes       = 16 << 20
 	maxICSEvents      = 50_000
@@ -29,10 +29,11 @@ type icsDates struct {
 // readICS reads the events of an iCalendar file and computes their dates up to the horizon.
 //
 // It goes in stages: lines become components (icsReader), the components' properties become checked
-// values (icsReader.finish), versions and filters choose the events that count (countingEvents), and
-// each of those gives its dates. Cancelled events, and all components that are no events, do not
-// count. What programs are known to write against the standard is read with a warning. Everything
-// else that cannot be understood is an error: a holiday silently missed would power a fleet on.
+// values (icsReader.finish), versions and filters choose the events that count (countingEvents),
+// and each of those gives its dates. Cancelled events, and all components that are no events, do
+// not count. What programs are known to write against the standard is read with a warning.
+// Everything else that cannot be understood is an error: a holiday silently missed would power a
+// fleet on.
 func readICS(file File, horizon time.Time) (icsDates, error) {
 	if len(file.Data) > maxICSBytes {
 		return icsDates{}, refuseLine(1, "larger than %d MiB; is it really a calendar?", maxICSBytes>>20)

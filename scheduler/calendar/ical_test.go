@@ -204,8 +204,8 @@ func TestHugeFilesAreRefused(t *testing.T) {
 	}
 }
 
-// The libraries' time grows with the square of a line and with every date that
-// a rule does not name: unbounded, these would take minutes to hours.
+// The libraries' time grows with the square of a line and with every date that a rule does not
+// name: unbounded, these would take minutes to hours.
 func TestHostileFilesTakeSeconds(t *testing.T) {
 	began := time.Now()
 	rare := strings.Repeat("BEGIN:VEVENT\nDTSTART:16000229\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=TU\nEND:VEVENT\n", 30)

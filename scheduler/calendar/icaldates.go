@@ -158,8 +158,8 @@ func (e *event) days(at time.Time, length time.Duration, c clock, v *view) span 
 	return span{DateOf(first).number(), max(DateOf(first).number(), DateOf(last).number())}
 }
 
-// daysOf are the days touched by what begins at a wall-clock reading. What ends at midnight does not
-// touch the day that begins then.
+// daysOf are the days touched by what begins at a wall-clock reading. What ends at midnight does
+// not touch the day that begins then.
 func daysOf(at time.Time, length time.Duration) span {
 	last := at
 	if length > 0 {

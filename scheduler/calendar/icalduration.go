@@ -36,8 +36,8 @@ func parseICSDuration(value string) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// sumUnits adds up numbers with their unit letters, which come in the given order, each at most once,
-// in seconds.
+// sumUnits adds up numbers with their unit letters, which come in the given order, each at most
+// once, in seconds.
 func sumUnits(text, units string) (seconds int64, ok bool) {
 	for text != "" {
 		i := strings.IndexAny(text, units)

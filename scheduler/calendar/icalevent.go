@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// event is one VEVENT: first its properties, and once parse has run the values that say when it takes
-// place.
+// event is one VEVENT: first its properties, and once parse has run the values that say when it
+// takes place.
 type event struct {
 	line     int // of its BEGIN
 	calendar *vcalendar
@@ -148,8 +148,8 @@ func parseLength(p icsProperty, value string) (time.Duration, error) {
 	return length, nil
 }
 
-// parseRule reads RRULE and RECURRENCE-ID. An event that stands for one occurrence has no rule of its
-// own: programs repeat there that of the series.
+// parseRule reads RRULE and RECURRENCE-ID. An event that stands for one occurrence has no rule of
+// its own: programs repeat there that of the series.
 func (e *event) parseRule(stamps *stampReader, warn *warnings) error {
 	if p := e.raw.recurrenceID; p != nil {
 		s, err := stamps.read(*p, p.value)

@@ -43,8 +43,8 @@ func (p icsProperty) refuse(format string, args ...any) error {
 	return refuseLine(p.line, "%s: %s", p.name, fmt.Sprintf(format, args...))
 }
 
-// unfold yields the content lines of a file with the number of the line on which each begins: a line
-// that begins with a space or tab continues the one before it.
+// unfold yields the content lines of a file with the number of the line on which each begins: a
+// line that begins with a space or tab continues the one before it.
 func unfold(data []byte) func(yield func(int, string) bool) {
 	return func(yield func(int, string) bool) {
 		data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
@@ -68,8 +68,8 @@ func unfold(data []byte) func(yield func(int, string) bool) {
 	}
 }
 
-// icsNames are the properties that are read with their parameters. Those that are neither here nor in
-// icsTexts are passed over by their name alone: an attachment may have megabytes.
+// icsNames are the properties that are read with their parameters. Those that are neither here nor
+// in icsTexts are passed over by their name alone: an attachment may have megabytes.
 var icsNames = map[string]bool{
 	"BEGIN": true, "END": true, "UID": true, "STATUS": true, "SEQUENCE": true, "RECURRENCE-ID": true,
 	"DTSTART": true, "DTEND": true, "DURATION": true, "RRULE": true, "EXRULE": true, "RDATE": true, "EXDATE": true,

@@ -22,8 +22,8 @@ const (
 	utcTime                       // a time in UTC
 )
 
-// firstICSYear is before 1601 and 1604, which programs write for birthdays of unknown year, and after
-// the zero time, which the rule library takes for now.
+// firstICSYear is before 1601 and 1604, which programs write for birthdays of unknown year, and
+// after the zero time, which the rule library takes for now.
 const firstICSYear = 1600
 
 // parseStamp reads one date or time. zone is that of the property's TZID; nil where it has none.

@@ -1,8 +1,6 @@
 package calendar
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // countingEvents chooses the events that count.
 //
@@ -11,47 +9,63 @@ import (
 // SEQUENCE all count, because some programs give all their events one UID. An event with a
 // RECURRENCE-ID stands for one occurrence of the event with its UID, also where it is cancelled.
 func countingEvents(events []*event) []*event {
-	highest := make(map[string]int)
-	replaced := make(map[string][]stamp)
-	removed := make(map[string]int) // by UID: the SEQUENCE of a series that was cancelled as a whole
+	v := newVersions(events)
+	var counting []*event
+	for _, e := range events {
+		if !v.counts(e) {
+			continue
+		}
+		if e.replaces == nil && e.uid != "" {
+			e.without = v.replaced[e.uid]
+		}
+		counting = append(counting, e)
+	}
+	return counting
+}
+
+// versions is what the events of a file say about each other.
+type versions struct {
+	highest  map[string]int     // SEQUENCE by version
+	replaced map[string][]stamp // by UID: the occurrences that other events stand for
+	ended    map[string]bool    // version and start of the cancelled events of the highest SEQUENCE
+	removed  map[string]int     // by UID of a series cancelled as a whole: its SEQUENCE and 1
+}
+
+func newVersions(events []*event) versions {
+	v := versions{make(map[string]int), make(map[string][]stamp), make(map[string]bool), make(map[string]int)}
 	for _, e := range events {
 		if e.uid == "" {
 			continue
 		}
-		key := e.version()
-		if n, again := highest[key]; !again || e.sequence > n {
-			highest[key] = e.sequence
+		if n, again := v.highest[e.version()]; !again || e.sequence > n {
+			v.highest[e.version()] = e.sequence
 		}
 		if e.replaces != nil {
-			replaced[e.uid] = append(replaced[e.uid], *e.replaces)
+			v.replaced[e.uid] = append(v.replaced[e.uid], *e.replaces)
 		}
 	}
-	ended := make(map[string]bool) // versions and starts that a cancelled event of the highest SEQUENCE names
 	for _, e := range events {
-		if e.uid == "" || !e.cancelled || e.sequence < highest[e.version()] {
+		if e.uid == "" || !e.cancelled || e.sequence < v.highest[e.version()] {
 			continue
 		}
-		ended[e.version()+e.start.key()] = true
+		v.ended[e.version()+e.start.key()] = true
 		if e.replaces == nil {
-			removed[e.uid] = max(removed[e.uid], e.sequence+1)
+			v.removed[e.uid] = max(v.removed[e.uid], e.sequence+1)
 		}
 	}
-	var counting []*event
-	for _, e := range events {
-		switch {
-		case e.cancelled:
-		case e.uid == "":
-			counting = append(counting, e)
-		case e.sequence < highest[e.version()], ended[e.version()+e.start.key()]:
-		case e.replaces != nil && e.sequence < removed[e.uid]:
-		default:
-			if e.replaces == nil {
-				e.without = replaced[e.uid]
-			}
-			counting = append(counting, e)
-		}
+	return v
+}
+
+func (v versions) counts(e *event) bool {
+	switch {
+	case e.cancelled:
+		return false
+	case e.uid == "":
+		return true
+	case e.sequence < v.highest[e.version()], v.ended[e.version()+e.start.key()]:
+		return false
 	}
-	return counting
+	return e.replaces == nil || e.sequence >= v.removed[e.uid]
 }
 
 // version is what the versions of one event have in common.

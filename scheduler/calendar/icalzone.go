@@ -28,8 +28,8 @@ func newZoneFinder(calendars []*vcalendar, warn *warnings) *zoneFinder {
 }
 
 // find is the zone that a property names, or nil where nothing explains the name, which it warns of
-// once. In order of trust: the tz database, the VTIMEZONE of the event's own VCALENDAR, else one of the
-// file, Windows names, and names with a prefix that end in one of the tz database.
+// once. In order of trust: the tz database, the VTIMEZONE of the event's own VCALENDAR, else one of
+// the file, Windows names, and names with a prefix that end in one of the tz database.
 func (f *zoneFinder) find(c *vcalendar, p icsProperty) *time.Location {
 	name := strings.TrimSpace(p.value)
 	own, found := c.zones[name], f.found
@@ -68,8 +68,8 @@ func (f *zoneFinder) resolve(name string, own *vtimezone) *time.Location {
 	return prefixedZone(name)
 }
 
-// prefixedZone finds the zone at the end of a globally unique name, which begins with a slash and the
-// name of its authority, as /freeassociation.sourceforge.net/Tzfile/Asia/Singapore.
+// prefixedZone finds the zone at the end of a globally unique name, which begins with a slash and
+// the name of its authority, as /freeassociation.sourceforge.net/Tzfile/Asia/Singapore.
 func prefixedZone(name string) *time.Location {
 	rest, ok := strings.CutPrefix(name, "/")
 	for ok {

@@ -317,8 +317,8 @@ func (o *opinion) stamp(at time.Time) string {
 	return ":" + at.Format("20060102T150405")
 }
 
-// reference is a reading as EXDATE and RECURRENCE-ID name it: in its own form, or of a time in a zone
-// in UTC.
+// reference is a reading as EXDATE and RECURRENCE-ID name it: in its own form, or of a time in a
+// zone in UTC.
 func (o *opinion) reference(at time.Time, r *rand.Rand) string {
 	if o.kind == zonedTime && r.IntN(2) == 0 {
 		return ":" + inZoneOf(at, o.zone).UTC().Format("20060102T150405Z")

@@ -25,8 +25,8 @@ type rule struct {
 }
 
 // parseRule reads a rule and refuses what is rarer than a calendar of days needs, or would make the
-// library run for minutes or panic. sins are what programs write against the standard, and how it was
-// read. zone is that of the event, for an UNTIL without one.
+// library run for minutes or panic. sins are what programs write against the standard, and how it
+// was read. zone is that of the event, for an UNTIL without one.
 func parseRule(text string, zone *time.Location) (r rule, sins []string, err error) {
 	if len(text) > maxRuleLength {
 		return rule{}, nil, fmt.Errorf("longer than %d characters", maxRuleLength)
@@ -149,8 +149,8 @@ func checkRuleLists(o rrule.ROption) error {
 	return nil
 }
 
-// atStart completes the rule with its start, and makes up for two things in which the library departs
-// from the standard.
+// atStart completes the rule with its start, and makes up for two things in which the library
+// departs from the standard.
 func (r rule) atStart(start time.Time) rrule.ROption {
 	o := r.option
 	o.Dtstart = start
@@ -167,8 +167,8 @@ func (r rule) atStart(start time.Time) rrule.ROption {
 	return o
 }
 
-// numberWeekdays writes plain weekdays beside numbered ones as all their numbers: BYDAY=TU,1MO names
-// all Tuesdays and the first Monday, where the library would take what both name.
+// numberWeekdays writes plain weekdays beside numbered ones as all their numbers: BYDAY=TU,1MO
+// names all Tuesdays and the first Monday, where the library would take what both name.
 func numberWeekdays(o *rrule.ROption) {
 	plain := func(w rrule.Weekday) bool { return w.N() == 0 }
 	if !slices.ContainsFunc(o.Byweekday, plain) || !slices.ContainsFunc(o.Byweekday, func(w rrule.Weekday) bool { return !plain(w) }) {
@@ -199,8 +199,8 @@ type occurrences struct {
 	empty    bool // the rule names no date at all, as 30 February
 }
 
-// list gives the readings that the rule names from the start up to the horizon, or to until where that
-// is not zero; both belong to them. limit bounds their number.
+// list gives the readings that the rule names from the start up to the horizon, or to until where
+// that is not zero; both belong to them. limit bounds their number.
 func (r rule) list(start, until, horizon time.Time, limit int) (occurrences, error) {
 	end := horizon
 	if !until.IsZero() && until.Before(horizon) {
@@ -214,8 +214,8 @@ func (r rule) list(start, until, horizon time.Time, limit int) (occurrences, err
 	}, err
 }
 
-// expand is list for an event. The start is always an occurrence, the first of COUNT, as RFC 5545 says
-// and calendar programs do; only a series that ends before it begins has none.
+// expand is list for an event. The start is always an occurrence, the first of COUNT, as RFC 5545
+// says and calendar programs do; only a series that ends before it begins has none.
 func (r rule) expand(start, until, horizon time.Time, limit int) (occurrences, error) {
 	if !until.IsZero() && until.Before(start) {
 		return occurrences{}, nil // how programs write a series whose first day was deleted
@@ -235,8 +235,8 @@ func (r rule) expand(start, until, horizon time.Time, limit int) (occurrences, e
 	return o, nil
 }
 
-// iterateRule runs the library from option.Dtstart for the occurrences from start to end, of a COUNT so
-// many, at most limit, and for the first one after end. It is guarded against panics.
+// iterateRule runs the library from option.Dtstart for the occurrences from start to end, of a
+// COUNT so many, at most limit, and for the first one after end. It is guarded against panics.
 func iterateRule(option rrule.ROption, start, end time.Time, limit int) (at []time.Time, beyond time.Time, err error) {
 	defer func() {
 		if r := recover(); r != nil {

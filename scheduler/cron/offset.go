@@ -116,8 +116,8 @@ func regionAt(offset time.Duration) string {
 	return ""
 }
 
-// ZoneWarning is a remark about a zone that is accepted but may not mean what its name seems to say;
-// "" where there is none.
+// ZoneWarning is a remark about a zone that is accepted but may not mean what its name seems to
+// say; "" where there is none.
 func ZoneWarning(zone *time.Location) string {
 	name := zone.String()
 	_, seconds := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).In(zone).Zone()

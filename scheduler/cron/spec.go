@@ -96,8 +96,8 @@ func (t *Timetable) parseCron(spec string) error {
 	if t.civil, err = parseRobfig(strings.Join(texts, " ")); err != nil {
 		return refuseSpec(spec, err.Error(), "write five fields: minute hour day-of-month month weekday")
 	}
-	// robfig lets both day fields restrict where one has the star bit, and drops that bit of */n.
-	// Set it as cronie does, by the first character.
+	// robfig lets both day fields restrict where one has the star bit, and drops that bit of */n. Set
+	// it as cronie does, by the first character.
 	t.civil.Dom = withStar(t.civil.Dom, dayStar)
 	t.civil.Dow = withStar(t.civil.Dow, weekdayStar)
 	if t.civil.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
