@@ -260,7 +260,7 @@ func iterateRule(option rrule.ROption, start, end time.Time, limit int) (at []ti
 		case t.After(end):
 			return at, t, nil
 		case len(at) == limit:
-			return nil, beyond, fmt.Errorf("the file's rules yield more than %d days; give them an UNTIL", maxICSOccurrences)
+			return nil, beyond, fmt.Errorf("the file's rules yield more than %d days; give them an UNTIL, or choose events with match", maxICSOccurrences)
 		}
 		at = append(at, t)
 	}
