@@ -118,7 +118,7 @@ func (q *queue) pull(ids []int) {
 
 func (r *request) joins(other *request, size int) bool {
 	plain := func(r *request) bool {
-		return r.refusals == 0 && !r.refused && r.failures == 0
+		return r.refusals == 0 && !r.refused && r.failures == 0 && r.refusedAt.IsZero()
 	}
 	sameGroup := r.group == other.group || r.priority != PriorityStart
 	return plain(r) && plain(other) && sameGroup && len(r.instances)+len(other.instances) <= size
