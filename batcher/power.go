@@ -150,11 +150,18 @@ func (x *run) refusedCredentials(r *request, e *apiclient.Error) {
 // request's own backoff.
 func (x *run) retry(r *request, e *apiclient.Error) {
 	x.cfg.Observer.Retried(x.info, e.Action, e.Class, e)
-	if r.trial {
+	waits := e.Class != apiclient.ClassThrottled && e.Class != apiclient.ClassCredentials && !x.cfg.Budget.Down()
+	switch {
+	case r.trial && e.Class == apiclient.ClassCredentials:
+		x.deferAlone(r)
+		return
+	case r.trial:
+		if waits {
+			x.delayAlone()
+		}
 		x.putBackAlone(r)
 		return
-	}
-	if e.Class != apiclient.ClassThrottled && e.Class != apiclient.ClassCredentials && !x.cfg.Budget.Down() {
+	case waits:
 		r.ready = time.Now().Add(x.cfg.Backoff.delay(r.failures, x.rng))
 		r.failures++
 	}

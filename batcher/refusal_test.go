@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -45,6 +46,67 @@ func bootingBeside(api *fakeAPI, ids []string) Run {
 	return r
 }
 
+// Each single id of a trial, or of an account that refuses all, is lost or meets a
+// station on the way, while describes go well: they wait between two tries.
+func TestSingleIDsThatBringNoWordBackOff(t *testing.T) {
+	for _, trial := range []bool{true, false} {
+		for name, e := range map[string]*apiclient.Error{"a page with 404": foreign(404), "a lost reply": lostReply()} {
+			t.Run(fmt.Sprintf("%s/trial=%v", name, trial), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					ids := fleet(1100)
+					api := newFakeAPI(ids)
+					r := bootingBeside(api, ids)
+					begun := time.Now()
+					trouble, back := 20*time.Second, 5*time.Minute
+					tries := 0
+					api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+						since := time.Since(begun)
+						switch {
+						case since > back:
+							return nil, nil, false
+						case since > trouble || trial && len(asked) == 1:
+							tries++
+							return nil, e, true
+						}
+						return nil, soldOutReply(), true
+					}
+					report := newTestBatcher(t, api).Run(t.Context(), r)
+					if got := listing(report); got != "100 boot_timeout, 1000 started" {
+						t.Errorf("outcomes: %s", got)
+					}
+					if tries > 60 {
+						t.Errorf("%d single starts in five minutes", tries)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The key has no right to the first id, and it is the first that is sent alone to
+// find out about another code. It must not pass for a key that is refused.
+func TestTrialOfAnInstanceWithoutRightsIsNoRefusedKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(100)
+		api := newFakeAPI(ids)
+		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+			switch {
+			case slices.Contains(asked, ids[42]):
+				return nil, soldOutReply(), true
+			case slices.Contains(asked, ids[0]):
+				return nil, noRight(), true
+			}
+			return nil, nil, false
+		}
+		b := newTestBatcher(t, api)
+		heard := &alarms{}
+		b.cfg.Observer = heard
+		if got := listing(b.Run(t.Context(), startRun(ids))); got != "2 rejected, 98 started" || heard.n != 0 {
+			t.Errorf("%s, notified %d times of refused credentials", got, heard.n)
+		}
+	})
+}
+
 // The API refuses each whole describe for one id that went away while it booted.
 // Its halves do not join again.
 func TestRefusedPollIsDividedDownToTheOneID(t *testing.T) {
@@ -58,6 +120,21 @@ func TestRefusedPollIsDividedDownToTheOneID(t *testing.T) {
 		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "1 api_error, 99 started" || len(api.describes) > 200 {
 			t.Errorf("%s with %d describes", got, len(api.describes))
+		}
+	})
+}
+
+// The probe fell due between two readings of the clock: the run must still wake.
+func TestProbeThatJustFellDueWakesTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newRun(newTestBatcher(t, newFakeAPI(nil)).cfg, startRun(fleet(3)))
+		x.refusals = unknownRefusals{state: refusalAccount, ids: []int{0, 1, 2}, next: time.Now()}
+		timer := time.NewTimer(time.Hour)
+		x.rearm(timer)
+		select {
+		case <-timer.C:
+		case <-time.After(time.Minute):
+			t.Error("nothing wakes the run")
 		}
 	})
 }

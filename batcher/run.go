@@ -292,7 +292,7 @@ func (x *run) rearm(timer *time.Timer) {
 			earlier(later[0].ready)
 		}
 	}
-	if u := &x.refusals; u.holds() && !u.flying && !u.ready(time.Now()) && len(u.ids) > 0 {
+	if u := &x.refusals; u.holds() && !u.flying && len(u.ids) > 0 && x.waiters[PriorityStart] == nil {
 		earlier(u.next)
 	}
 	timer.Stop()
@@ -306,6 +306,9 @@ func (x *run) hasten() {
 	latest := time.Now().Add(x.cfg.PollInterval / 2)
 	for p := range x.queues {
 		x.queues[p].hasten(latest)
+	}
+	if u := &x.refusals; u.next.After(latest) {
+		u.next = latest
 	}
 }
 
