@@ -42,9 +42,9 @@ type instance struct {
 	losses   int // the same, since an action was last accepted: for the backoff
 	attempts int // requests that named it and reached the API or may have
 
-	acceptedAt    time.Time // of the last request that was accepted or may have been
-	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
-	deniedAt      time.Time // when the credentials were last refused for it
+	acceptedAt    time.Time        // of the last request that was accepted or may have been
+	unconfirmedAt time.Time        // when the reply to the last request that may have been applied was given up
+	deniedAt      [kinds]time.Time // when the credentials were refused for it; zero once they are accepted
 	trouble       apiclient.Class
 	state         apiclient.State // last seen
 	code          apiclient.Code  // of the last refusal

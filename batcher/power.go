@@ -39,9 +39,6 @@ func (x *run) handlePower(a reply, e *apiclient.Error) {
 	x.observeBatch(a, e)
 	r := a.request
 	if e == nil {
-		if a.sent.After(x.acceptedSent) {
-			x.acceptedSent = a.sent
-		}
 		x.startAnswered(r)
 		x.accepted(a)
 		return
@@ -140,7 +137,7 @@ func (x *run) refusedCredentials(r *request, e *apiclient.Error) {
 	}
 	now := time.Now()
 	for _, i := range r.instances {
-		x.targets.instances[i].deniedAt = now
+		x.targets.instances[i].deniedAt[kindOf(r)] = now
 	}
 	x.retry(r, e)
 }

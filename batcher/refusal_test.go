@@ -107,6 +107,84 @@ func TestTrialOfAnInstanceWithoutRightsIsNoRefusedKey(t *testing.T) {
 	})
 }
 
+// One without rights, the other one sold out: the refusal of the second has
+// accepted the credentials.
+func TestRefusalForAnotherReasonAcceptsTheCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(2)
+		api := newFakeAPI(ids)
+		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+			if slices.Contains(asked, ids[0]) {
+				return nil, noRight(), true
+			}
+			return nil, soldOutReply(), true
+		}
+		b := newTestBatcher(t, api)
+		heard := &alarms{}
+		b.cfg.Observer = heard
+		if got := listing(b.Run(t.Context(), startRun(ids))); got != "2 rejected" || heard.n != 0 {
+			t.Errorf("%s, notified %d times of refused credentials", got, heard.n)
+		}
+	})
+}
+
+// A flaky 401 at the beginning, accepted since. When the key is revoked later,
+// that is a refusal of the key and not of these ids.
+func TestKeyThatIsRevokedAfterAFlakyRefusalIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(50)
+		api := newFakeAPI(ids)
+		api.bootTime = time.Hour
+		begun := time.Now()
+		describes := 0
+		api.onStart = func(n int, _ []string) ([]string, error, bool) { return nil, noRight(), n == 1 }
+		api.onStatus = func(n int, _ []string) (apiclient.StatusPage, error, bool) {
+			e := noRight()
+			e.Action = apiclient.ActionDescribeInstancesStatus
+			revoked := time.Since(begun) > time.Minute
+			if revoked {
+				describes++
+			}
+			return apiclient.StatusPage{}, e, n == 1 || revoked
+		}
+		b := newTestBatcher(t, api)
+		heard := &alarms{}
+		b.cfg.Observer = heard
+		r := startRun(ids)
+		r.Deadline = time.Now().Add(20 * time.Minute)
+		if got := listing(b.Run(t.Context(), r)); got != "50 api_error" || heard.n != 1 {
+			t.Errorf("%s, notified %d times of refused credentials, want once", got, heard.n)
+		}
+		if describes > 150 {
+			t.Errorf("%d describes with a key that is revoked", describes)
+		}
+	})
+}
+
+// The key may start everything, and may not describe one instance.
+func TestInstanceThatMayNotBeDescribedKeepsNoOtherOff(t *testing.T) {
+	for _, at := range []int{0, 42} {
+		synctest.Test(t, func(t *testing.T) {
+			ids := fleet(100)
+			api := newFakeAPI(ids)
+			api.onStatus = func(_ int, asked []string) (apiclient.StatusPage, error, bool) {
+				e := noRight()
+				e.Action = apiclient.ActionDescribeInstancesStatus
+				return apiclient.StatusPage{}, e, slices.Contains(asked, ids[at])
+			}
+			b := newTestBatcher(t, api)
+			heard := &alarms{}
+			b.cfg.Observer = heard
+			if got := listing(b.Run(t.Context(), startRun(ids))); got != "1 api_error, 99 started" || heard.n != 0 {
+				t.Errorf("%s, notified %d times of refused credentials", got, heard.n)
+			}
+			if len(api.describes) > 200 {
+				t.Errorf("%d describes", len(api.describes))
+			}
+		})
+	}
+}
+
 // The API refuses each whole describe for one id that went away while it booted.
 // Its halves do not join again.
 func TestRefusedPollIsDividedDownToTheOneID(t *testing.T) {

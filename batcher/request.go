@@ -36,6 +36,22 @@ type request struct {
 	ready time.Time
 }
 
+// kind tells a start or stop from a describe: a key may have the right to one alone.
+type kind int
+
+const (
+	kindPower kind = iota
+	kindDescribe
+	kinds
+)
+
+func kindOf(r *request) kind {
+	if r.priority == PriorityStart {
+		return kindPower
+	}
+	return kindDescribe
+}
+
 // queue holds one priority's requests: those that may go now, first sends
 // before the others, and those in backoff.
 type queue struct {

@@ -48,9 +48,11 @@ type run struct {
 	denied *apiclient.Error
 	// failing: the last reply of all showed an API that does not work.
 	failing bool
-	// acceptedSent and describedSent are when the newest start and the newest
-	// describe left that the API served.
-	acceptedSent, describedSent time.Time
+	// describedSent is when the newest describe left that the API served.
+	describedSent time.Time
+	// keySent is when the newest request of a kind left whose credentials the API
+	// accepted, be it that it refused something else.
+	keySent [kinds]time.Time
 
 	finals       map[int][]power.InstanceResult // by group, since the last flush
 	started      time.Time
@@ -372,14 +374,14 @@ func (x *run) next(p Priority, now time.Time, t *token) *request {
 	if len(instances) == 0 {
 		return nil
 	}
-	return &request{priority: PriorityPoll, instances: instances}
+	return x.probeOf(&request{priority: PriorityPoll, instances: instances}, t)
 }
 
-// probeOf is what of a start or stop may leave: all of it or, as a probe of
-// refused credentials, one id, another one each time. So one instance that the
-// key has no right to does not count as a key that is refused.
+// probeOf is what of a request may leave: all of it or, as a probe of refused
+// credentials, one id, another one each time. So one instance that the key has no
+// right to does not count as a key that is refused. Once it does, that is decided.
 func (x *run) probeOf(r *request, t *token) *request {
-	if !t.credentialProbe || r.priority != PriorityStart || len(r.instances) == 1 {
+	if !t.credentialProbe || len(r.instances) == 1 || x.denied != nil {
 		return r
 	}
 	probe := *r
@@ -454,19 +456,24 @@ func (x *run) handle(a reply) {
 }
 
 // classified is the failure of a reply, nil where there is none. Credentials that
-// are refused again after a request with them was accepted are a refusal of these
-// ids: the key has no right to one of them.
+// are refused again after the API accepted them for others are a refusal of these
+// ids: the key has no right to one of them. Once they were accepted for an id, too,
+// the next refusal is one of the key again.
 func (x *run) classified(a reply) *apiclient.Error {
-	e := asError(a.err)
+	e, kind := asError(a.err), kindOf(a.request)
+	if keyAccepted(e) && a.sent.After(x.keySent[kind]) {
+		x.keySent[kind] = a.sent
+	}
+	if e == nil {
+		for _, i := range a.request.instances {
+			x.targets.instances[i].deniedAt[kind] = time.Time{}
+		}
+	}
 	if e == nil || e.Class != apiclient.ClassCredentials {
 		return e
 	}
-	served := x.describedSent
-	if a.request.priority == PriorityStart {
-		served = x.acceptedSent
-	}
 	for _, i := range a.request.instances {
-		if at := x.targets.instances[i].deniedAt; !at.IsZero() && served.After(at) {
+		if at := x.targets.instances[i].deniedAt[kind]; !at.IsZero() && x.keySent[kind].After(at) {
 			unknown := *e
 			unknown.Class = apiclient.ClassUnknown
 			return &unknown
