@@ -3,11 +3,13 @@ package batcher
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 const outOfStock apiclient.Code = "RESOURCE_INSUFFICIENT_PRODUCT_SOLD_OUT"
@@ -199,6 +201,33 @@ func TestRefusedPollIsDividedDownToTheOneID(t *testing.T) {
 		if got := listing(report); got != "1 api_error, 99 started" || len(api.describes) > 200 {
 			t.Errorf("%s with %d describes", got, len(api.describes))
 		}
+	})
+}
+
+// A key that may stop and may not start: the run that stops is not concerned.
+func TestRefusedStartDoesNotEndTheStopsOfAnotherRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids, running := fleet(100), []string{"j-1", "j-2"}
+		api := newFakeAPI(ids)
+		api.onStart = func(int, []string) ([]string, error, bool) { return nil, noRight(), true }
+		starts := newTestBatcher(t, api)
+		stopAPI := newFakeAPI(running)
+		stopAPI.states["j-1"], stopAPI.states["j-2"] = apiclient.StateRunning, apiclient.StateImaging
+		stopAPI.turns("j-2", apiclient.StateRunning, time.Now().Add(2*time.Minute))
+		stops := newTestBatcher(t, stopsLikeTheAPI{stopAPI})
+		stops.cfg.Budget = starts.cfg.Budget
+		var beside sync.WaitGroup
+		beside.Go(func() {
+			if got := listing(starts.Run(t.Context(), startRun(ids))); got != "100 auth" {
+				t.Errorf("the starts: %s", got)
+			}
+		})
+		r := startRun(running)
+		r.Action = power.ActionStop
+		if got := listing(stops.Run(t.Context(), r)); got != "2 stopped" {
+			t.Errorf("the stops: %s", got)
+		}
+		beside.Wait()
 	})
 }
 

@@ -191,7 +191,10 @@ func (x *run) loop(ctx context.Context) {
 			x.hasten()
 		case <-denied:
 			denied = x.cfg.Budget.Denied()
-			x.deny(x.cfg.Budget.Denial())
+			// A key that may not stop may be one that may start.
+			if e := x.cfg.Budget.Denial(); e.Action == x.action || e.Action == apiclient.ActionDescribeInstancesStatus {
+				x.deny(e)
+			}
 		case <-deadline.C:
 			x.ended = endDeadline
 		case <-ctx.Done():
