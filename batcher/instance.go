@@ -312,6 +312,12 @@ func (ru rules) again(in *instance, refused bool) next {
 	return in.fail(power.ReasonRejected)
 }
 
+// unsent reports whether all that an instance lacks is a request: nothing was
+// accepted for it, and no state keeps it from taking the action.
+func (in *instance) unsent(action power.Action) bool {
+	return !in.ours && !in.booting && (in.state == "" || phaseOf(action, in.state) == phaseReady)
+}
+
 // unfinished is the reason of an instance that has no outcome when its run
 // ends. failing says that the API was then failing altogether.
 func (in *instance) unfinished(action power.Action, failing bool) power.Reason {

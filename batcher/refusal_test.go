@@ -231,6 +231,49 @@ func TestRefusedStartDoesNotEndTheStopsOfAnotherRun(t *testing.T) {
 	})
 }
 
+// Describes are refused until the deadline: those whose turn never came end for
+// the same reason as the others.
+func TestDeadlineWhileDescribesAreRefusedBlamesTheCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(3000)
+		api := newFakeAPI(ids)
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			e := noRight()
+			e.Action, e.ClockSkew = apiclient.ActionDescribeInstancesStatus, time.Hour
+			return apiclient.StatusPage{}, e, true
+		}
+		r := startRun(ids)
+		r.Resumed = true
+		r.Deadline = time.Now().Add(5 * time.Minute)
+		if got := listing(newTestBatcher(t, api).Run(t.Context(), r)); got != "3000 auth" {
+			t.Errorf("outcomes: %s", got)
+		}
+	})
+}
+
+// A refusal of the account does not explain an instance that was never ready.
+func TestBusyInstanceOfARefusedAccountIsInAWrongState(t *testing.T) {
+	for name, e := range map[string]*apiclient.Error{"sold out": soldOutReply(), "a clock that is off": noRight()} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ids := fleet(20)
+				api := newFakeAPI(ids)
+				api.states[ids[7]] = apiclient.StateImaging
+				if e.Class == apiclient.ClassCredentials {
+					e.ClockSkew = time.Hour
+				}
+				api.onStart = func(int, []string) ([]string, error, bool) { return nil, e, true }
+				r := startRun(ids)
+				r.Resumed = true
+				want := map[apiclient.Class]string{apiclient.ClassUnknown: "19 rejected, 1 wrong_state", apiclient.ClassCredentials: "19 auth, 1 wrong_state"}[e.Class]
+				if got := listing(newTestBatcher(t, api).Run(t.Context(), r)); got != want {
+					t.Errorf("outcomes: %s, want %s", got, want)
+				}
+			})
+		})
+	}
+}
+
 // The probe fell due between two readings of the clock: the run must still wake.
 func TestProbeThatJustFellDueWakesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
