@@ -274,6 +274,25 @@ func TestBusyInstanceOfARefusedAccountIsInAWrongState(t *testing.T) {
 	}
 }
 
+// While the account is blocked, a station on the way that says "too many" is one
+// more refused probe.
+func TestBlockedAccountThatIsThrottledByAStationIsProbedAsRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(3000))
+		api.onStart = func(n int, _ []string) ([]string, error, bool) {
+			if n == 1 {
+				return nil, &apiclient.Error{Class: apiclient.ClassBlocked, HTTPStatus: 451}, true
+			}
+			return nil, refusal(apiclient.ClassThrottled, 429, ""), true
+		}
+		r := startRun(fleet(3000))
+		r.Deadline = time.Now().Add(10 * time.Minute)
+		if got := listing(newTestBatcher(t, api).Run(t.Context(), r)); got != "3000 blocked" || len(api.starts) > 30 {
+			t.Errorf("%s with %d starts", got, len(api.starts))
+		}
+	})
+}
+
 // The probe fell due between two readings of the clock: the run must still wake.
 func TestProbeThatJustFellDueWakesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -118,7 +118,7 @@ func (t *token) done(e *apiclient.Error) (denied bool) {
 		if e.FromAPI() || !b.breaker.blocked() {
 			b.answered(now, t, e.FromAPI())
 		} else {
-			b.breaker.withdrawn(t.probe)
+			b.breaker.failed(now, e, t.epoch, t.probe, b.rng)
 		}
 		b.credentials.withdrawn(t.credentialProbe)
 		b.throttled(now, t, e.RetryAfter)
