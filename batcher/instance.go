@@ -241,10 +241,11 @@ func (ru rules) onWay(in *instance, asked, now time.Time) next {
 	return ru.wait(in, asked)
 }
 
-// wait polls on, until the timeout of an accepted action is over. Only a describe
-// that left after that judges: an earlier one may have been answered late.
+// wait polls on, until the timeout of an accepted action is over, whatever the
+// state is by then: one with an unknown name may stay for ever. Only a describe that
+// left after that judges: an earlier one may have been answered late.
 func (ru rules) wait(in *instance, asked time.Time) next {
-	if in.booting && in.onWay && asked.Sub(in.acceptedAt) >= ru.timeout && phaseOf(ru.action, in.state) == phaseOnWay {
+	if in.booting && asked.Sub(in.acceptedAt) >= ru.timeout {
 		return in.fail(timeoutReason(ru.action))
 	}
 	return nextPoll

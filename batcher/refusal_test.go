@@ -307,3 +307,19 @@ func TestProbeThatJustFellDueWakesTheRun(t *testing.T) {
 		}
 	})
 }
+
+// A state that is neither on the way nor ready does not keep an accepted
+// instance open past its timeout.
+func TestAcceptedInstanceInAnUnknownStateEndsAtItsTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		api.onStatus = func(_ int, asked []string) (apiclient.StatusPage, error, bool) {
+			return allIn(asked, "POWERING_ON"), nil, true
+		}
+		begun := time.Now()
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1)))
+		if took := time.Since(begun); listing(report) != "1 boot_timeout" || took > 11*time.Minute {
+			t.Errorf("%s after %s", listing(report), took)
+		}
+	})
+}
