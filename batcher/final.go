@@ -57,7 +57,7 @@ func (x *run) finishRest() {
 	}
 	blocked := x.ended == endDeadline && x.cfg.Budget.Blocked()
 	now := time.Now()
-	refused := x.cfg.Budget.pausedBy() == x.action
+	refused := x.cfg.Budget.pausedBy() != ""
 	for i := range x.targets.instances {
 		in := &x.targets.instances[i]
 		if in.final {
@@ -71,9 +71,9 @@ func (x *run) finishRest() {
 			in.fail(power.ReasonInvalidRequest)
 		case blocked:
 			in.fail(power.ReasonBlocked)
-		case refused && !in.ours:
+		case refused && in.unsent(x.run.Action):
 			in.fail(power.ReasonAuth)
-		case x.refusals.state == refusalAccount && !in.ours:
+		case x.refusals.state == refusalAccount && in.unsent(x.run.Action):
 			in.blame(x.refusals.err)
 			in.fail(power.ReasonRejected)
 		default:

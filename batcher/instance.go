@@ -44,10 +44,11 @@ type instance struct {
 
 	acceptedAt    time.Time // of the last request that was accepted or may have been
 	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
-	// In Unix nanoseconds, which are a third of a time.Time; 0: never. startDenied and describeDenied
-	// are when the credentials were last refused for a start (or stop) and for a describe of it,
-	// seenAt when the last describe left that was answered.
-	startDenied, describeDenied, seenAt int64
+	// Unix nanoseconds, which need a third of a time.Time. deniedAt is when the credentials were
+	// refused for it; 0 once they are accepted. seenAt is when the last describe left that was
+	// answered; 0: none.
+	deniedAt [kinds]int64
+	seenAt   int64
 
 	trouble    apiclient.Class
 	state      apiclient.State // last seen
@@ -245,10 +246,11 @@ func (ru rules) onWay(in *instance, asked, now time.Time) next {
 	return ru.wait(in, asked)
 }
 
-// wait polls on, until the timeout of an accepted action is over. Only a describe
-// that left after that judges: an earlier one may have been answered late.
+// wait polls on, until the timeout of an accepted action is over, whatever the
+// state is by then: one with an unknown name may stay for ever. Only a describe that
+// left after that judges: an earlier one may have been answered late.
 func (ru rules) wait(in *instance, asked time.Time) next {
-	if in.booting && in.onWay && asked.Sub(in.acceptedAt) >= ru.timeout && phaseOf(ru.action, in.state) == phaseOnWay {
+	if in.booting && asked.Sub(in.acceptedAt) >= ru.timeout {
 		return in.fail(timeoutReason(ru.action))
 	}
 	return nextPoll
@@ -314,6 +316,12 @@ func (ru rules) again(in *instance, refused bool) next {
 		return nextSend
 	}
 	return in.fail(power.ReasonRejected)
+}
+
+// unsent reports whether all that an instance lacks is a request: nothing was
+// accepted for it, and no state keeps it from taking the action.
+func (in *instance) unsent(action power.Action) bool {
+	return !in.ours && !in.booting && (in.state == "" || phaseOf(action, in.state) == phaseReady)
 }
 
 // unfinished is the reason of an instance that has no outcome when its run ends at

@@ -51,8 +51,8 @@ type unknownRefusals struct {
 	fresh int              // first sends refused in a row, in refusalApart
 
 	flying bool      // a single id is in flight
-	probes int       // of the account, that were refused
-	next   time.Time // no probe of the account before this
+	probes int       // single ids for which next was moved
+	next   time.Time // no single id before this
 }
 
 // holds reports whether nothing but single ids may be sent.
@@ -116,8 +116,7 @@ func (x *run) trialRefused(r *request, e *apiclient.Error) {
 	id := r.instances[0]
 	if u.state == refusalAccount {
 		u.ids = append(u.ids, id) // its turn comes again after all others
-		u.next = time.Now().Add(halfFixed(x.cfg.Backoff.ceiling(u.probes), x.rng))
-		u.probes++
+		x.delayAlone()
 		return
 	}
 	if u.state != refusalTrial || e.Code != u.code {
@@ -144,8 +143,14 @@ func (x *run) decideAccount() {
 		waiting = append(waiting, r.instances...)
 	}
 	*u = unknownRefusals{state: refusalAccount, code: u.code, err: u.err, ids: x.inTurn(waiting)}
-	u.next = time.Now().Add(halfFixed(x.cfg.Backoff.ceiling(0), x.rng))
-	u.probes = 1
+	x.delayAlone()
+}
+
+// delayAlone puts a growing pause before the next single id.
+func (x *run) delayAlone() {
+	u := &x.refusals
+	u.next = time.Now().Add(halfFixed(x.cfg.Backoff.ceiling(u.probes), x.rng))
+	u.probes++
 }
 
 // inTurn orders instances so that each names another group than the one before,
@@ -247,11 +252,29 @@ func (x *run) putBackAlone(r *request) {
 	u.ids = slices.Insert(u.ids, 0, r.instances[0])
 }
 
+// deferAlone returns a single id whose credentials were refused. The next probe
+// names another one: the key may have no right to this instance alone.
+func (x *run) deferAlone(r *request) {
+	u := &x.refusals
+	if !u.holds() {
+		x.putBackAlone(r)
+		return
+	}
+	u.flying = false
+	if len(u.ids) == 0 {
+		if id, ok := x.anotherAlone(); ok {
+			u.ids = append(u.ids, id)
+		}
+	}
+	u.ids = append(u.ids, r.instances[0])
+}
+
 // lostAlone notes that a single id may have been accepted: it is described, and
-// another takes its place.
+// another takes its place, after a pause.
 func (x *run) lostAlone() {
 	u := &x.refusals
 	u.flying = false
+	x.delayAlone()
 	if u.state != refusalTrial || len(u.ids) > 0 {
 		return
 	}
