@@ -69,6 +69,8 @@ func (x *run) finishRest() {
 		case x.ended == endInvalid:
 			in.blame(x.invalid)
 			in.fail(power.ReasonInvalidRequest)
+		case x.ended == endUnreached:
+			in.fail(power.ReasonAPIError)
 		case blocked:
 			in.fail(power.ReasonBlocked)
 		case refused && in.unsent(x.run.Action):

@@ -2,7 +2,9 @@ package batcher
 
 import (
 	"fmt"
+	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -322,4 +324,41 @@ func TestAcceptedInstanceInAnUnknownStateEndsAtItsTimeout(t *testing.T) {
 			t.Errorf("%s after %s", listing(report), took)
 		}
 	})
+}
+
+// An operator who waits learns at once that nothing can arrive; a schedule goes on, since the
+// network may come back before its deadline.
+func TestRunByHandEndsWhereTheAPIIsNeverReached(t *testing.T) {
+	lost := &apiclient.Error{
+		Action: apiclient.ActionStartInstances, Class: apiclient.ClassTransient,
+		Err: &net.DNSError{Err: "no such host", Name: "console.example", IsNotFound: true},
+	}
+	for name, tc := range map[string]struct {
+		byHand bool
+		reply  int // the nth request is answered; 0: none
+		most   time.Duration
+		want   string
+	}{
+		"by hand":                     {true, 0, 10 * time.Second, "500 api_error"},
+		"by hand, but reached before": {true, 2, time.Hour, "400 api_error, 100 started"},
+		"by a schedule":               {false, 0, time.Hour, "500 api_error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(fleet(500))
+				api.onStart = func(n int, _ []string) ([]string, error, bool) { return nil, lost, n != tc.reply }
+				r := startRun(fleet(500))
+				r.FirstContact = tc.byHand
+				begun := time.Now()
+				report := newTestBatcher(t, api).Run(t.Context(), r)
+				if got := listing(report); got != tc.want {
+					t.Errorf("outcomes: %s, want %s", got, tc.want)
+				}
+				early := time.Since(begun) < 30*time.Minute
+				if early != (tc.most < time.Hour) || early != strings.Contains(report.Err, "never reached") {
+					t.Errorf("it took %s, and says %q", time.Since(begun), report.Err)
+				}
+			})
+		})
+	}
 }

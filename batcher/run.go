@@ -16,6 +16,10 @@ const (
 	// deniedPoll is how often accepted instances are described once the refusal
 	// of the credentials is final.
 	deniedPoll = 30 * time.Second
+	// unreachedErrors and unreachedSpan are how many errors that waiting does not mend, over how
+	// long, end a run by hand.
+	unreachedErrors = 3
+	unreachedSpan   = 2 * time.Second
 )
 
 // run is one run under way. One goroutine, the one in execute, owns all of it;
@@ -42,12 +46,16 @@ type run struct {
 
 	// ended is why nothing more is sent; empty while the run goes on.
 	ended   ending
-	invalid *apiclient.Error // with endInvalid
+	invalid *apiclient.Error // with endInvalid and endUnreached
 	panic   *PanicError      // with endPanic
 	// denied is the final refusal of the credentials; nil while there is none.
 	denied *apiclient.Error
 	// failing: the last reply of all showed an API that does not work.
 	failing bool
+	// contact: some reply came, from the API or a station before it. unreached counts the errors that
+	// waiting does not mend.
+	contact   bool
+	unreached int
 	// describedSent is when the newest describe left that the API served.
 	describedSent time.Time
 	// keySent is when the newest request of a kind left whose credentials the API
@@ -66,6 +74,7 @@ const (
 	endDeadline  ending = "deadline"
 	endCancelled ending = "cancelled"
 	endInvalid   ending = "invalid_request"
+	endUnreached ending = "unreached"
 	endPanic     ending = "internal_error"
 )
 
@@ -445,6 +454,7 @@ func (x *run) handle(a reply) {
 	if e != nil {
 		x.note(a.request, e)
 	}
+	x.judgeContact(e)
 	if a.request.priority == PriorityStart {
 		x.handlePower(a, e)
 	} else {
@@ -483,6 +493,20 @@ func (x *run) classified(a reply) *apiclient.Error {
 		}
 	}
 	return e
+}
+
+// judgeContact ends a run by hand whose requests cannot arrive: a name without a host, a proxy that
+// refuses, a certificate that is not trusted.
+func (x *run) judgeContact(e *apiclient.Error) {
+	if e == nil || e.HTTPStatus != 0 {
+		x.contact = true
+	}
+	if !x.run.FirstContact || x.contact || !e.Unreachable() {
+		return
+	}
+	if x.unreached++; x.unreached >= unreachedErrors && time.Since(x.started) >= unreachedSpan {
+		x.ended, x.invalid = endUnreached, e
+	}
 }
 
 // unproven reports whether a refusal of the credentials ends a run by hand at
@@ -557,6 +581,9 @@ func (x *run) report() power.Report {
 	}
 	if x.panic != nil {
 		r.Err = fmt.Sprintf("zecpower has a bug: %v; the log has its stack", x.panic)
+	}
+	if x.ended == endUnreached {
+		r.Err = fmt.Sprintf("the API was never reached: %v", x.invalid)
 	}
 	for _, g := range x.targets.groups {
 		r.Groups = append(r.Groups, x.groupReport(g))
