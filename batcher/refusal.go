@@ -129,8 +129,8 @@ func (x *run) trialRefused(r *request, e *apiclient.Error) {
 	switch {
 	case len(u.alone) >= trialIDs:
 		x.decideAccount()
-	case len(u.ids) == 0:
-		x.decideApart()
+	case len(u.ids) == 0: // one of the three was lost
+		x.tryAnother()
 	}
 }
 
@@ -275,11 +275,16 @@ func (x *run) lostAlone() {
 	u := &x.refusals
 	u.flying = false
 	x.delayAlone()
-	if u.state != refusalTrial || len(u.ids) > 0 {
-		return
+	if u.state == refusalTrial && len(u.ids) == 0 {
+		x.tryAnother()
 	}
+}
+
+// tryAnother goes on with a trial by another id. Where none waits the refusal is
+// that of the ids themselves.
+func (x *run) tryAnother() {
 	if id, ok := x.anotherAlone(); ok {
-		u.ids = []int{id}
+		x.refusals.ids = []int{id}
 		return
 	}
 	x.decideApart()

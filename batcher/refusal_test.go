@@ -50,7 +50,7 @@ func bootingBeside(api *fakeAPI, ids []string) Run {
 
 // Each single id of a trial, or of an account that refuses all, is lost or meets a
 // station on the way, while describes go well: they wait between two tries.
-func TestSingleIDsThatBringNoWordBackOff(t *testing.T) {
+func TestLoneIDsThatBringNoWordBackOff(t *testing.T) {
 	for _, trial := range []bool{true, false} {
 		for name, e := range map[string]*apiclient.Error{"a page with 404": foreign(404), "a lost reply": lostReply()} {
 			t.Run(fmt.Sprintf("%s/trial=%v", name, trial), func(t *testing.T) {
@@ -322,4 +322,35 @@ func TestAcceptedInstanceInAnUnknownStateEndsAtItsTimeout(t *testing.T) {
 			t.Errorf("%s after %s", listing(report), took)
 		}
 	})
+}
+
+// One of the three single ids is lost: another takes its place, and the account's
+// refusal is still found out.
+func TestLostTrialOfARefusedAccountCausesNoStorm(t *testing.T) {
+	for lost := 1; lost <= 3; lost++ {
+		synctest.Test(t, func(t *testing.T) {
+			ids := fleet(1000)
+			api := newFakeAPI(ids)
+			begun := time.Now()
+			refused, single := 0, 0
+			api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+				if time.Since(begun) > 5*time.Minute {
+					return nil, nil, false
+				}
+				refused++
+				if len(asked) == 1 {
+					if single++; single == lost {
+						return nil, lostReply(), true
+					}
+				}
+				return nil, soldOutReply(), true
+			}
+			if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(ids))); got != "1000 started" {
+				t.Errorf("outcomes: %s", got)
+			}
+			if refused > 40 {
+				t.Errorf("the single id %d is lost: %d starts while all were refused", lost, refused)
+			}
+		})
+	}
 }
