@@ -354,3 +354,68 @@ func TestLostTrialOfARefusedAccountCausesNoStorm(t *testing.T) {
 		})
 	}
 }
+
+// All is sold out, instance by instance: so a request whose first id does not exist
+// is refused with a documented code. That is no acceptance, whether the id is one of the
+// three or a probe later on.
+func TestMissingIDsDoNotEndTheAccountsRefusal(t *testing.T) {
+	for name, missing := range map[string]func(i int) bool{
+		"the last":      func(i int) bool { return i == 299 },
+		"the second":    func(i int) bool { return i == 1 },
+		"every seventh": func(i int) bool { return i%7 == 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ids := fleet(300)
+				api := newFakeAPI(ids)
+				gone := 0
+				for i, id := range ids {
+					if missing(i) {
+						delete(api.states, id)
+						gone++
+					}
+				}
+				begun := time.Now()
+				refused := 0
+				api.onStart = func(n int, asked []string) ([]string, error, bool) {
+					down := time.Since(begun) < 5*time.Minute
+					if down {
+						refused++
+					}
+					if _, there := api.states[asked[0]]; there && down {
+						return nil, soldOutReply(), true
+					}
+					return api.rejectBad(n, asked)
+				}
+				if got, want := listing(newTestBatcher(t, api).Run(t.Context(), startRun(ids))), fmt.Sprintf("%d not_found, %d started", gone, len(ids)-gone); got != want {
+					t.Errorf("outcomes: %s, want %s", got, want)
+				}
+				if refused > 40+gone {
+					t.Errorf("%d starts while all were refused", refused)
+				}
+			})
+		})
+	}
+}
+
+// Nearly all are RUNNING, and one is sold out. The single ids are no way to
+// describe a fleet.
+func TestTrialAmongRunningInstancesEndsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(1000)
+		api := newFakeAPI(ids)
+		for _, id := range ids[5:] {
+			api.states[id] = apiclient.StateRunning
+		}
+		api.onStart = func(n int, asked []string) ([]string, error, bool) {
+			if asked[0] == ids[0] {
+				return nil, soldOutReply(), true
+			}
+			return api.rejectBad(n, asked)
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "995 already_running, 1 rejected, 4 started" || len(api.starts) > 50 {
+			t.Errorf("%s with %d starts", got, len(api.starts))
+		}
+	})
+}
