@@ -53,7 +53,9 @@ func (x *run) handlePower(a reply, e *apiclient.Error) {
 	}
 	switch e.Class {
 	case apiclient.ClassInstance:
-		x.startAnswered(r)
+		if r.trial {
+			x.documentedAlone(r)
+		}
 		x.isolate(r)
 	case apiclient.ClassUnknown:
 		r.undocumented = true

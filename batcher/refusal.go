@@ -15,6 +15,9 @@ const (
 	// that was found to concern single instances before it is tried anew whether
 	// it is the account's by now.
 	freshRefusals = 5
+	// documentedInARow is how many single ids may be refused with a documented code
+	// before a trial ends, and a refusal of the account makes a pause.
+	documentedInARow = 10
 )
 
 // refusalState is what is known of the refusals with an undocumented code.
@@ -38,7 +41,8 @@ const (
 //	                          └─────────any acceptance───────┴──▶ apart
 //	apart ──5 first sends in a row refused──▶ trial
 //
-// In trial and account nothing else of the action is sent. Where fewer than three
+// In trial and account nothing else of the action is sent. A single id that is
+// refused with a documented code is isolated, and another takes its place. Where fewer than three
 // ids wait the refusal is their own. That a code concerns single instances is
 // remembered for each code.
 type unknownRefusals struct {
@@ -49,6 +53,8 @@ type unknownRefusals struct {
 	ids   []int            // to be sent alone, in this order
 	alone []int            // refused alone in the trial
 	fresh int              // first sends refused in a row, in refusalApart
+
+	documented int // single ids refused with a documented code
 
 	flying bool      // a single id is in flight
 	probes int       // single ids for which next was moved
@@ -129,8 +135,8 @@ func (x *run) trialRefused(r *request, e *apiclient.Error) {
 	switch {
 	case len(u.alone) >= trialIDs:
 		x.decideAccount()
-	case len(u.ids) == 0:
-		x.decideApart()
+	case len(u.ids) == 0: // one of the three was lost
+		x.tryAnother()
 	}
 }
 
@@ -174,8 +180,8 @@ func (x *run) inTurn(instances []int) []int {
 	return ordered
 }
 
-// decideApart ends a trial, or the account's refusal: some request was accepted,
-// or refused for an instance in it.
+// decideApart ends a trial, or the account's refusal: some request was accepted, or
+// the single ids were not refused alike.
 func (x *run) decideApart() {
 	u := &x.refusals
 	was := *u
@@ -215,8 +221,25 @@ func (x *run) sendAll(instances []int) {
 	}
 }
 
-// startAnswered notes that a start or stop was accepted, at least for some ids,
-// or refused for an instance in it: the API distinguishes ids.
+// documentedAlone follows the refusal of a single id with a documented code. It says
+// nothing about the account, and its instance needs no more than a describe.
+func (x *run) documentedAlone(r *request) {
+	u := &x.refusals
+	u.flying = false
+	u.documented++
+	enough := u.documented%documentedInARow == 0
+	switch {
+	case u.state == refusalAccount && enough:
+		x.delayAlone()
+	case u.state == refusalTrial && enough:
+		x.decideApart()
+	case u.state == refusalTrial && len(u.ids) == 0:
+		x.tryAnother()
+	}
+}
+
+// startAnswered notes that a start or stop was accepted, at least for some ids:
+// the API distinguishes ids.
 func (x *run) startAnswered(r *request) {
 	u := &x.refusals
 	u.fresh = 0
@@ -275,11 +298,16 @@ func (x *run) lostAlone() {
 	u := &x.refusals
 	u.flying = false
 	x.delayAlone()
-	if u.state != refusalTrial || len(u.ids) > 0 {
-		return
+	if u.state == refusalTrial && len(u.ids) == 0 {
+		x.tryAnother()
 	}
+}
+
+// tryAnother goes on with a trial by another id. Where none waits the refusal is
+// that of the ids themselves.
+func (x *run) tryAnother() {
 	if id, ok := x.anotherAlone(); ok {
-		u.ids = []int{id}
+		x.refusals.ids = []int{id}
 		return
 	}
 	x.decideApart()

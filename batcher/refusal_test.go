@@ -52,7 +52,7 @@ func bootingBeside(api *fakeAPI, ids []string) Run {
 
 // Each single id of a trial, or of an account that refuses all, is lost or meets a
 // station on the way, while describes go well: they wait between two tries.
-func TestSingleIDsThatBringNoWordBackOff(t *testing.T) {
+func TestLoneIDsThatBringNoWordBackOff(t *testing.T) {
 	for _, trial := range []bool{true, false} {
 		for name, e := range map[string]*apiclient.Error{"a page with 404": foreign(404), "a lost reply": lostReply()} {
 			t.Run(fmt.Sprintf("%s/trial=%v", name, trial), func(t *testing.T) {
@@ -322,6 +322,102 @@ func TestAcceptedInstanceInAnUnknownStateEndsAtItsTimeout(t *testing.T) {
 		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1)))
 		if took := time.Since(begun); listing(report) != "1 boot_timeout" || took > 11*time.Minute {
 			t.Errorf("%s after %s", listing(report), took)
+		}
+	})
+}
+
+// One of the three single ids is lost: another takes its place, and the account's
+// refusal is still found out.
+func TestLostTrialOfARefusedAccountCausesNoStorm(t *testing.T) {
+	for lost := 1; lost <= 3; lost++ {
+		synctest.Test(t, func(t *testing.T) {
+			ids := fleet(1000)
+			api := newFakeAPI(ids)
+			begun := time.Now()
+			refused, single := 0, 0
+			api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+				if time.Since(begun) > 5*time.Minute {
+					return nil, nil, false
+				}
+				refused++
+				if len(asked) == 1 {
+					if single++; single == lost {
+						return nil, lostReply(), true
+					}
+				}
+				return nil, soldOutReply(), true
+			}
+			if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(ids))); got != "1000 started" {
+				t.Errorf("outcomes: %s", got)
+			}
+			if refused > 40 {
+				t.Errorf("the single id %d is lost: %d starts while all were refused", lost, refused)
+			}
+		})
+	}
+}
+
+// All is sold out, instance by instance: so a request whose first id does not exist
+// is refused with a documented code. That is no acceptance, whether the id is one of the
+// three or a probe later on.
+func TestMissingIDsDoNotEndTheAccountsRefusal(t *testing.T) {
+	for name, missing := range map[string]func(i int) bool{
+		"the last":      func(i int) bool { return i == 299 },
+		"the second":    func(i int) bool { return i == 1 },
+		"every seventh": func(i int) bool { return i%7 == 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ids := fleet(300)
+				api := newFakeAPI(ids)
+				gone := 0
+				for i, id := range ids {
+					if missing(i) {
+						delete(api.states, id)
+						gone++
+					}
+				}
+				begun := time.Now()
+				refused := 0
+				api.onStart = func(n int, asked []string) ([]string, error, bool) {
+					down := time.Since(begun) < 5*time.Minute
+					if down {
+						refused++
+					}
+					if _, there := api.states[asked[0]]; there && down {
+						return nil, soldOutReply(), true
+					}
+					return api.rejectBad(n, asked)
+				}
+				if got, want := listing(newTestBatcher(t, api).Run(t.Context(), startRun(ids))), fmt.Sprintf("%d not_found, %d started", gone, len(ids)-gone); got != want {
+					t.Errorf("outcomes: %s, want %s", got, want)
+				}
+				if refused > 40+gone {
+					t.Errorf("%d starts while all were refused", refused)
+				}
+			})
+		})
+	}
+}
+
+// Nearly all are RUNNING, and one is sold out. The single ids are no way to
+// describe a fleet.
+func TestTrialAmongRunningInstancesEndsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(1000)
+		api := newFakeAPI(ids)
+		for _, id := range ids[5:] {
+			api.states[id] = apiclient.StateRunning
+		}
+		api.onStart = func(n int, asked []string) ([]string, error, bool) {
+			if asked[0] == ids[0] {
+				return nil, soldOutReply(), true
+			}
+			return api.rejectBad(n, asked)
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "995 already_running, 1 rejected, 4 started" || len(api.starts) > 50 {
+			t.Errorf("%s with %d starts", got, len(api.starts))
 		}
 	})
 }
