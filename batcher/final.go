@@ -17,7 +17,7 @@ func (x *run) final(i int) {
 		x.failed++
 	}
 	result := in.result()
-	x.finals[in.group] = append(x.finals[in.group], result)
+	x.finals[int(in.group)] = append(x.finals[int(in.group)], result)
 	for _, g := range x.targets.also[i] {
 		x.finals[g] = append(x.finals[g], result)
 	}
@@ -37,7 +37,7 @@ func (x *run) flush() {
 func (x *run) journalAttempted(instances []int) {
 	byGroup := map[int][]int{}
 	for _, i := range instances {
-		g := x.targets.instances[i].group
+		g := x.targets.groupOf(i)
 		byGroup[g] = append(byGroup[g], i)
 	}
 	for _, g := range inOrder(byGroup) {

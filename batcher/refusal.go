@@ -165,7 +165,7 @@ func (x *run) inTurn(instances []int) []int {
 	slices.Sort(instances)
 	byGroup := map[int][]int{}
 	for _, i := range instances {
-		g := x.targets.instances[i].group
+		g := x.targets.groupOf(i)
 		byGroup[g] = append(byGroup[g], i)
 	}
 	groups := inOrder(byGroup)
@@ -200,7 +200,7 @@ func (x *run) decideApart() {
 		}
 		for _, i := range was.alone {
 			x.isolate(&request{
-				priority: PriorityStart, instances: []int{i}, group: x.targets.instances[i].group, undocumented: true, again: true,
+				priority: PriorityStart, instances: []int{i}, group: x.targets.groupOf(i), undocumented: true, again: true,
 			})
 		}
 	}
@@ -211,7 +211,7 @@ func (x *run) sendAll(instances []int) {
 	byGroup := map[int][]int{}
 	slices.Sort(instances)
 	for _, i := range instances {
-		g := x.targets.instances[i].group
+		g := x.targets.groupOf(i)
 		byGroup[g] = append(byGroup[g], i)
 	}
 	for _, g := range inOrder(byGroup) {
@@ -260,7 +260,7 @@ func (x *run) nextAlone() *request {
 	id := u.ids[0]
 	u.ids = u.ids[1:]
 	u.flying = true
-	return &request{priority: PriorityStart, instances: []int{id}, group: x.targets.instances[id].group, trial: true, again: true, undocumented: true}
+	return &request{priority: PriorityStart, instances: []int{id}, group: x.targets.groupOf(id), trial: true, again: true, undocumented: true}
 }
 
 // putBackAlone returns a single id whose request said nothing.
