@@ -292,3 +292,57 @@ func TestUnsentIsWhatLacksARequestAlone(t *testing.T) {
 		}
 	}
 }
+
+// A probe of refused credentials that brings no word about them, or is not sent at
+// all, makes room for the next.
+func TestCredentialProbeWithoutAWordMakesRoom(t *testing.T) {
+	for name, ends := range map[string]func(*token){
+		"throttled":         func(tok *token) { tok.leave(); tok.done(refusal(apiclient.ClassThrottled, 429, "")) },
+		"a page":            func(tok *token) { tok.leave(); tok.done(foreign(404)) },
+		"lost":              func(tok *token) { tok.leave(); tok.done(lostReply()) },
+		"withdrawn":         func(tok *token) { tok.withdraw() },
+		"may not leave":     func(tok *token) { tok.budget.pause(time.Now(), time.Second); tok.leave() },
+		"refused once more": func(tok *token) { tok.leave(); tok.done(noRight()) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newTestBudget(t, 20, 8, 8)
+			leaves(b, PriorityStart).done(noRight())
+			ends(<-b.ask(PriorityStart, start).granted)
+			select {
+			case tok := <-b.ask(PriorityStart, start).granted:
+				if !tok.credentialProbe {
+					t.Errorf("%s: the pause is over", name)
+				}
+			case <-time.After(time.Minute):
+				t.Errorf("%s: no probe after that", name)
+			}
+		})
+	}
+}
+
+// A token that lies with its holder when the credentials are refused is given back.
+func TestCredentialsRefusedStopTheTokenInHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 20, 8, 8)
+		sent := leaves(b, PriorityStart)
+		inHand := <-b.ask(PriorityStart, start).granted
+		if sent.done(noRight()); inHand.leave() {
+			t.Error("a request left into the pause")
+		}
+	})
+}
+
+// A station that throttles says nothing about the credentials, as no page does.
+func TestCredentialsAreNotAcceptedByAStationOnTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(t, 20, 8, 8)
+		for _, e := range []*apiclient.Error{refusal(apiclient.ClassThrottled, 429, ""), foreign(404), lostReply(), noRight()} {
+			if leaves(b, PriorityStart).done(e); b.CredentialsAccepted() {
+				t.Errorf("accepted by %v", e)
+			}
+		}
+		if leaves(b, PriorityStart).done(soldOutReply()); !b.CredentialsAccepted() {
+			t.Error("a refusal for another reason accepts them")
+		}
+	})
+}
