@@ -2,6 +2,7 @@ package batcher
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -420,6 +421,36 @@ func TestTrialAmongRunningInstancesEndsSoon(t *testing.T) {
 			t.Errorf("%s with %d starts", got, len(api.starts))
 		}
 	})
+}
+
+// The row of pages that makes an account blocked ends by any reply that is none.
+func TestBreakerCountsAsBlockedOnlyByAMinuteOfPages(t *testing.T) {
+	const minute = time.Minute + time.Second
+	for name, between := range map[string]func(b *breaker, now time.Time, rng *rand.Rand){
+		"a 502 of a gateway": func(b *breaker, now time.Time, rng *rand.Rand) {
+			b.failed(now, &apiclient.Error{Class: apiclient.ClassTransient, HTTPStatus: 502}, b.epoch, true, rng)
+		},
+		"a reply of the API": func(b *breaker, now time.Time, _ *rand.Rand) { b.reached(now) },
+		"a lost connection": func(b *breaker, now time.Time, rng *rand.Rand) {
+			b.failed(now, &apiclient.Error{Class: apiclient.ClassTransient}, b.epoch, true, rng)
+		},
+	} {
+		b := breaker{backoff: Backoff{Initial: time.Second, Max: 30 * time.Second}}
+		rng := rand.New(rand.NewPCG(1, 1))
+		now := time.Now()
+		b.failed(now, foreign(403), b.epoch, true, rng)
+		between(&b, now.Add(30*time.Second), rng)
+		blocked := b.failed(now.Add(minute), foreign(403), b.epoch, true, rng)
+		if want := name == "a lost connection"; blocked != want || b.blocked() != want {
+			t.Errorf("after %s blocked is %v", name, blocked)
+		}
+		if again := b.failed(now.Add(2*minute), foreign(403), b.epoch, true, rng); again && blocked {
+			t.Error("blocked was notified twice")
+		}
+		if lasted := b.reached(now.Add(3 * minute)); b.blocked() || blocked && lasted != 2*minute {
+			t.Errorf("a reply of the API leaves blocked %v, which lasted %s", b.blocked(), lasted)
+		}
+	}
 }
 
 // An operator who waits learns at once that nothing can arrive; a schedule goes on, since the
