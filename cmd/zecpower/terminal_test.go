@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
@@ -147,8 +148,18 @@ func TestWhatFailedIsRedOnATerminalUnlessAskedNotTo(t *testing.T) {
 	}
 }
 
+// hearHangups makes SIGHUP count for the commands that a test starts, also where the tests themselves
+// run under nohup: a signal that is handled here is not ignored there.
+func hearHangups(t *testing.T) {
+	t.Helper()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
+}
+
 func TestInterruptedStartSendsNothingMoreAndReports(t *testing.T) {
 	t.Parallel()
+	hearHangups(t)
 	o := healthyFleet(40)
 	o.Boot = zecsim.Boot{Time: time.Hour}
 	w := newWorld(t, o)
@@ -202,6 +213,7 @@ func TestSecondInterruptQuitsAtOnce(t *testing.T) {
 // it.
 func TestLostTerminalEndsTheRunInOrderAndRecordsIt(t *testing.T) {
 	t.Parallel()
+	hearHangups(t)
 	o := healthyFleet(40)
 	o.Boot = zecsim.Boot{Time: time.Hour}
 	w := newWorld(t, o)
