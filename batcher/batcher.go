@@ -115,7 +115,10 @@ type Run struct {
 	// UnprovenKey says that the run was asked for by hand and that no process or
 	// store has ever seen the credentials accepted: their first refusal ends it.
 	UnprovenKey bool
-	Groups      []Group
+	// FirstContact says that the run was asked for by hand, so that a person waits: while the API
+	// was never reached, an error that waiting does not mend ends it.
+	FirstContact bool
+	Groups       []Group
 }
 
 // noJournal is the Journal of a run that is never resumed.

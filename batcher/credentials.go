@@ -3,8 +3,6 @@ package batcher
 import (
 	"math/rand/v2"
 	"time"
-
-	"zecpower/apiclient"
 )
 
 const (
@@ -64,12 +62,13 @@ func (c *credentialPause) leave() (probe bool) {
 	return c.active()
 }
 
-// refused notes a refusal of the credentials, and reports whether it is final.
-// It then begins anew: the next run of the account may try again.
-func (c *credentialPause) refused(now time.Time, e *apiclient.Error, probe bool, rng *rand.Rand) (final bool) {
+// refused notes that the credentials were refused for an action, and reports
+// whether that is final. It then begins anew: the next run of the account may try
+// again. skewed says that this host's clock is off.
+func (c *credentialPause) refused(now time.Time, action string, skewed, probe bool, rng *rand.Rand) (final bool) {
 	switch {
 	case !c.active():
-		c.action, c.first, c.refusals = e.Action, now, 0
+		c.action, c.first, c.refusals = action, now, 0
 	case !probe:
 		return false // it left before the pause began
 	}
@@ -78,7 +77,7 @@ func (c *credentialPause) refused(now time.Time, e *apiclient.Error, probe bool,
 	c.refusals++
 	// A clock that is off makes every signature wrong, and can be set right while
 	// the run goes on.
-	if e.ClockSkew != 0 || c.refusals < credentialRefusals || now.Sub(c.first) < credentialSpan {
+	if skewed || c.refusals < credentialRefusals || now.Sub(c.first) < credentialSpan {
 		return false
 	}
 	c.lift()

@@ -106,7 +106,7 @@ func (x *run) seeAll(r *request, page apiclient.StatusPage, asked time.Time) {
 			if r.refused && len(r.instances) > 1 && !unconfirmed {
 				in.takeBackRefusal()
 			}
-			ready[in.group] = append(ready[in.group], i)
+			ready[int(in.group)] = append(ready[int(in.group)], i)
 		case nextDescribe:
 			early = append(early, i)
 		case nextPoll:
@@ -191,7 +191,7 @@ func (x *run) mostTries(instances []int) int {
 	tries := 0
 	for _, i := range instances {
 		in := &x.targets.instances[i]
-		tries = max(tries, in.fallen+in.rejected+in.losses)
+		tries = max(tries, int(in.fallen+in.rejected+in.losses))
 	}
 	return tries
 }

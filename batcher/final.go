@@ -17,7 +17,7 @@ func (x *run) final(i int) {
 		x.failed++
 	}
 	result := in.result()
-	x.finals[in.group] = append(x.finals[in.group], result)
+	x.finals[int(in.group)] = append(x.finals[int(in.group)], result)
 	for _, g := range x.targets.also[i] {
 		x.finals[g] = append(x.finals[g], result)
 	}
@@ -37,7 +37,7 @@ func (x *run) flush() {
 func (x *run) journalAttempted(instances []int) {
 	byGroup := map[int][]int{}
 	for _, i := range instances {
-		g := x.targets.instances[i].group
+		g := x.targets.groupOf(i)
 		byGroup[g] = append(byGroup[g], i)
 	}
 	for _, g := range inOrder(byGroup) {
@@ -57,7 +57,7 @@ func (x *run) finishRest() {
 	}
 	blocked := x.ended == endDeadline && x.cfg.Budget.Blocked()
 	now := time.Now()
-	refused := x.cfg.Budget.pausedBy() == x.action
+	refused := x.cfg.Budget.pausedBy() != ""
 	for i := range x.targets.instances {
 		in := &x.targets.instances[i]
 		if in.final {
@@ -69,11 +69,13 @@ func (x *run) finishRest() {
 		case x.ended == endInvalid:
 			in.blame(x.invalid)
 			in.fail(power.ReasonInvalidRequest)
+		case x.ended == endUnreached:
+			in.fail(power.ReasonAPIError)
 		case blocked:
 			in.fail(power.ReasonBlocked)
-		case refused && !in.ours:
+		case refused && in.unsent(x.run.Action):
 			in.fail(power.ReasonAuth)
-		case x.refusals.state == refusalAccount && !in.ours:
+		case x.refusals.state == refusalAccount && in.unsent(x.run.Action):
 			in.blame(x.refusals.err)
 			in.fail(power.ReasonRejected)
 		default:

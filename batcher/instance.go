@@ -7,10 +7,11 @@ import (
 	"zecpower/internal/power"
 )
 
-// instance is what a run knows of one instance. The run's goroutine owns it.
+// instance is what a run knows of one instance. The run's goroutine owns it. A run has one for each
+// id, so small types are used where they suffice.
 type instance struct {
 	id    string
-	group int // index of the group it is worked on under
+	group int32 // index of the group it is worked on under
 
 	final bool // it has its outcome
 	// booting: the action was accepted and its end has not been seen yet.
@@ -36,23 +37,24 @@ type instance struct {
 	// missing: a describe left it out once although it was known before.
 	missing bool
 
-	fallen   int // accepted actions after which it fell back
-	rejected int // requests that the API refused to this very instance
-	unknown  int // requests that may have been applied, and it was seen unchanged after them
-	losses   int // the same, since an action was last accepted: for the backoff
-	attempts int // requests that named it and reached the API or may have
+	fallen   int32 // accepted actions after which it fell back
+	rejected int32 // requests that the API refused to this very instance
+	unknown  int32 // requests that may have been applied, and it was seen unchanged after them
+	losses   int32 // the same, since an action was last accepted: for the backoff
+	attempts int32 // requests that named it and reached the API or may have
 
 	acceptedAt    time.Time // of the last request that was accepted or may have been
 	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
-	// In Unix nanoseconds, which are a third of a time.Time; 0: never. startDenied and describeDenied
-	// are when the credentials were last refused for a start (or stop) and for a describe of it,
-	// seenAt when the last describe left that was answered.
-	startDenied, describeDenied, seenAt int64
+	// Unix nanoseconds, which need a third of a time.Time. deniedAt is when the credentials were
+	// refused for it; 0 once they are accepted. seenAt is when the last describe left that was
+	// answered; 0: none.
+	deniedAt [kinds]int64
+	seenAt   int64
 
 	trouble    apiclient.Class
 	state      apiclient.State // last seen
 	code       apiclient.Code  // of the last refusal
-	httpStatus int             // of the last refusal
+	httpStatus int16           // of the last refusal
 	requestID  string          // of the last request that did something to it
 
 	outcome   power.Outcome
@@ -197,7 +199,7 @@ func (in *instance) refuse(action power.Action) {
 
 // blame keeps the words of a refusal for the report.
 func (in *instance) blame(e *apiclient.Error) {
-	in.code, in.httpStatus, in.requestID = e.Code, e.HTTPStatus, e.RequestID
+	in.code, in.httpStatus, in.requestID = e.Code, int16(e.HTTPStatus), e.RequestID //nolint:gosec // three digits
 }
 
 func (in *instance) forgetRefusal() { in.code, in.httpStatus = "", 0 }
@@ -245,10 +247,11 @@ func (ru rules) onWay(in *instance, asked, now time.Time) next {
 	return ru.wait(in, asked)
 }
 
-// wait polls on, until the timeout of an accepted action is over. Only a describe
-// that left after that judges: an earlier one may have been answered late.
+// wait polls on, until the timeout of an accepted action is over, whatever the
+// state is by then: one with an unknown name may stay for ever. Only a describe that
+// left after that judges: an earlier one may have been answered late.
 func (ru rules) wait(in *instance, asked time.Time) next {
-	if in.booting && in.onWay && asked.Sub(in.acceptedAt) >= ru.timeout && phaseOf(ru.action, in.state) == phaseOnWay {
+	if in.booting && asked.Sub(in.acceptedAt) >= ru.timeout {
 		return in.fail(timeoutReason(ru.action))
 	}
 	return nextPoll
@@ -306,7 +309,7 @@ func (ru rules) again(in *instance, refused bool) next {
 		used += in.unknown
 	}
 	switch {
-	case used < ru.attempts:
+	case int(used) < ru.attempts:
 		return nextSend
 	case in.fallen > 0 && !refused:
 		return in.fail(fallenReason(ru.action))
@@ -314,6 +317,12 @@ func (ru rules) again(in *instance, refused bool) next {
 		return nextSend
 	}
 	return in.fail(power.ReasonRejected)
+}
+
+// unsent reports whether all that an instance lacks is a request: nothing was
+// accepted for it, and no state keeps it from taking the action.
+func (in *instance) unsent(action power.Action) bool {
+	return !in.ours && !in.booting && (in.state == "" || phaseOf(action, in.state) == phaseReady)
 }
 
 // unfinished is the reason of an instance that has no outcome when its run ends at
@@ -349,11 +358,11 @@ func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reas
 func (in *instance) result() power.InstanceResult {
 	r := power.InstanceResult{
 		InstanceID: in.id, Outcome: in.outcome, Reason: in.reason,
-		State: string(in.state), RequestID: in.requestID, Attempts: in.attempts, ReachedAt: in.reachedAt,
+		State: string(in.state), RequestID: in.requestID, Attempts: int(in.attempts), ReachedAt: in.reachedAt,
 	}
 	if in.outcome == power.OutcomeFailed {
 		if in.explains() {
-			r.Code, r.HTTPStatus = string(in.code), in.httpStatus
+			r.Code, r.HTTPStatus = string(in.code), int(in.httpStatus)
 		}
 		if in.reason == power.ReasonNotFound {
 			r.State = ""

@@ -201,3 +201,95 @@ func TestCancelWaitsForTheRequestInFlight(t *testing.T) {
 		}
 	})
 }
+
+// What a row of describes decides about one instance. Each step is a describe that
+// left at that time after the start was accepted.
+func TestDescribesDecideAboutAnAcceptedStart(t *testing.T) {
+	type step struct {
+		at    time.Duration
+		state apiclient.State
+		want  next
+	}
+	const stopping, booting, stopped = apiclient.StateStopping, apiclient.StateBooting, apiclient.StateStopped
+	accepted := func(in *instance, at time.Time) { in.accept(at) }
+	lost := func(in *instance, at time.Time) { in.doubt(at, at) }
+	for name, tc := range map[string]struct {
+		begin  func(*instance, time.Time)
+		steps  []step
+		reason power.Reason
+	}{
+		"reversed": {accepted, []step{{6 * time.Second, booting, nextPoll}, {11 * time.Second, stopping, nextFinal}}, power.ReasonReversed},
+		"too early to be reversed": {
+			accepted, []step{{4 * time.Second, stopping, nextPoll}, {5 * time.Second, stopping, nextFinal}}, power.ReasonReversed,
+		},
+		"lost, so the stop may be older": {lost, []step{{6 * time.Second, stopping, nextPoll}, {20 * time.Second, stopped, nextSend}}, ""},
+		"lost, seen booting, reversed":   {lost, []step{{6 * time.Second, booting, nextPoll}, {11 * time.Second, stopping, nextFinal}}, power.ReasonReversed},
+		"another actor's boot, reversed": {func(*instance, time.Time) {}, []step{{0, booting, nextPoll}, {20 * time.Second, stopping, nextPoll}}, ""},
+		"timeout": {
+			accepted, []step{{10*time.Minute - time.Second, booting, nextPoll}, {10 * time.Minute, booting, nextFinal}}, power.ReasonBootTimeout,
+		},
+	} {
+		ru := rules{action: power.ActionStart, attempts: 3, timeout: 10 * time.Minute, lag: 10 * time.Second, doubtFor: 5 * time.Second}
+		begun := time.Now()
+		in := instance{}
+		tc.begin(&in, begun)
+		for _, s := range tc.steps {
+			asked := begun.Add(s.at)
+			if got := ru.see(&in, s.state, true, asked, asked.Add(20*time.Second)); got != s.want {
+				t.Errorf("%s: %s after %s: %d, want %d", name, s.state, s.at, got, s.want)
+			}
+		}
+		if in.reason != tc.reason {
+			t.Errorf("%s: ends %q, want %q", name, in.reason, tc.reason)
+		}
+	}
+}
+
+// The reason of what the deadline cut off.
+func TestReasonOfAnUnfinishedInstance(t *testing.T) {
+	over := time.Date(2026, 11, 23, 8, 15, 0, 0, time.UTC) // half an hour after the start
+	accepted := over.Add(-30 * time.Minute)
+	for _, tc := range []struct {
+		in      instance
+		failing bool
+		want    power.Reason
+	}{
+		{instance{}, false, power.ReasonThrottled},
+		{instance{}, true, power.ReasonAPIError},
+		{instance{trouble: apiclient.ClassBlocked, booting: true}, false, power.ReasonBlocked},
+		{instance{trouble: apiclient.ClassCredentials}, false, power.ReasonAuth},
+		{instance{trouble: apiclient.ClassCredentials, accepted: true, booting: true}, false, power.ReasonAPIError},
+		{instance{code: outOfStock}, true, power.ReasonRejected}, // refused in a chunk that was not isolated yet
+		{instance{state: apiclient.StateStopped, fallen: 1}, false, power.ReasonBootFailed},
+		{instance{state: apiclient.StateImaging, code: outOfStock}, false, power.ReasonWrongState},
+		{instance{losses: 1}, false, power.ReasonAPIError},
+		{instance{booting: true, acceptedAt: accepted, seenAt: over.Add(-time.Minute).UnixNano()}, false, power.ReasonBootTimeout},
+		{instance{booting: true, acceptedAt: over.Add(-time.Minute)}, false, power.ReasonBootTimeout}, // the deadline came first
+		// Its timeout is over, and no describe that left after that was answered.
+		{instance{booting: true, acceptedAt: accepted, seenAt: accepted.Add(time.Minute).UnixNano()}, false, power.ReasonAPIError},
+	} {
+		ru := rules{action: power.ActionStart, timeout: 10 * time.Minute}
+		if got := ru.unfinished(&tc.in, tc.failing, over); got != tc.want {
+			t.Errorf("%+v: %s, want %s", tc.in, got, tc.want)
+		}
+	}
+}
+
+// It fell back once, and is refused since: the refusal is what to report.
+func TestRefusalAfterAFallBackIsTheReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(1))
+		const id = "i-000000"
+		api.onStart = func(n int, _ []string) ([]string, error, bool) { return nil, soldOutReply(), n > 1 }
+		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
+			if api.states[id] == apiclient.StateBooting && !time.Now().Before(api.bootAt[id]) {
+				api.states[id] = apiclient.StateStopped
+			}
+			return apiclient.StatusPage{}, nil, false
+		}
+		f := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1))).Groups[0].Failures()
+		if len(f) != 1 || f[0].Reason != power.ReasonRejected || f[0].Code != string(outOfStock) {
+			t.Errorf("%+v", f)
+		}
+	})
+}

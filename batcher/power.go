@@ -39,9 +39,6 @@ func (x *run) handlePower(a reply, e *apiclient.Error) {
 	x.observeBatch(a, e)
 	r := a.request
 	if e == nil {
-		if a.sent.After(x.acceptedSent) {
-			x.acceptedSent = a.sent
-		}
 		x.startAnswered(r)
 		x.accepted(a)
 		return
@@ -56,7 +53,9 @@ func (x *run) handlePower(a reply, e *apiclient.Error) {
 	}
 	switch e.Class {
 	case apiclient.ClassInstance:
-		x.startAnswered(r)
+		if r.trial {
+			x.documentedAlone(r)
+		}
 		x.isolate(r)
 	case apiclient.ClassUnknown:
 		r.undocumented = true
@@ -138,6 +137,10 @@ func (x *run) refusedCredentials(r *request, e *apiclient.Error) {
 		x.denyRequest(r)
 		return
 	}
+	now := time.Now().UnixNano()
+	for _, i := range r.instances {
+		x.targets.instances[i].deniedAt[kindOf(r)] = now
+	}
 	x.retry(r, e)
 }
 
@@ -150,11 +153,18 @@ func (x *run) retry(r *request, e *apiclient.Error) {
 		class = apiclient.ClassAmbiguous
 	}
 	x.cfg.Observer.Retried(x.info, e.Action, class, e)
-	if r.trial {
+	waits := e.Class != apiclient.ClassThrottled && e.Class != apiclient.ClassCredentials && !x.cfg.Budget.Down()
+	switch {
+	case r.trial && e.Class == apiclient.ClassCredentials:
+		x.deferAlone(r)
+		return
+	case r.trial:
+		if waits {
+			x.delayAlone()
+		}
 		x.putBackAlone(r)
 		return
-	}
-	if e.Class != apiclient.ClassThrottled && e.Class != apiclient.ClassCredentials && !x.cfg.Budget.Down() {
+	case waits:
 		r.ready = time.Now().Add(x.cfg.Backoff.delay(r.failures, x.rng))
 		r.failures++
 	}

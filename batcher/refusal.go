@@ -15,6 +15,9 @@ const (
 	// that was found to concern single instances before it is tried anew whether
 	// it is the account's by now.
 	freshRefusals = 5
+	// documentedInARow is how many single ids may be refused with a documented code
+	// before a trial ends, and a refusal of the account makes a pause.
+	documentedInARow = 10
 )
 
 // refusalState is what is known of the refusals with an undocumented code.
@@ -38,7 +41,8 @@ const (
 //	                          └─────────any acceptance───────┴──▶ apart
 //	apart ──5 first sends in a row refused──▶ trial
 //
-// In trial and account nothing else of the action is sent. Where fewer than three
+// In trial and account nothing else of the action is sent. A single id that is
+// refused with a documented code is isolated, and another takes its place. Where fewer than three
 // ids wait the refusal is their own. That a code concerns single instances is
 // remembered for each code.
 type unknownRefusals struct {
@@ -50,9 +54,11 @@ type unknownRefusals struct {
 	alone []int            // refused alone in the trial
 	fresh int              // first sends refused in a row, in refusalApart
 
+	documented int // single ids refused with a documented code
+
 	flying bool      // a single id is in flight
-	probes int       // of the account, that were refused
-	next   time.Time // no probe of the account before this
+	probes int       // single ids for which next was moved
+	next   time.Time // no single id before this
 }
 
 // holds reports whether nothing but single ids may be sent.
@@ -116,8 +122,7 @@ func (x *run) trialRefused(r *request, e *apiclient.Error) {
 	id := r.instances[0]
 	if u.state == refusalAccount {
 		u.ids = append(u.ids, id) // its turn comes again after all others
-		u.next = time.Now().Add(halfFixed(x.cfg.Backoff.ceiling(u.probes), x.rng))
-		u.probes++
+		x.delayAlone()
 		return
 	}
 	if u.state != refusalTrial || e.Code != u.code {
@@ -130,8 +135,8 @@ func (x *run) trialRefused(r *request, e *apiclient.Error) {
 	switch {
 	case len(u.alone) >= trialIDs:
 		x.decideAccount()
-	case len(u.ids) == 0:
-		x.decideApart()
+	case len(u.ids) == 0: // one of the three was lost
+		x.tryAnother()
 	}
 }
 
@@ -144,8 +149,14 @@ func (x *run) decideAccount() {
 		waiting = append(waiting, r.instances...)
 	}
 	*u = unknownRefusals{state: refusalAccount, code: u.code, err: u.err, ids: x.inTurn(waiting)}
-	u.next = time.Now().Add(halfFixed(x.cfg.Backoff.ceiling(0), x.rng))
-	u.probes = 1
+	x.delayAlone()
+}
+
+// delayAlone puts a growing pause before the next single id.
+func (x *run) delayAlone() {
+	u := &x.refusals
+	u.next = time.Now().Add(halfFixed(x.cfg.Backoff.ceiling(u.probes), x.rng))
+	u.probes++
 }
 
 // inTurn orders instances so that each names another group than the one before,
@@ -154,7 +165,7 @@ func (x *run) inTurn(instances []int) []int {
 	slices.Sort(instances)
 	byGroup := map[int][]int{}
 	for _, i := range instances {
-		g := x.targets.instances[i].group
+		g := x.targets.groupOf(i)
 		byGroup[g] = append(byGroup[g], i)
 	}
 	groups := inOrder(byGroup)
@@ -169,8 +180,8 @@ func (x *run) inTurn(instances []int) []int {
 	return ordered
 }
 
-// decideApart ends a trial, or the account's refusal: some request was accepted,
-// or refused for an instance in it.
+// decideApart ends a trial, or the account's refusal: some request was accepted, or
+// the single ids were not refused alike.
 func (x *run) decideApart() {
 	u := &x.refusals
 	was := *u
@@ -189,7 +200,7 @@ func (x *run) decideApart() {
 		}
 		for _, i := range was.alone {
 			x.isolate(&request{
-				priority: PriorityStart, instances: []int{i}, group: x.targets.instances[i].group, undocumented: true, again: true,
+				priority: PriorityStart, instances: []int{i}, group: x.targets.groupOf(i), undocumented: true, again: true,
 			})
 		}
 	}
@@ -200,7 +211,7 @@ func (x *run) sendAll(instances []int) {
 	byGroup := map[int][]int{}
 	slices.Sort(instances)
 	for _, i := range instances {
-		g := x.targets.instances[i].group
+		g := x.targets.groupOf(i)
 		byGroup[g] = append(byGroup[g], i)
 	}
 	for _, g := range inOrder(byGroup) {
@@ -210,8 +221,25 @@ func (x *run) sendAll(instances []int) {
 	}
 }
 
-// startAnswered notes that a start or stop was accepted, at least for some ids,
-// or refused for an instance in it: the API distinguishes ids.
+// documentedAlone follows the refusal of a single id with a documented code. It says
+// nothing about the account, and its instance needs no more than a describe.
+func (x *run) documentedAlone(r *request) {
+	u := &x.refusals
+	u.flying = false
+	u.documented++
+	enough := u.documented%documentedInARow == 0
+	switch {
+	case u.state == refusalAccount && enough:
+		x.delayAlone()
+	case u.state == refusalTrial && enough:
+		x.decideApart()
+	case u.state == refusalTrial && len(u.ids) == 0:
+		x.tryAnother()
+	}
+}
+
+// startAnswered notes that a start or stop was accepted, at least for some ids:
+// the API distinguishes ids.
 func (x *run) startAnswered(r *request) {
 	u := &x.refusals
 	u.fresh = 0
@@ -232,7 +260,7 @@ func (x *run) nextAlone() *request {
 	id := u.ids[0]
 	u.ids = u.ids[1:]
 	u.flying = true
-	return &request{priority: PriorityStart, instances: []int{id}, group: x.targets.instances[id].group, trial: true, again: true, undocumented: true}
+	return &request{priority: PriorityStart, instances: []int{id}, group: x.targets.groupOf(id), trial: true, again: true, undocumented: true}
 }
 
 // putBackAlone returns a single id whose request said nothing.
@@ -247,16 +275,39 @@ func (x *run) putBackAlone(r *request) {
 	u.ids = slices.Insert(u.ids, 0, r.instances[0])
 }
 
+// deferAlone returns a single id whose credentials were refused. The next probe
+// names another one: the key may have no right to this instance alone.
+func (x *run) deferAlone(r *request) {
+	u := &x.refusals
+	if !u.holds() {
+		x.putBackAlone(r)
+		return
+	}
+	u.flying = false
+	if len(u.ids) == 0 {
+		if id, ok := x.anotherAlone(); ok {
+			u.ids = append(u.ids, id)
+		}
+	}
+	u.ids = append(u.ids, r.instances[0])
+}
+
 // lostAlone notes that a single id may have been accepted: it is described, and
-// another takes its place.
+// another takes its place, after a pause.
 func (x *run) lostAlone() {
 	u := &x.refusals
 	u.flying = false
-	if u.state != refusalTrial || len(u.ids) > 0 {
-		return
+	x.delayAlone()
+	if u.state == refusalTrial && len(u.ids) == 0 {
+		x.tryAnother()
 	}
+}
+
+// tryAnother goes on with a trial by another id. Where none waits the refusal is
+// that of the ids themselves.
+func (x *run) tryAnother() {
 	if id, ok := x.anotherAlone(); ok {
-		u.ids = []int{id}
+		x.refusals.ids = []int{id}
 		return
 	}
 	x.decideApart()

@@ -36,6 +36,22 @@ type request struct {
 	ready time.Time
 }
 
+// kind tells a start or stop from a describe: a key may have the right to one alone.
+type kind int
+
+const (
+	kindPower kind = iota
+	kindDescribe
+	kinds
+)
+
+func kindOf(r *request) kind {
+	if r.priority == PriorityStart {
+		return kindPower
+	}
+	return kindDescribe
+}
+
 // queue holds one priority's requests: those that may go now, first sends
 // before the others, and those in backoff.
 type queue struct {
@@ -118,7 +134,7 @@ func (q *queue) pull(ids []int) {
 
 func (r *request) joins(other *request, size int) bool {
 	plain := func(r *request) bool {
-		return r.refusals == 0 && !r.refused && r.failures == 0
+		return r.refusals == 0 && !r.refused && r.failures == 0 && r.refusedAt.IsZero()
 	}
 	sameGroup := r.group == other.group || r.priority != PriorityStart
 	return plain(r) && plain(other) && sameGroup && len(r.instances)+len(other.instances) <= size

@@ -56,7 +56,7 @@ func (x *run) recordAlso(recorded []map[int]bool) {
 		if !in.final {
 			continue
 		}
-		for _, g := range append([]int{in.group}, also...) {
+		for _, g := range append([]int{int(in.group)}, also...) {
 			if !recorded[g][i] {
 				x.finals[g] = append(x.finals[g], in.result())
 			}
@@ -68,7 +68,7 @@ func (x *run) recordAlso(recorded []map[int]bool) {
 func (in *instance) adopt(r power.InstanceResult) {
 	in.final = true
 	in.outcome, in.reason, in.code, in.state = r.Outcome, r.Reason, apiclient.Code(r.Code), apiclient.State(r.State)
-	in.requestID, in.httpStatus, in.attempts, in.reachedAt = r.RequestID, r.HTTPStatus, r.Attempts, r.ReachedAt
+	in.requestID, in.httpStatus, in.attempts, in.reachedAt = r.RequestID, int16(r.HTTPStatus), int32(r.Attempts), r.ReachedAt //nolint:gosec // small numbers of ours
 	if r.BootDuration > 0 {
 		in.ours, in.acceptedAt = true, r.ReachedAt.Add(-r.BootDuration)
 	}
@@ -78,5 +78,5 @@ func (in *instance) adopt(r power.InstanceResult) {
 // one may still be on its way.
 func (in *instance) inherit(n int, now time.Time) {
 	in.ours, in.accepted, in.booting, in.acceptedAt = true, true, true, now
-	in.attempts, in.fallen = n, n-1
+	in.attempts, in.fallen = int32(n), int32(n-1) //nolint:gosec // a count of requests for one instance
 }

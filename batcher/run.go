@@ -16,6 +16,10 @@ const (
 	// deniedPoll is how often accepted instances are described once the refusal
 	// of the credentials is final.
 	deniedPoll = 30 * time.Second
+	// unreachedErrors and unreachedSpan are how many errors that waiting does not mend, over how
+	// long, end a run by hand.
+	unreachedErrors = 3
+	unreachedSpan   = 2 * time.Second
 )
 
 // run is one run under way. One goroutine, the one in execute, owns all of it;
@@ -42,15 +46,21 @@ type run struct {
 
 	// ended is why nothing more is sent; empty while the run goes on.
 	ended   ending
-	invalid *apiclient.Error // with endInvalid
+	invalid *apiclient.Error // with endInvalid and endUnreached
 	panic   *PanicError      // with endPanic
 	// denied is the final refusal of the credentials; nil while there is none.
 	denied *apiclient.Error
 	// failing: the last reply of all showed an API that does not work.
 	failing bool
-	// acceptedSent and describedSent are when the newest start and the newest
-	// describe left that the API served.
-	acceptedSent, describedSent time.Time
+	// contact: some reply came, from the API or a station before it. unreached counts the errors that
+	// waiting does not mend.
+	contact   bool
+	unreached int
+	// describedSent is when the newest describe left that the API served.
+	describedSent time.Time
+	// keySent is when the newest request of a kind left whose credentials the API
+	// accepted, be it that it refused something else.
+	keySent [kinds]time.Time
 
 	finals       map[int][]power.InstanceResult // by group, since the last flush
 	started      time.Time
@@ -64,6 +74,7 @@ const (
 	endDeadline  ending = "deadline"
 	endCancelled ending = "cancelled"
 	endInvalid   ending = "invalid_request"
+	endUnreached ending = "unreached"
 	endPanic     ending = "internal_error"
 )
 
@@ -189,7 +200,10 @@ func (x *run) loop(ctx context.Context) {
 			x.hasten()
 		case <-denied:
 			denied = x.cfg.Budget.Denied()
-			x.deny(x.cfg.Budget.Denial())
+			// A key that may not stop may be one that may start.
+			if e := x.cfg.Budget.Denial(); e.Action == x.action || e.Action == apiclient.ActionDescribeInstancesStatus {
+				x.deny(e)
+			}
 		case <-deadline.C:
 			x.ended = endDeadline
 		case <-ctx.Done():
@@ -292,7 +306,7 @@ func (x *run) rearm(timer *time.Timer) {
 			earlier(later[0].ready)
 		}
 	}
-	if u := &x.refusals; u.holds() && !u.flying && !u.ready(time.Now()) && len(u.ids) > 0 {
+	if u := &x.refusals; u.holds() && !u.flying && len(u.ids) > 0 && x.waiters[PriorityStart] == nil {
 		earlier(u.next)
 	}
 	timer.Stop()
@@ -306,6 +320,9 @@ func (x *run) hasten() {
 	latest := time.Now().Add(x.cfg.PollInterval / 2)
 	for p := range x.queues {
 		x.queues[p].hasten(latest)
+	}
+	if u := &x.refusals; u.next.After(latest) {
+		u.next = latest
 	}
 }
 
@@ -369,14 +386,14 @@ func (x *run) next(p Priority, now time.Time, t *token) *request {
 	if len(instances) == 0 {
 		return nil
 	}
-	return &request{priority: PriorityPoll, instances: instances}
+	return x.probeOf(&request{priority: PriorityPoll, instances: instances}, t)
 }
 
-// probeOf is what of a start or stop may leave: all of it or, as a probe of
-// refused credentials, one id, another one each time. So one instance that the
-// key has no right to does not count as a key that is refused.
+// probeOf is what of a request may leave: all of it or, as a probe of refused
+// credentials, one id, another one each time. So one instance that the key has no
+// right to does not count as a key that is refused. Once it does, that is decided.
 func (x *run) probeOf(r *request, t *token) *request {
-	if !t.credentialProbe || r.priority != PriorityStart || len(r.instances) == 1 {
+	if !t.credentialProbe || len(r.instances) == 1 || x.denied != nil {
 		return r
 	}
 	probe := *r
@@ -437,6 +454,7 @@ func (x *run) handle(a reply) {
 	if e != nil {
 		x.note(a.request, e)
 	}
+	x.judgeContact(e)
 	if a.request.priority == PriorityStart {
 		x.handlePower(a, e)
 	} else {
@@ -451,34 +469,44 @@ func (x *run) handle(a reply) {
 }
 
 // classified is the failure of a reply, nil where there is none. Credentials that
-// are refused again after a request of that action was accepted are a refusal of
-// these ids: the key has no right to one of them.
+// are refused again after the API accepted them for others are a refusal of these
+// ids: the key has no right to one of them. Once they were accepted for an id, too,
+// the next refusal is one of the key again.
 func (x *run) classified(a reply) *apiclient.Error {
-	e := asError(a.err)
+	e, kind := asError(a.err), kindOf(a.request)
+	if keyAccepted(e) && a.sent.After(x.keySent[kind]) {
+		x.keySent[kind] = a.sent
+	}
+	if e == nil {
+		for _, i := range a.request.instances {
+			x.targets.instances[i].deniedAt[kind] = 0
+		}
+	}
 	if e == nil || e.Class != apiclient.ClassCredentials {
 		return e
 	}
-	now, again := time.Now().UnixNano(), false
 	for _, i := range a.request.instances {
-		in := &x.targets.instances[i]
-		if a.request.priority == PriorityStart {
-			again = again || in.startDenied != 0 && x.acceptedSent.UnixNano() > in.startDenied
-			if in.startDenied == 0 || !again {
-				in.startDenied = now
-			}
-			continue
+		if at := x.targets.instances[i].deniedAt[kind]; at != 0 && x.keySent[kind].UnixNano() > at {
+			unknown := *e
+			unknown.Class = apiclient.ClassUnknown
+			return &unknown
 		}
-		// A refused describe ends no accepted instance, so each refusal counts anew:
-		// a key that is revoked later must not be taken for a right that is missing.
-		again = again || in.describeDenied != 0 && x.describedSent.UnixNano() > in.describeDenied
-		in.describeDenied = now
 	}
-	if !again {
-		return e
+	return e
+}
+
+// judgeContact ends a run by hand whose requests cannot arrive: a name without a host, a proxy that
+// refuses, a certificate that is not trusted.
+func (x *run) judgeContact(e *apiclient.Error) {
+	if e == nil || e.HTTPStatus != 0 {
+		x.contact = true
 	}
-	unknown := *e
-	unknown.Class = apiclient.ClassUnknown
-	return &unknown
+	if !x.run.FirstContact || x.contact || !e.Unreachable() {
+		return
+	}
+	if x.unreached++; x.unreached >= unreachedErrors && time.Since(x.started) >= unreachedSpan {
+		x.ended, x.invalid = endUnreached, e
+	}
 }
 
 // unproven reports whether a refusal of the credentials ends a run by hand at
@@ -553,6 +581,9 @@ func (x *run) report() power.Report {
 	}
 	if x.panic != nil {
 		r.Err = fmt.Sprintf("zecpower has a bug: %v; the log has its stack", x.panic)
+	}
+	if x.ended == endUnreached {
+		r.Err = fmt.Sprintf("the API was never reached: %v", x.invalid)
 	}
 	for _, g := range x.targets.groups {
 		r.Groups = append(r.Groups, x.groupReport(g))

@@ -43,7 +43,7 @@ func (t *targets) add(tg *targetGroup, g int, ids []string, index map[string]int
 		case !known:
 			i = len(t.instances)
 			index[id] = i
-			t.instances = append(t.instances, instance{id: id, group: g})
+			t.instances = append(t.instances, instance{id: id, group: int32(g)})
 		case t.has(i, g):
 			tg.duplicates++
 			continue
@@ -60,14 +60,17 @@ func (t *targets) has(i, g int) bool {
 	if also := t.also[i]; len(also) > 0 {
 		return also[len(also)-1] == g
 	}
-	return t.instances[i].group == g
+	return t.groupOf(i) == g
 }
+
+// groupOf is the group that instance i is worked on under.
+func (t *targets) groupOf(i int) int { return int(t.instances[i].group) }
 
 // own lists the members of group g that are worked on under it.
 func (t *targets) own(g int) []int {
 	own := make([]int, 0, len(t.groups[g].members))
 	for _, i := range t.groups[g].members {
-		if t.instances[i].group == g {
+		if t.groupOf(i) == g {
 			own = append(own, i)
 		}
 	}

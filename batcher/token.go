@@ -118,25 +118,38 @@ func (t *token) done(e *apiclient.Error) (denied bool) {
 		if e.FromAPI() || !b.breaker.blocked() {
 			b.answered(now, t, e.FromAPI())
 		} else {
-			b.breaker.withdrawn(t.probe)
+			b.breaker.failed(now, e, t.epoch, t.probe, b.rng)
 		}
 		b.credentials.withdrawn(t.credentialProbe)
 		b.throttled(now, t, e.RetryAfter)
 	case e.Class == apiclient.ClassCredentials:
 		b.answered(now, t, false)
 		b.rate.answered(t.rate)
-		if denied = b.credentials.refused(now, e, t.credentialProbe, b.rng); denied {
+		if denied = b.credentials.refused(now, t.action, e.ClockSkew != 0, t.credentialProbe, b.rng); denied {
 			b.denial = e
 			close(b.denied)
 			b.denied = make(chan struct{})
 		}
-	case e.FromAPI() && e.Class != apiclient.ClassAmbiguous && e.Class != apiclient.ClassTransient:
+	case keyAccepted(e):
 		b.answered(now, t, true)
 		b.rate.answered(t.rate)
 	default:
 		b.failed(now, t, e)
 	}
 	return denied
+}
+
+// keyAccepted reports whether the API accepted the credentials of a request: it
+// served it, or refused it for another reason. e is nil where it went well.
+func keyAccepted(e *apiclient.Error) bool {
+	if e == nil {
+		return true
+	}
+	switch e.Class {
+	case apiclient.ClassInstance, apiclient.ClassUnknown, apiclient.ClassRequest:
+		return e.FromAPI()
+	}
+	return false
 }
 
 // reached notes a reply of the API itself, be it good or bad.

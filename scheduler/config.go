@@ -19,8 +19,10 @@ type Config struct {
 	Run func(ctx context.Context, f Firing) RunEnd
 	// Store keeps what must survive a crash.
 	Store Store
-	// Observer is notified of everything that the loop does.
+	// Observer is notified of everything that the loop does. A panic of it ends that one call.
 	Observer Observer
+	// OnPanic receives the panics of Observer. Nil: no call.
+	OnPanic func(*PanicError)
 	// Clock is read once or more a round. Nil: SystemClock.
 	Clock Clock
 	// Heartbeat is the longest sleep between two rounds. 0: DefaultHeartbeat. Negative is an error.
@@ -60,6 +62,10 @@ func New(cfg Config) (*Loop, error) {
 	if cfg.Alive == nil {
 		cfg.Alive = func() {}
 	}
+	if cfg.OnPanic == nil {
+		cfg.OnPanic = func(*PanicError) {}
+	}
+	cfg.Observer = guard(cfg.Observer, cfg.OnPanic)
 	return &Loop{
 		cfg: cfg, ends: make(chan ended), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		starting: true, entries: make(map[string]*entry, len(cfg.Schedules)),

@@ -44,7 +44,7 @@ type RunEnd struct {
 	Report *power.Report // the outcomes of its instances; nil where it failed before any
 }
 
-// PanicError is a panic of the run function.
+// PanicError is a panic of the run function, or of an observer.
 type PanicError struct {
 	Value any    // the value that it panicked with
 	Stack []byte // the stack of its goroutine, as debug.Stack returns it

@@ -70,6 +70,23 @@ func TestCalendarsDecideByTheLocalDate(t *testing.T) {
 			"Sat 12-26 08:00 due\nSat 12-26 20:00 due\nTue 12-29 08:00 due\nTue 12-29 20:00 due",
 		},
 		{
+			"only runs on the dates of its calendars, whatever the weekday, and names the first on all others", "45 7 * * MON-FRI",
+			func(s *Schedule) { s.Only = []*calendar.Calendar{freeze, workday} },
+			"Thu 12-24 07:45 excluded freeze\nFri 12-25 07:45 excluded freeze\nSat 12-26 07:45 due\nMon 12-28 07:45 excluded freeze\nTue 12-29 07:45 due\nWed 12-30 07:45 due",
+		},
+		{
+			"exclude takes dates from only, include adds to it", "45 7 * * *",
+			func(s *Schedule) {
+				s.Only, s.Exclude, s.Include = []*calendar.Calendar{freeze}, []*calendar.Calendar{holidays}, []*calendar.Calendar{workday}
+			},
+			"Thu 12-24 07:45 excluded freeze\nFri 12-25 07:45 excluded holidays\nSat 12-26 07:45 due\nSun 12-27 07:45 excluded freeze\nMon 12-28 07:45 excluded holidays\nTue 12-29 07:45 excluded holidays\nWed 12-30 07:45 due",
+		},
+		{
+			"of @every only the times on those dates run", "@every 36h",
+			func(s *Schedule) { s.Only = []*calendar.Calendar{workday, freeze} },
+			"Thu 12-24 08:00 excluded 2026-12-26\nFri 12-25 20:00 excluded 2026-12-26\nSun 12-27 08:00 excluded 2026-12-26\nMon 12-28 20:00 excluded 2026-12-26\nWed 12-30 08:00 due",
+		},
+		{
 			"@every has no day fields: include only lifts exclusion", "@every 36h",
 			func(s *Schedule) {
 				s.Exclude, s.Include = []*calendar.Calendar{freeze}, []*calendar.Calendar{anyway, workday}
@@ -121,18 +138,22 @@ func TestOccurrencesOfRandomSchedulesMatchTheirDefinition(t *testing.T) {
 			continue
 		}
 		s := &Schedule{Name: "s", Timetable: table, Zone: zone, Exclude: []*calendar.Calendar{randomCalendar(t, r)}, Include: []*calendar.Calendar{randomCalendar(t, r), randomCalendar(t, r)}}
+		if r.IntN(2) == 0 {
+			s.Only = []*calendar.Calendar{randomCalendar(t, r), randomCalendar(t, r)}
+		}
 		from := time.Date(2026, time.Month(1+r.IntN(12)), 1, 0, 0, 0, 0, time.UTC)
 		until := from.AddDate(0, 0, 20)
 		var want []string
 		daily := table.EveryDate()
 		for at := daily.Next(from); !at.IsZero() && !at.After(until); at = daily.Next(at) {
 			own := table.Next(at.Add(-1)).Equal(at)
-			included := s.includes(calendar.DateOf(at))
-			if !own && !included {
+			included := anyContains(s.Include, calendar.DateOf(at))
+			only := anyContains(s.Only, calendar.DateOf(at))
+			if !own && !included && !only {
 				continue
 			}
 			status := StatusDue
-			if !included && s.Exclude[0].Contains(calendar.DateOf(at)) {
+			if !included && (s.Exclude[0].Contains(calendar.DateOf(at)) || len(s.Only) > 0 && !only) {
 				status = StatusExcluded
 			}
 			want = append(want, fmt.Sprint(at.Unix(), status))
@@ -160,6 +181,9 @@ func TestNextDueIsTheFirstDueOccurrence(t *testing.T) {
 		s := &Schedule{Name: "s", Timetable: table, Zone: zone, Exclude: []*calendar.Calendar{randomCalendar(t, r), randomCalendar(t, r)}}
 		if r.IntN(2) == 0 {
 			s.Include = []*calendar.Calendar{randomCalendar(t, r)}
+		}
+		if r.IntN(3) == 0 {
+			s.Only = []*calendar.Calendar{randomCalendar(t, r)}
 		}
 		// The days around the change of the clock are excluded but for some.
 		open := r.IntN(10)
@@ -189,15 +213,24 @@ func TestNextDueOverlooksExcludedYearsAtOnce(t *testing.T) {
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for dates, want := range map[string]string{"2025-12-01..2029-12-31": "2030-01-01T00:00:00+01:00", "2025-12-01..2099-12-31": ""} {
 		s.Exclude = []*calendar.Calendar{mustCalendar(t, "closed", dates)}
-		looked := testing.AllocsPerRun(1, func() { // each occurrence that is looked at would cost one
+		walked := testing.AllocsPerRun(1, func() { // each occurrence would cost one
 			o, ok := s.NextDue(from)
 			if ok != (want != "") || ok && o.Nominal.Format(time.RFC3339) != want {
 				t.Errorf("%s: got %v, want %s", dates, o, want)
 			}
 		})
-		if looked > 100 {
-			t.Errorf("%s: %v allocations", dates, looked)
+		if walked > 100 {
+			t.Errorf("%s: %v allocations", dates, walked)
 		}
+	}
+	s.Exclude, s.Only = nil, []*calendar.Calendar{mustCalendar(t, "open", "2025-01-01", "2030-06-01")}
+	walked := testing.AllocsPerRun(1, func() {
+		if o, ok := s.NextDue(from); !ok || o.Nominal.Format(time.RFC3339) != "2030-06-01T00:00:00+02:00" {
+			t.Errorf("only: got %v", o)
+		}
+	})
+	if walked > 100 {
+		t.Errorf("only: %v allocations", walked)
 	}
 	s.Paused = true
 	if o, ok := s.NextDue(from); ok {
@@ -286,13 +319,13 @@ func TestValidateNamesEverythingThatIsWrong(t *testing.T) {
 	}
 	bad := *good
 	bad.Zone, bad.Action, bad.Groups = time.UTC, "", []string{"a", "a", ""}
-	bad.Exclude, bad.Include = []*calendar.Calendar{nil}, []*calendar.Calendar{nil}
+	bad.Exclude, bad.Include, bad.Only = []*calendar.Calendar{nil}, []*calendar.Calendar{nil}, []*calendar.Calendar{nil}
 	bad.CatchUp, bad.Jitter, bad.Deadline, bad.Overlap = -1, -1, -1, "sometimes"
 	err := bad.Validate()
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{`schedule "s"`, "zone UTC differs", "no action", `"a" is named twice`, "without a name", "exclude: nil", "include: nil", "catch_up", "jitter", "deadline", `overlap "sometimes"`} {
+	for _, want := range []string{`schedule "s"`, "zone UTC differs", "no action", `"a" is named twice`, "without a name", "exclude: nil", "include: nil", "only: nil", "catch_up", "jitter", "deadline", `overlap "sometimes"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in\n%v", want, err)
 		}
@@ -302,8 +335,8 @@ func TestValidateNamesEverythingThatIsWrong(t *testing.T) {
 	}
 }
 
-// BenchmarkOccurrences is `zecpower next` over a large configuration: the five
-// next occurrences of 10,000 schedules with calendars.
+// BenchmarkOccurrences is `zecpower next` over a large configuration: the five next occurrences of
+// 10,000 schedules with calendars.
 func BenchmarkOccurrences(b *testing.B) {
 	holidays := mustCalendar(b, "holidays", "2026-12-25", "*-01-01")
 	workday := mustCalendar(b, "workday", "2026-12-26")

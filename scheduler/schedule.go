@@ -46,6 +46,11 @@ type Schedule struct {
 	// day fields of its spec do not match.
 	Include []*calendar.Calendar
 
+	// Only, where it is not empty, names all dates on which s runs: those in one of these
+	// calendars, at the timetable's times of day, whatever its day fields are. Exclude takes dates
+	// from them.
+	Only []*calendar.Calendar
+
 	CatchUp  time.Duration // how long after its run time a missed run may begin; 0: not at all
 	Overlap  Overlap       // zero value: OverlapSkip
 	Jitter   time.Duration // window of the constant shift, see JitterOffset; 0: none
@@ -73,14 +78,14 @@ func (s *Schedule) Validate() error {
 		refuse("no action")
 	}
 	problems = append(problems, s.validateGroups()...)
-	for _, c := range s.Exclude {
-		if c == nil {
-			refuse("exclude: nil calendar")
-		}
-	}
-	for _, c := range s.Include {
-		if c == nil {
-			refuse("include: nil calendar")
+	for _, use := range []struct {
+		key       string
+		calendars []*calendar.Calendar
+	}{{"exclude", s.Exclude}, {"include", s.Include}, {"only", s.Only}} {
+		for _, c := range use.calendars {
+			if c == nil {
+				refuse("%s: nil calendar", use.key)
+			}
 		}
 	}
 	if err := s.Overlap.Validate(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -203,6 +204,33 @@ func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
+}
+
+// untilHangup is interruptible, and the context ends at a SIGHUP, too: the terminal is lost. Further
+// ones are ignored until release, because shell and kernel may each send one. Where SIGHUP was
+// ignored from the start, as by nohup, it stays so.
+func untilHangup(cmd *cobra.Command) (ctx context.Context, stop, release context.CancelFunc) {
+	ctx, stop = interruptible(cmd)
+	if signal.Ignored(syscall.SIGHUP) {
+		return ctx, stop, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	hangup, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangup, syscall.SIGHUP)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		select {
+		case <-hangup:
+			cancel()
+		case <-done:
+		}
+	})
+	return ctx, stop, func() {
+		signal.Stop(hangup)
+		close(done)
+		watcher.Wait()
+		cancel()
+	}
 }
 
 // isTerminal reports whether w is a terminal.

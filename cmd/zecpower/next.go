@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,14 +12,17 @@ import (
 
 	"zecpower/internal/config"
 	"zecpower/scheduler"
+	"zecpower/scheduler/calendar"
 )
-
-// maxSkipped bounds the excluded runs that are listed of one schedule on the
-// way to a due one, so that "@every 1s" in a holiday does not fill the screen for ever.
-const maxSkipped = 1000
 
 // maxCount bounds the runs that one question keeps in memory.
 const maxCount = 10_000
+
+// maxNotes bounds the notes on what an answer leaves out.
+const maxNotes = 20
+
+// maxGroups bounds the groups that one row names.
+const maxGroups = 8
 
 type nextFlags struct {
 	config, schedule, from, output string
@@ -75,11 +76,26 @@ func (h *host) next(f nextFlags) error {
 		}
 		schedules = []scheduler.Schedule{*s}
 	}
-	runs := comingRuns(schedules, from, f.count)
+	found := findRuns(schedules, from, f.count, maxExcluded)
 	if f.output == outputJSON {
-		return printNextJSON(h.stdout, runs)
+		err = printNextJSON(h.stdout, found.runs)
+	} else {
+		err = printNext(h.stdout, cfg, found.runs)
 	}
-	return printNext(h.stdout, cfg, runs)
+	h.printNotes(found.notes)
+	return err
+}
+
+// printNotes prints what an answer leaves out. It goes to standard error, so that a script that reads
+// the answer gets rows alone.
+func (h *host) printNotes(notes []string) {
+	for i, note := range notes {
+		if i == maxNotes {
+			fmt.Fprintf(h.stderr, "note: the same for %s\n", count(len(notes)-i, "more schedule"))
+			return
+		}
+		fmt.Fprintf(h.stderr, "note: %s\n", note)
+	}
 }
 
 // parseTime reads a point in time as people write it; empty is otherwise.
@@ -96,30 +112,6 @@ func parseTime(text string, zone *time.Location, otherwise time.Time) (time.Time
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is no time; write 2026-12-24T07:30:00+08:00, or 2026-12-24 or 2026-12-24T07:30 for %s", text, zone)
-}
-
-// comingRuns lists count due runs of each schedule after from, and what is left
-// out between them, in time order. Of a paused schedule it lists count paused ones.
-func comingRuns(schedules []scheduler.Schedule, from time.Time, count int) []scheduler.Occurrence {
-	var runs []scheduler.Occurrence
-	for i := range schedules {
-		due, skipped := 0, 0
-		for o := range schedules[i].Occurrences(from, time.Time{}) {
-			runs = append(runs, o)
-			if o.Status == scheduler.StatusExcluded {
-				skipped++
-			} else {
-				due++
-			}
-			if due == count || skipped == maxSkipped {
-				break
-			}
-		}
-	}
-	slices.SortStableFunc(runs, func(a, b scheduler.Occurrence) int {
-		return cmp.Or(a.Nominal.Compare(b.Nominal), cmp.Compare(a.Schedule, b.Schedule))
-	})
-	return runs
 }
 
 // nextJSON is one run in `next --output json`; its keys are a contract.
@@ -161,7 +153,7 @@ func printNext(w io.Writer, cfg *config.Config, runs []scheduler.Occurrence) err
 	for _, o := range runs {
 		s := schedules[o.Schedule]
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Schedule,
-			o.Nominal.In(s.Zone).Format(tableTime), begins(o, s.Zone), s.Zone, s.Action, strings.Join(s.Groups, ","), statusText(o))
+			o.Nominal.In(s.Zone).Format(tableTime), begins(o, s.Zone), s.Zone, s.Action, groupsText(s.Groups), statusText(s, o))
 	}
 	return tw.Flush()
 }
@@ -176,9 +168,20 @@ func begins(o scheduler.Occurrence, zone *time.Location) string {
 	return o.Run.In(zone).Format("15:04:05") + " (jitter)"
 }
 
-func statusText(o scheduler.Occurrence) string {
-	if o.Status == scheduler.StatusExcluded {
-		return fmt.Sprintf("excluded by %s", o.Calendar)
+// groupsText names the first groups of a row, and how many there are where those are not all.
+func groupsText(groups []string) string {
+	if len(groups) <= maxGroups {
+		return strings.Join(groups, ",")
 	}
-	return string(o.Status)
+	return fmt.Sprintf("%s,… (%d groups)", strings.Join(groups[:maxGroups], ","), len(groups))
+}
+
+func statusText(s *scheduler.Schedule, o scheduler.Occurrence) string {
+	switch {
+	case o.Status != scheduler.StatusExcluded:
+		return string(o.Status)
+	case len(s.Only) > 0 && s.Only[0].Name() == o.Calendar && !s.Only[0].Contains(calendar.DateOf(o.Nominal)):
+		return "excluded, not in " + o.Calendar
+	}
+	return "excluded by " + o.Calendar
 }

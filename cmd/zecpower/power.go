@@ -180,7 +180,8 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	m.Account.Accepted = func(time.Time) { accepted.Store(true) }
 	key := app.KeyName(m.Credentials)
 	m.KeyAccepted = h.keyAccepted(cmd, key)
-	ctx, stop := interruptible(cmd)
+	ctx, stop, release := untilHangup(cmd)
+	defer release()
 	defer stop()
 	unhook := context.AfterFunc(ctx, func() {
 		stop() // before the message, so that the next signal quits as it says

@@ -96,6 +96,9 @@ func summary(r power.Report, total, failed int) string {
 }
 
 func printFailures(w io.Writer, r power.Report, forced bool, colours palette) error {
+	if r.Err != "" {
+		fmt.Fprintf(w, "\n%s: %s\n", colours.bad("FAILED"), r.Err)
+	}
 	for _, g := range r.Groups {
 		if g.Err != "" {
 			fmt.Fprintf(w, "\n%s: %s\n", colours.bad("FAILED group "+g.Group), g.Err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zecpower/internal/store/bolt"
 	"zecpower/internal/zecsim"
 )
 
@@ -146,13 +148,23 @@ func TestWhatFailedIsRedOnATerminalUnlessAskedNotTo(t *testing.T) {
 	}
 }
 
+// hearHangups makes SIGHUP count for the commands that a test starts, also where the tests themselves
+// run under nohup: a signal that is handled here is not ignored there.
+func hearHangups(t *testing.T) {
+	t.Helper()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
+}
+
 func TestInterruptedStartSendsNothingMoreAndReports(t *testing.T) {
 	t.Parallel()
+	hearHangups(t)
 	o := healthyFleet(40)
 	o.Boot = zecsim.Boot{Time: time.Hour}
 	w := newWorld(t, o)
 	w.configureOdd("@yearly")
-	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		before := requestsOf(w.sim, "StartInstances")
 		p := w.begin("start", "--config", "c.yaml", "left", "right")
 		awaitRequests(t, w, "DescribeInstancesStatus", requestsOf(w.sim, "DescribeInstancesStatus")+1)
@@ -194,5 +206,35 @@ func TestSecondInterruptQuitsAtOnce(t *testing.T) {
 	p.wait()
 	if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !ws.Signaled() || ws.Signal() != syscall.SIGINT {
 		t.Errorf("it ended with %v, want by the signal", p.cmd.ProcessState)
+	}
+}
+
+// The terminal is gone in mid-run, and with it both outputs: the run ends in order, and history has
+// it.
+func TestLostTerminalEndsTheRunInOrderAndRecordsIt(t *testing.T) {
+	t.Parallel()
+	hearHangups(t)
+	o := healthyFleet(40)
+	o.Boot = zecsim.Boot{Time: time.Hour}
+	w := newWorld(t, o)
+	w.configureOdd("@yearly")
+	ours, theirs := newTerminal(t, 80)
+	cmd := w.command("start", "--config", "c.yaml", "left", "right")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = theirs.Close()
+	awaitRequests(t, w, "DescribeInstancesStatus", 1)
+	_ = ours.Close() // the kernel sends SIGHUP
+	_ = cmd.Wait()   // its status is in ProcessState
+	if status := cmd.ProcessState.ExitCode(); status != 1 {
+		t.Errorf("it ended with %v, want status 1", cmd.ProcessState)
+	}
+	var runs []bolt.Entry
+	w.runJSON(&runs, "history", "--schedule", "manual")
+	if len(runs) != 1 || runs[0].Result != "failed" {
+		t.Errorf("history has %+v", runs)
 	}
 }

@@ -12,6 +12,10 @@ import (
 // validateRuns is how many coming runs of each schedule validate shows.
 const validateRuns = 1
 
+// validateExcluded is how many excluded times of each schedule it shows on the way there; `next`
+// shows more.
+const validateExcluded = 10
+
 func newValidateCommand(h *host) *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
@@ -34,7 +38,10 @@ func (h *host) validate(path string) error {
 	h.printWarnings(cfg)
 	fmt.Fprintf(h.stdout, "%s: ok: %s, %s, %s\n\n", path,
 		count(len(cfg.Schedules), "schedule"), count(len(cfg.Groups), "group"), count(instances(cfg), "instance"))
-	return printNext(h.stdout, cfg, comingRuns(cfg.Schedules, time.Now(), validateRuns))
+	found := findRuns(cfg.Schedules, time.Now(), validateRuns, validateExcluded)
+	err = printNext(h.stdout, cfg, found.runs)
+	h.printNotes(found.notes)
+	return err
 }
 
 func instances(cfg *config.Config) int {

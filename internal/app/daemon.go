@@ -149,6 +149,9 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 	d.loop, err = scheduler.New(scheduler.Config{
 		Schedules: cfg.Schedules, Run: d.makeRun, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
 		Observer: scheduler.Observers{d.metrics.Scheduler(), d.events.Scheduler()},
+		OnPanic: func(p *scheduler.PanicError) {
+			d.events.Panicked(fmt.Errorf("a panic in an observer of the decision loop: %v", p.Value), p.Stack)
+		},
 	})
 	return err
 }

@@ -35,7 +35,7 @@ type Manual struct {
 func (m Manual) run(s *setup, now time.Time) batcher.Run {
 	return batcher.Run{
 		RunID: manualID(now), Action: m.Action, ScheduledAt: now,
-		Deadline: now.Add(m.Deadline), Force: m.Force, Groups: s.groups(m.Groups), UnprovenKey: !m.KeyAccepted,
+		Deadline: now.Add(m.Deadline), Force: m.Force, Groups: s.groups(m.Groups), UnprovenKey: !m.KeyAccepted, FirstContact: true,
 	}
 }
 

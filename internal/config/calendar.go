@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ const maxICS = 16 << 20
 func (l *loader) calendarSection(_, value *yaml.Node) {
 	l.Names(value, func(name string, key, value *yaml.Node) {
 		if dateShape.MatchString(name) {
-			l.Refuse(key, strictyaml.Faultf("put a letter in it", "the calendar's name looks like a date"))
+			l.Refuse(key, strictyaml.Faultf("put a letter in it", "the calendar's name reads as a date"))
 			return
 		}
 		l.names.calendars = append(l.names.calendars, name)
@@ -25,23 +26,27 @@ func (l *loader) calendarSection(_, value *yaml.Node) {
 		l.calendars[name] = c
 		if c != nil {
 			l.config.Calendars = append(l.config.Calendars, c)
+			l.warnCalendar(key, c)
 		}
 	})
 }
 
 // readCalendar is nil where the calendar is refused; the problems have been reported then.
 func (l *loader) readCalendar(name string, key, value *yaml.Node) *calendar.Calendar {
-	src := calendar.Source{Name: name, ICS: make(map[string][]byte)}
-	sound := true
-	given := l.Mapping(key, value, strictyaml.Keys{
-		"dates": l.List(func(item *yaml.Node) { sound = l.calendarDate(&src, item) && sound }),
-		"ics":   l.OneOrMore(func(item *yaml.Node) { sound = l.calendarFile(&src, item) && sound }),
+	src := calendar.Source{Name: name, Now: l.now}
+	var given map[string]*yaml.Node
+	sound := l.Sound(func() {
+		given = l.Mapping(key, value, strictyaml.Keys{
+			"dates": l.List(func(item *yaml.Node) { l.calendarDate(&src, item) }),
+			"rrule": l.OneOrMore(func(item *yaml.Node) { l.calendarRule(&src, item) }),
+			"ics":   l.OneOrMore(func(item *yaml.Node) { l.calendarFile(&src, item) }),
+		})
 	})
 	if strictyaml.IsEmpty(value) {
-		l.Refuse(key, strictyaml.Faultf("add dates: [2026-12-25] or ics: FILE", "the calendar has no dates"))
+		l.Refuse(key, strictyaml.Faultf("add dates: [2026-12-25], rrule: [RULE] or ics: FILE", "the calendar has no dates"))
 		return nil
 	}
-	if !sound || len(src.Dates)+len(src.ICS) == 0 {
+	if !sound || len(src.Dates)+len(src.Rules)+len(src.Files) == 0 {
 		return nil
 	}
 	c, err := calendar.New(src)
@@ -58,6 +63,40 @@ func (l *loader) readCalendar(name string, key, value *yaml.Node) *calendar.Cale
 	return c
 }
 
+// warnCalendar reports what was read over in a calendar's files, and a calendar that does nothing any
+// more.
+func (l *loader) warnCalendar(key *yaml.Node, c *calendar.Calendar) {
+	for _, w := range c.Warnings() {
+		text := w.File + ": " + w.Text
+		if w.Line > 0 {
+			text = w.File + ":" + strconv.Itoa(w.Line) + ": " + w.Text
+		}
+		if !l.used["warned "+text] {
+			l.used["warned "+text] = true
+			l.AddWarnings(icsWarning(w))
+		}
+	}
+	today := calendar.DateOf(l.now.In(l.config.Timezone))
+	switch end, ends := c.End(); {
+	case ends && end.IsZero():
+		l.Warn(key, strictyaml.Faultf("check its files and filters", "the calendar has no dates"))
+	case ends && end.Before(today):
+		l.Warn(key, strictyaml.Faultf("add those of the coming year, or fetch the file anew", "the calendar's last date, %s, is past", end))
+	}
+}
+
+// icsWarning is a remark on an iCalendar file at its own place.
+func icsWarning(w calendar.Warning) Problem {
+	p := Problem{File: w.File, Line: w.Line, Message: w.Text}
+	if w.Line > 0 {
+		p.Column = 1
+	}
+	if i := strings.LastIndex(w.Text, "; "); i > 0 {
+		p.Message, p.Hint = w.Text[:i], w.Text[i+2:]
+	}
+	return p
+}
+
 // parts are the errors that were joined under one heading; the heading repeats the key path.
 func parts(err error) []error {
 	if joined, ok := errors.Unwrap(err).(interface{ Unwrap() []error }); ok {
@@ -66,16 +105,13 @@ func parts(err error) []error {
 	return []error{err}
 }
 
-func (l *loader) calendarDate(src *calendar.Source, item *yaml.Node) bool {
-	text, ok := l.Item(item)
-	if !ok {
-		return false
+func (l *loader) calendarDate(src *calendar.Source, item *yaml.Node) {
+	if text, ok := l.Item(item); ok && l.isDate(item, text) {
+		src.Dates = append(src.Dates, text)
 	}
-	src.Dates = append(src.Dates, text)
-	return l.isDate(item, text)
 }
 
-// isDate checks a date at its own place, where NewCalendar only knows the calendar's.
+// isDate checks a date at its own place, where calendar.New only knows the calendar's.
 func (l *loader) isDate(item *yaml.Node, text string) bool {
 	_, err := calendar.ParseDates(text)
 	if err == nil {
@@ -88,21 +124,72 @@ func (l *loader) isDate(item *yaml.Node, text string) bool {
 	return false
 }
 
-func (l *loader) calendarFile(src *calendar.Source, item *yaml.Node) bool {
-	name, ok := l.Item(item)
+func (l *loader) calendarRule(src *calendar.Source, item *yaml.Node) {
+	text, ok := l.Item(item)
 	if !ok {
-		return false
+		return
 	}
-	if _, err := notEmpty(name); err != nil {
+	if err := calendar.ParseDayRule(text); err != nil {
 		l.Refuse(item, err)
-		return false
+		return
 	}
-	path := l.file(name)
-	data, err := strictyaml.ReadFile(path, maxICS)
-	if err != nil {
-		l.Refuse(item, strictyaml.Within(path, err))
-		return false
+	src.Rules = append(src.Rules, text)
+}
+
+// calendarFile reads one iCalendar file: its name, or a mapping with its name and filters.
+func (l *loader) calendarFile(src *calendar.Source, item *yaml.Node) {
+	at, name := item, ""
+	var file calendar.File
+	if item.Kind == yaml.MappingNode {
+		given := l.Mapping(item, item, strictyaml.Keys{
+			"file":    strictyaml.Value(l.Doc, &name, "a file name", fileName),
+			"match":   l.pattern(&file.Match),
+			"exclude": l.pattern(&file.Exclude),
+		}, "file")
+		if at = given["file"]; at == nil || name == "" {
+			return
+		}
+	} else {
+		text, ok := l.Item(item)
+		if !ok {
+			return
+		}
+		var err error
+		if name, err = fileName(text); err != nil {
+			l.Refuse(item, err)
+			return
+		}
 	}
-	src.ICS[path] = data
-	return true
+	file.Name = l.file(name)
+	var err error
+	if file.Data, err = strictyaml.ReadFile(file.Name, maxICS); err != nil {
+		l.Refuse(at, strictyaml.Within(file.Name, err))
+		return
+	}
+	src.Files = append(src.Files, file)
+}
+
+var urlShape = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://`)
+
+// fileName refuses a URL: a fetch at load would make the daemon's start depend on another host.
+func fileName(text string) (string, error) {
+	if urlShape.MatchString(text) {
+		return "", strictyaml.Faultf("fetch it into a file with a timer, as README.md shows, and name the file here", "%s is a URL, and calendars are read from files", strictyaml.Quote(text))
+	}
+	return notEmpty(text)
+}
+
+// pattern reads a regular expression.
+func (l *loader) pattern(dst **regexp.Regexp) strictyaml.Read {
+	return strictyaml.Value(l.Doc, dst, `a regular expression such as "休|假期"`, func(text string) (*regexp.Regexp, error) {
+		const remedy = `write it as Go's package regexp reads it, such as "休|假期", with \ before . ( ) * + ? where these mean themselves`
+		if text == "" {
+			return nil, strictyaml.Faultf("take the key out, or write a pattern", "the regular expression is empty")
+		}
+		re, err := regexp.Compile(text)
+		if err != nil {
+			return nil, strictyaml.Faultf(remedy, "%s is no regular expression: %s", strictyaml.Quote(text), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		}
+		return re, nil
+	})
 }

@@ -1,11 +1,3 @@
-// Package config reads schedules.yaml into checked values.
-//
-// Load reports every mistake at once, each with its file, line, column and remedy, and returns a
-// Config only where there is none: nothing has to be checked again behind it. LoadRunnable differs
-// in one thing: a file of ids that cannot be used refuses its group alone. Both open the
-// configuration and the files it names, and nothing else; they keep no state, so a reload is
-// another load. A Config is read-only after that and then safe for concurrent use; Group.IDs may be
-// called from any goroutine.
 package config
 
 import (
@@ -25,8 +17,8 @@ type (
 	Invalid = strictyaml.Invalid
 )
 
-// Config is a schedules.yaml. Every value is read at start-up and at a reload (SIGHUP or a change of one of Files);
-// a run that is under way keeps the values it started with.
+// Config is a schedules.yaml. Every value is read at start-up and at a reload (SIGHUP or a change
+// of one of Files); a run that is under way keeps the values it started with.
 type Config struct {
 	// Path is the file as it was given to Load.
 	Path string
@@ -34,13 +26,15 @@ type Config struct {
 	API   API
 	Batch Batch
 
-	// Timezone is that of schedules which name none. Default UTC, so that a file means the same on every host.
+	// Timezone is that of schedules which name none. Default UTC, so that a file means the same on
+	// every host.
 	Timezone *time.Location
 
 	// Groups are in the order of the file. At least one.
 	Groups []*Group
 
-	// Calendars are in the order of the file; the dates that stand in a schedule itself are not among them.
+	// Calendars are in the order of the file; the dates that stand in a schedule itself are not among
+	// them.
 	Calendars []*calendar.Calendar
 
 	// Schedules are in the order of the file. At least one.
@@ -53,7 +47,8 @@ type Config struct {
 	// Warnings are what is accepted but may be a mistake, sorted by position.
 	Warnings []Problem
 
-	// Files are all files that were read, Path first, each once: a change of any of them is a reason to load again.
+	// Files are all files that were read, Path first, each once: a change of any of them is a reason
+	// to load again.
 	Files []string
 
 	groups map[string]*Group
@@ -61,60 +56,69 @@ type Config struct {
 
 // API is how the ZEC API is reached, and how hard.
 type API struct {
-	// Endpoint is scheme and host, with no path. https, or http to a loopback address.
-	// Default https://console.zenlayer.com.
+	// Endpoint is scheme and host, with no path. https, or http to a loopback address. Default
+	// https://console.zenlayer.com.
 	Endpoint string
 
-	// APIVersion is the X-ZC-Version header, a date. Default 2025-09-01. Change it only with a release that knows the
-	// newer version's replies.
+	// APIVersion is the X-ZC-Version header, a date. Default 2025-09-01. Change it only with a release
+	// that knows the newer version's replies.
 	APIVersion string
 
-	// Timeout is that of one HTTP request, 100ms to 10m, default 30s. Shorter: a dead connection is noticed sooner,
-	// but a slow reply counts as lost, and its instances have to be looked at again. Longer: a hung request holds one
-	// of MaxInFlight, and the end of a run, for that long.
+	// Timeout is that of one HTTP request, 100ms to 10m, default 30s. Shorter: a dead connection is
+	// noticed sooner, but a slow reply counts as lost, and its instances are described again. Longer:
+	// a hung request holds one of MaxInFlight, and the end of a run, for that long.
 	Timeout time.Duration
 
-	// RequestsPerSecond is a ceiling for the account: all actions, all runs together. Above 0 to 10000, default 10.
-	// Higher: a large fleet starts sooner. Lower: more of the account's limit, which is not published, is left to
-	// people and other tools. When the API throttles, zecpower goes below it by itself.
+	// RequestsPerSecond is a ceiling for the account: all actions, all runs together. Above 0 to
+	// 10000, default 10. Higher: a large fleet starts sooner. Lower: more of the account's limit,
+	// which is not published, is left to people and other tools. When the API throttles, zecpower goes
+	// below it by itself.
 	RequestsPerSecond float64
 
-	// Burst is how many requests may leave at once after a pause, 1 to 10000, default 10. Higher: a run's first chunks
-	// leave together. Lower: requests are spread evenly from the first on.
+	// Burst is how many requests may leave at once after a pause, 1 to 10000, default 10. Higher: a
+	// run's first chunks leave together. Lower: requests are spread evenly from the first on.
 	Burst int
 
-	// MaxInFlight is how many requests may be open at once, 1 to 1000, default 8. It matters when replies are slow:
-	// higher keeps up the rate, lower leaves fewer of unknown fate when the network goes.
+	// MaxInFlight is how many requests may be open at once, 1 to 1000, default 8. It matters when
+	// replies are slow: higher keeps up the rate, lower leaves fewer of unknown fate when the network
+	// goes.
 	MaxInFlight int
 }
 
 // Batch is how a run treats its instances.
 type Batch struct {
-	// Size is how many instances one request names, 1 to 100 (the API's limit), default 100. Lower: a request that is
-	// refused for one bad instance concerns fewer others. Higher: fewer requests, and the fleet is up sooner.
+	// Size is how many instances one request names, 1 to 100 (the API's limit), default 100. Lower: a
+	// request that is refused for one bad instance concerns fewer others. Higher: fewer requests, and
+	// the fleet is up sooner.
 	Size int
 
-	// Attempts is how many failed starts one instance may use up in a run, 1 to 100, default 3. Throttled requests and
-	// outages do not count. Higher: helps instances whose boot fails now and then. Lower: they are reported sooner.
+	// Attempts is how many failed starts one instance may use up in a run, 1 to 100, default 3.
+	// Throttled requests and outages do not count. Higher: helps instances whose boot fails now and
+	// then. Lower: they are reported sooner.
 	Attempts int
 
 	Backoff Backoff
 
-	// PollInterval is the pause between looks at the instances that are on their way, 10ms to 10m and below
-	// BootTimeout, default 5s. Shorter: RUNNING is seen sooner. Longer: more of the request budget is left to starts.
+	// PollInterval is the pause between two polls of the instances that are on their way, 10ms to 10m
+	// and below BootTimeout, default 5s. Shorter: RUNNING is seen sooner. Longer: more of the request
+	// budget is left to starts.
 	PollInterval time.Duration
 
-	// BootTimeout is how long an accepted instance may take to be RUNNING before it counts as failed, 100ms to 24h,
-	// default 10m. Shorter: a hung boot is reported sooner. Longer: a slow one is not reported at all.
+	// BootTimeout is how long an accepted instance may take to be RUNNING before it counts as failed,
+	// 100ms to 24h, default 10m. Shorter: a hung boot is reported sooner. Longer: a slow one is not
+	// reported at all.
 	BootTimeout time.Duration
 }
 
-// Backoff is the pause after a request that failed, a random part of a bound that doubles from Initial to Max.
+// Backoff is the pause after a request that failed, a random part of a bound that doubles from
+// Initial to Max.
 type Backoff struct {
-	// Initial is 1ms to 10m, default 500ms. Shorter: a hiccup costs less. Longer: gentler on an API in trouble.
+	// Initial is 1ms to 10m, default 500ms. Shorter: a hiccup costs less. Longer: gentler on an API in
+	// trouble.
 	Initial time.Duration
 
-	// Max is Initial to 1h, default 30s. Shorter: the end of an outage is seen sooner. Longer: fewer requests in it.
+	// Max is Initial to 1h, default 30s. Shorter: the end of an outage is seen sooner. Longer: fewer
+	// requests in it.
 	Max time.Duration
 }
 

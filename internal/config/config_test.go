@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,10 +20,13 @@ import (
 
 var update = flag.Bool("update", false, "write the .err files of testdata/invalid anew")
 
+// present is when the tests load their files: what is past changes with the day.
+var present = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+
 func TestEverySampleOfAMistakeIsRefusedWithItsMessage(t *testing.T) {
 	for _, file := range samples(t, "invalid") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			config, err := Load(file)
+			config, err := LoadAt(file, present)
 			if err == nil {
 				t.Fatalf("accepted: %+v", config)
 			}
@@ -64,7 +69,7 @@ func samples(t *testing.T, folder string) []string {
 // load fails the test on any problem, and on a schedule that its own package would refuse.
 func load(t *testing.T, path string) *Config {
 	t.Helper()
-	c, err := Load(path)
+	c, err := LoadAt(path, present)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +174,69 @@ func TestWarningsDoNotStandInTheWay(t *testing.T) {
 	}
 }
 
+func TestCalendarsOfFilesFiltersAndRules(t *testing.T) {
+	c := load(t, "testdata/valid/calendars.yaml")
+	from := time.Date(2026, 9, 30, 12, 0, 0, 0, time.UTC)
+	for name, want := range map[string]string{
+		"morning": "10-08 10-09 10-10 10-12",
+		"payday":  "09-30 10-30 11-30 12-24 12-31",
+		"patches": "11-23 12-07 12-21",
+	} {
+		s, err := c.Schedule(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var due []string
+		for o := range s.Occurrences(from.Add(-24*time.Hour), from.AddDate(0, 3, 3)) {
+			if o.Status == scheduler.StatusDue && o.Nominal.After(from.Add(-12*time.Hour)) {
+				due = append(due, o.Nominal.Format("01-02"))
+			}
+		}
+		got := strings.Join(due, " ")
+		if name == "morning" { // of which the first days show the point
+			got = got[strings.Index(got, "10-08"):][:len(want)]
+		}
+		if got != want {
+			t.Errorf("%s runs on %s, want %s", name, got, want)
+		}
+	}
+	if morning, _ := c.Schedule("morning"); morning.Exclude[0].Contains(calendar.Date{Year: 2026, Month: 10, Day: 10}) {
+		t.Error("the make-up day passes the filter of the days off")
+	}
+}
+
+func TestWarningsOfCalendars(t *testing.T) {
+	c := load(t, "testdata/valid/calendars.yaml")
+	var got []string
+	for _, w := range c.Warnings {
+		got = append(got, strings.TrimPrefix(w.String(), "testdata/valid/"))
+	}
+	want := []string{
+		`calendars.yaml:5:3: calendars.off: the calendar's last date, 2026-10-07, is past (add those of the coming year, or fetch the file anew)`,
+		`calendars.yaml:10:3: calendars.empty: the calendar has no dates (check its files and filters)`,
+		`calendars.yaml:14:69: schedules.patches: only names the dates: the cron's day of month, month and weekday do not count (write * in them)`,
+		`files/spaces.ics:7:1: RRULE "FREQ=WEEKLY;COUNT=5;BYDAY=MO, TU, WE, TH, FR": spaces inside the rule (they are left out)`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestAZoneWithoutDaylightSavingTimeIsWarnedAboutOnce(t *testing.T) {
+	c := load(t, "testdata/valid/fixed-zones.yaml")
+	if len(c.Warnings) != 2 {
+		t.Fatalf("got %v", c.Warnings)
+	}
+	for i, want := range []string{
+		`fixed-zones.yaml:1:11: timezone: time zone EST knows no daylight saving time: it is UTC-5 all year (name a region`,
+		`fixed-zones.yaml:5:49: schedules.morning.timezone: time zone Etc/GMT+8 knows no daylight saving time: it is UTC-8 all year, because`,
+	} {
+		if got := strings.TrimPrefix(c.Warnings[i].String(), "testdata/valid/"); !strings.HasPrefix(got, want) {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 func TestExampleLoadsWithoutWarningAndShowsTheDefaults(t *testing.T) {
 	c := load(t, "../../schedules.example.yaml")
 	for _, w := range c.Warnings {
@@ -210,10 +278,48 @@ func TestExampleShowsEveryKey(t *testing.T) {
 	}
 	for _, key := range strings.Fields(`api endpoint api_version timeout requests_per_second burst max_in_flight
 		batch batch_size attempts backoff initial max poll_interval boot_timeout timezone
-		groups instances instances_file calendars dates ics
-		schedules cron action exclude include catch_up overlap jitter deadline paused`) {
+		groups instances instances_file calendars dates ics match rrule
+		schedules cron action exclude include only catch_up overlap jitter deadline paused`) {
 		if !strings.Contains(string(data), key+":") {
 			t.Errorf("the example does not show %s", key)
+		}
+	}
+}
+
+// The calendars of README.md are a sample, too: they must load as they stand there.
+func TestCalendarsOfTheReadmeLoad(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(readme), "### Calendars\n```yaml\n")
+	if !ok {
+		t.Fatal("README.md has no sample of calendars")
+	}
+	sample, _, _ := strings.Cut(section, "```")
+	names := regexp.MustCompile(`(?m)^  ([a-z-]+):`).FindAllStringSubmatch(sample, -1)
+	var used []string
+	for _, name := range names {
+		used = append(used, name[1])
+	}
+	path := write(t, "schedules.yaml", sample+"groups: {web: {instances: [i-000001]}}\nschedules: {s: {cron: \"@daily\", action: stop, groups: [web], exclude: ["+
+		strings.Join(used, ", ")+"]}}\n")
+	days, err := os.ReadFile("testdata/valid/files/cn.ics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"cn.ics", "team.ics", "plant.ics"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), file), days, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := load(t, path)
+	if len(used) < 6 || len(c.Calendars) != len(used) {
+		t.Errorf("%d calendars of %q", len(c.Calendars), used)
+	}
+	for _, calendar := range c.Calendars {
+		if end, ends := calendar.End(); ends && end.IsZero() {
+			t.Errorf("%s has no dates", calendar.Name())
 		}
 	}
 }
@@ -242,7 +348,7 @@ func TestFileThatCannotBeReadSaysWhy(t *testing.T) {
 		"/dev/zero":                     "is neither a file nor a pipe (name a regular file)",
 		pipe:                            "the file is empty (start from schedules.example.yaml)",
 	} {
-		if _, err := Load(path); err == nil || err.Error() != path+": "+want {
+		if _, err := LoadAt(path, present); err == nil || err.Error() != path+": "+want {
 			t.Errorf("got %v, want %s: %s", err, path, want)
 		}
 	}
@@ -256,13 +362,13 @@ func TestFileWithoutPermissionSaysSo(t *testing.T) {
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "permission denied (let the user that runs zecpower") {
+	if _, err := LoadAt(path, present); err == nil || !strings.Contains(err.Error(), "permission denied (let the user that runs zecpower") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestErrorHoldsItsProblemsAsData(t *testing.T) {
-	_, err := Load("testdata/invalid/many-mistakes.yaml")
+	_, err := LoadAt("testdata/invalid/many-mistakes.yaml", present)
 	var invalid *Invalid
 	if !errors.As(err, &invalid) || len(invalid.Problems) < 10 {
 		t.Fatalf("got %v", err)

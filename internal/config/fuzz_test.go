@@ -28,7 +28,7 @@ func FuzzLoadNeverPanics(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := Load(path)
+		c, err := LoadAt(path, present)
 		if err == nil {
 			checkLoaded(t, c)
 			return

@@ -15,7 +15,8 @@ type Group struct {
 	// Name is unique in the configuration.
 	Name string
 
-	// File is the instances_file as it is opened; empty where the ids stand in the configuration itself.
+	// File is the instances_file as it is opened; empty where the ids stand in the configuration
+	// itself.
 	File string
 
 	// Size is the number of ids that Load saw, repeated ones included.
@@ -27,9 +28,10 @@ type Group struct {
 	ids []string // of an inline group
 }
 
-// IDs are the group's instance ids in their order, at least one, trimmed; one that is listed twice is there twice.
-// An instances_file is read again at each call, so that a run sees what stands there now; the error is an *Invalid
-// with the file's bad lines. The caller must not change the slice.
+// IDs are the group's instance ids in their order, at least one, trimmed; one that is listed twice
+// is there twice. An instances_file is read again at each call, so that a run sees what stands
+// there now; the error is an *Invalid with the file's bad lines. The caller must not change the
+// slice.
 func (g *Group) IDs() ([]string, error) {
 	if g.File == "" {
 		return g.ids, nil
@@ -52,7 +54,8 @@ func (l *loader) groups(key, value *yaml.Node) {
 	l.needSome(key, value, "group")
 }
 
-// needSome refuses a section that holds nothing. One with broken entries has had its problems reported.
+// needSome refuses a section that holds nothing. One with broken entries has had its problems
+// reported.
 func (l *loader) needSome(key, value *yaml.Node, noun string) {
 	if strictyaml.IsEmpty(value) {
 		l.Refuse(key, strictyaml.Faultf("add at least one", "there is no %s", noun))
@@ -104,7 +107,8 @@ func (l *loader) groupFile(g *Group, name string, at *yaml.Node) {
 	g.Problems = f.problems
 	switch {
 	case len(f.problems) == 1 && f.problems[0].Line == 0:
-		// The file as a whole is the problem: say so where it is named, because the name may be what is wrong.
+		// The file as a whole is the problem: say so where it is named, because the name may be what is
+		// wrong.
 		l.In("instances_file", func() {
 			p := l.ProblemAt(at, strictyaml.Faultf(f.problems[0].Hint, "%s: %s", g.File, f.problems[0].Message))
 			g.Problems, l.unreadable = []Problem{p}, append(l.unreadable, p)
@@ -227,8 +231,8 @@ func withoutComment(line string) string {
 // maxID is more than twice what the cloud gives out.
 const maxID = 64
 
-// checkID catches what is certainly not an id, such as a list on one line or a pasted table. Whether an instance
-// exists is for the API to say.
+// checkID catches what is certainly not an id, such as a list on one line or a pasted table.
+// Whether an instance exists is for the API to say.
 func checkID(id string) error {
 	switch {
 	case id == "":

@@ -98,7 +98,7 @@ func TestAFileThatTwoGroupsShareIsReportedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var invalid *Invalid
-	if _, err := Load(path); !errors.As(err, &invalid) || len(invalid.Problems) != 1 {
+	if _, err := LoadAt(path, present); !errors.As(err, &invalid) || len(invalid.Problems) != 1 {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -20,19 +21,26 @@ const maxFile = 256 << 20
 
 // Load reads the configuration and all files that it names. Its error is an *Invalid with every
 // mistake, those of instances_files included.
-func Load(path string) (*Config, error) {
-	c, err := LoadRunnable(path)
+func Load(path string) (*Config, error) { return LoadAt(path, time.Now()) }
+
+// LoadAt is Load at a given present time: that from which calendars are computed ahead, and which
+// says whether their dates are past.
+func LoadAt(path string, now time.Time) (*Config, error) {
+	c, err := loadRunnable(path, now)
 	if err == nil && len(c.Unreadable) > 0 {
 		return nil, &Invalid{Problems: c.Unreadable}
 	}
 	return c, err
 }
 
-// LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its
-// own group and nothing else. Its mistakes stand in Config.Unreadable and Group.Problems. Its
-// error, of any other mistake, has them too.
-func LoadRunnable(path string) (*Config, error) {
+// LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its own
+// group and nothing else. Its mistakes stand in Config.Unreadable and Group.Problems. Its error, of
+// any other mistake, has them too.
+func LoadRunnable(path string) (*Config, error) { return loadRunnable(path, time.Now()) }
+
+func loadRunnable(path string, now time.Time) (*Config, error) {
 	l := &loader{
+		now:        now,
 		Doc:        &strictyaml.Doc{File: path, Example: "schedules.example.yaml"},
 		config:     defaults(path),
 		zones:      make(map[string]loadedZone),
@@ -61,6 +69,7 @@ func LoadRunnable(path string) (*Config, error) {
 type loader struct {
 	*strictyaml.Doc
 	config *Config
+	now    time.Time
 
 	zones      map[string]loadedZone
 	badZones   int // among zones
@@ -70,13 +79,14 @@ type loader struct {
 	idFiles    map[string]idFile             // by path: groups may share one, whose mistakes are reported once
 	unreadable []Problem                     // the mistakes of those files
 	names      names
-	used       map[string]bool // "group ", "calendar " or "file " and the name, once it is referred to
+	used       map[string]bool // "group ", "calendar ", "file " or "zone " and the name, once it is referred to
 }
 
 // names are what a wrong name may have been meant to be, in the order of the file.
 type names struct{ groups, calendars []string }
 
-// document reads the sections in the order in which they build on each other, whatever their order in the file.
+// document reads the sections in the order in which they build on each other, whatever their order
+// in the file.
 func (l *loader) document(root *yaml.Node) {
 	sections := make(map[string]section)
 	keep := func(name string) strictyaml.Read {
@@ -147,7 +157,8 @@ func (l *loader) backoff(key, value *yaml.Node) {
 	}
 }
 
-// oneOf is the first of the named values that the file gives: where a relation between two is reported.
+// oneOf is the first of the named values that the file gives: where a relation between two is
+// reported.
 func oneOf(given map[string]*yaml.Node, names ...string) *yaml.Node {
 	for _, name := range names {
 		if n := given[name]; n != nil {
@@ -157,9 +168,10 @@ func oneOf(given map[string]*yaml.Node, names ...string) *yaml.Node {
 	return nil
 }
 
-// zone reads a zone's name. Zones are kept: thousands of schedules share a few, and each is a file to parse.
+// zone reads a zone's name. Zones are kept: thousands of schedules share a few, and each is a file
+// to parse.
 func (l *loader) zone(dst **time.Location) strictyaml.Read {
-	return strictyaml.Value(l.Doc, dst, "a time zone such as Asia/Singapore", func(name string) (*time.Location, error) {
+	read := strictyaml.Value(l.Doc, dst, "a time zone such as Asia/Singapore", func(name string) (*time.Location, error) {
 		if name == "" {
 			return nil, strictyaml.Faultf("name one, such as Asia/Singapore, or take the key out", "the time zone is empty")
 		}
@@ -170,9 +182,23 @@ func (l *loader) zone(dst **time.Location) strictyaml.Read {
 		}
 		return z.zone, z.err
 	})
+	return func(key, value *yaml.Node) {
+		if l.Sound(func() { read(key, value) }) {
+			l.warnZone(value, *dst)
+		}
+	}
 }
 
-// maxZoneHints bounds the wrong zones of a file whose nearest one is looked for.
+// warnZone reports a zone that may not mean what it says, at the first place that names it.
+func (l *loader) warnZone(at *yaml.Node, zone *time.Location) {
+	name := "zone " + zone.String()
+	if warning := cron.ZoneWarning(zone); warning != "" && !l.used[name] {
+		l.used[name] = true
+		l.Warn(at, errors.New(warning))
+	}
+}
+
+// maxZoneHints bounds how many wrong zones of a file get a hint at the nearest name.
 const maxZoneHints = 50
 
 func (l *loader) loadZone(name string) (z loadedZone) {
@@ -203,8 +229,8 @@ func (l *loader) warnUnused(section *yaml.Node, prefix, noun string) {
 	}
 }
 
-// file is a path of the configuration as it is opened: relative to the configuration's own folder. It is remembered
-// as one to watch, readable or not.
+// file is a path of the configuration as it is opened: relative to the configuration's own folder.
+// It is remembered as one to watch, readable or not.
 func (l *loader) file(name string) string {
 	path := name
 	if !filepath.IsAbs(name) {

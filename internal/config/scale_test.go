@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,8 @@ func millionIDs(inline bool) string {
 	return b.String()
 }
 
-// cpu is the processor time that the process has used: unlike the time of day, it does not depend on the neighbours.
+// cpu is the processor time that the process has used: unlike the time of day, it does not depend
+// on the neighbours.
 func cpu(t *testing.T) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -51,7 +53,8 @@ func cpu(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// costs fails the test where f takes more than a second's work; twice is allowed for, since a busy machine is slower.
+// costs fails the test where f takes more than a second's work; twice is allowed for, since a busy
+// machine is slower.
 func costs(t *testing.T, f func()) {
 	t.Helper()
 	start := cpu(t)
@@ -72,18 +75,51 @@ func TestThousandsOfSchedulesLoadWithinASecond(t *testing.T) {
 	})
 }
 
+// manyGroups has n groups, all of them in one schedule.
+func manyGroups(n int) string {
+	var groups, named strings.Builder
+	for i := range n {
+		fmt.Fprintf(&groups, "  g%d: {instances: [i-%06d]}\n", i, i)
+		fmt.Fprintf(&named, "      - g%d\n", i)
+	}
+	return "groups:\n" + groups.String() + "schedules:\n  s:\n    cron: \"@daily\"\n    action: start\n    groups:\n" + named.String()
+}
+
+// Eight times the groups may take some eight times the work. Work that grows with their square takes
+// 64 times as much.
+func TestTheWorkGrowsWithTheGroupsOfAScheduleNotWithTheirSquare(t *testing.T) {
+	load(t, write(t, "warm.yaml", manyGroups(100)))
+	work := func(n int) time.Duration {
+		path := write(t, "schedules.yaml", manyGroups(n))
+		least := time.Duration(math.MaxInt64)
+		for range 3 {
+			start := cpu(t)
+			if c := load(t, path); len(c.Schedules[0].Groups) != n {
+				t.Errorf("%d groups", len(c.Schedules[0].Groups))
+			}
+			least = min(least, cpu(t)-start)
+		}
+		return least
+	}
+	few, many := work(thousands/2), work(4*thousands)
+	t.Logf("%d groups: %v, %d groups: %v", thousands/2, few, 4*thousands, many)
+	if many > 24*few {
+		t.Errorf("%d groups take %v, eight times as many %v", thousands/2, few, many)
+	}
+}
+
 func TestThousandsOfWrongNamesAreReportedWithinASecond(t *testing.T) {
 	path := write(t, "schedules.yaml", strings.ReplaceAll(manySchedules(thousands), "groups: [g", "groups: [gg"))
 	costs(t, func() {
 		var invalid *Invalid
-		if _, err := Load(path); !errors.As(err, &invalid) || len(invalid.Problems) != thousands {
+		if _, err := LoadAt(path, present); !errors.As(err, &invalid) || len(invalid.Problems) != thousands {
 			t.Error("not every wrong name is reported")
 		}
 	})
 }
 
 func TestThousandsOfWrongZonesAreReportedWithinASecond(t *testing.T) {
-	const n = thousands / 4 // each is looked for in the whole database
+	const n = thousands / 4 // each is compared with the whole database
 	var text strings.Builder
 	for i, part := range strings.SplitAfter(manySchedules(n), "timezone: ") {
 		text.WriteString(part)
@@ -94,14 +130,14 @@ func TestThousandsOfWrongZonesAreReportedWithinASecond(t *testing.T) {
 	path := write(t, "schedules.yaml", text.String())
 	costs(t, func() {
 		var invalid *Invalid
-		if _, err := Load(path); !errors.As(err, &invalid) || len(invalid.Problems) != n {
+		if _, err := LoadAt(path, present); !errors.As(err, &invalid) || len(invalid.Problems) != n {
 			t.Fatal("not every wrong zone is reported")
 		}
 		if first := invalid.Problems[0]; first.Hint != "did you mean Asia/Singapore?" {
-			t.Errorf("the first ones should be told the nearest zone: %s", first)
+			t.Errorf("the first ones should name the nearest zone: %s", first)
 		}
 		if last := invalid.Problems[n-1]; !strings.Contains(last.Hint, "region and city") {
-			t.Errorf("the last ones should be told what to write: %s", last)
+			t.Errorf("the last ones should say what to write: %s", last)
 		}
 	})
 }
@@ -135,7 +171,7 @@ func BenchmarkLoadTenThousandSchedules(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := Load(path); err != nil {
+		if _, err := LoadAt(path, present); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"regexp"
-	"slices"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -30,6 +29,7 @@ func (l *loader) schedules(key, value *yaml.Node) {
 }
 
 func (l *loader) schedule(name string, key, value *yaml.Node) scheduler.Schedule {
+	var exclude, include, only []*calendar.Calendar
 	s := scheduler.Schedule{
 		Name:     name,
 		Zone:     l.config.Timezone,
@@ -42,9 +42,10 @@ func (l *loader) schedule(name string, key, value *yaml.Node) scheduler.Schedule
 		"cron":     strictyaml.Value(l.Doc, &spec, `a cron spec such as "45 7 * * MON-FRI"`, verbatim),
 		"timezone": l.zone(&s.Zone),
 		"action":   strictyaml.Enum(l.Doc, &s.Action, "start", "stop"),
-		"groups":   l.List(l.groupName(&s.Groups)),
-		"exclude":  l.List(l.calendarOrDate(&s.Exclude)),
-		"include":  l.List(l.calendarOrDate(&s.Include)),
+		"groups":   l.List(l.groupName(&s.Groups, make(map[string]bool))),
+		"exclude":  l.List(l.calendarOrDate(&exclude)),
+		"include":  l.List(l.calendarOrDate(&include)),
+		"only":     l.List(l.calendarOrDate(&only)),
 		"catch_up": l.Duration(&s.CatchUp, 0, 30*24*time.Hour),
 		"overlap":  strictyaml.Enum(l.Doc, &s.Overlap, scheduler.OverlapSkip, scheduler.OverlapQueue, scheduler.OverlapAllow),
 		"jitter":   l.Duration(&s.Jitter, 0, 24*time.Hour),
@@ -54,11 +55,24 @@ func (l *loader) schedule(name string, key, value *yaml.Node) scheduler.Schedule
 	if n := given["cron"]; n != nil && n.Kind == yaml.ScalarNode && !strictyaml.IsEmpty(n) {
 		l.In("cron", func() { s.Timetable = l.timetable(n, spec, s.Zone) })
 	}
+	// The zone is known only now, whatever the order of the keys.
+	s.Exclude, s.Include, s.Only = inZone(exclude, s.Zone), inZone(include, s.Zone), inZone(only, s.Zone)
+	if n := given["only"]; n != nil && s.Timetable != nil && s.Timetable.RestrictsDays() {
+		l.Warn(n, strictyaml.Faultf("write * in them", "only names the dates: the cron's day of month, month and weekday do not count"))
+	}
 	if n := given["deadline"]; n != nil && s.Deadline < l.config.Batch.BootTimeout {
 		l.Warn(n, strictyaml.Faultf("", "deadline %s ends a run before batch.boot_timeout %s: a slow boot is cut off",
 			strictyaml.Short(s.Deadline), strictyaml.Short(l.config.Batch.BootTimeout)))
 	}
 	return s
+}
+
+// inZone is calendars as a clock in the zone shows their dates.
+func inZone(calendars []*calendar.Calendar, zone *time.Location) (seen []*calendar.Calendar) {
+	for _, c := range calendars {
+		seen = append(seen, c.In(zone))
+	}
+	return seen
 }
 
 func verbatim(text string) (string, error) { return text, nil }
@@ -73,7 +87,8 @@ type parsedTimetable struct {
 	err       error
 }
 
-// timetable parses a spec once for each zone: that it ever fires is looked up years ahead, and schedules share specs.
+// timetable parses a spec once for each zone: Parse searches years ahead for a time, and schedules
+// share specs.
 func (l *loader) timetable(at *yaml.Node, spec string, zone *time.Location) *cron.Timetable {
 	k := timetableKey{spec, zone}
 	p, ok := l.timetables[k]
@@ -95,17 +110,20 @@ func (l *loader) timetable(at *yaml.Node, spec string, zone *time.Location) *cro
 	return p.timetable
 }
 
-func (l *loader) groupName(dst *[]string) func(*yaml.Node) {
+// groupName reads one name of a schedule's groups. named holds those that the schedule has named:
+// a scan of dst would make a schedule of many groups take the square of their number.
+func (l *loader) groupName(dst *[]string, named map[string]bool) func(*yaml.Node) {
 	return func(item *yaml.Node) {
 		name, ok := l.Item(item)
 		switch {
 		case !ok || len(l.names.groups) == 0: // that there is none has been reported
 		case l.config.groups[name] == nil:
 			l.Refuse(item, l.unknownName("group", name, l.names.groups))
-		case slices.Contains(*dst, name):
+		case named[name]:
 			l.Refuse(item, strictyaml.Faultf("name it once", "the group %q is named twice", name))
 		default:
 			l.used["group "+name] = true
+			named[name] = true
 			*dst = append(*dst, name)
 		}
 	}
@@ -136,7 +154,8 @@ func (l *loader) calendarOrDate(dst *[]*calendar.Calendar) func(*yaml.Node) {
 	}
 }
 
-// dateShape tells the dates in exclude and include from the names of calendars, which must not look like it.
+// dateShape separates the dates in exclude and include from names of calendars, which must not
+// match it.
 var dateShape = regexp.MustCompile(`^[0-9*][^a-zA-Z]*$`)
 
 // dates is the calendar of dates that stand in a schedule itself; its name is the text.

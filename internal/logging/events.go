@@ -125,7 +125,7 @@ func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
 	level := zapcore.InfoLevel
 	if b.Err != nil {
 		switch apiclient.ClassOf(b.Err) {
-		case apiclient.ClassThrottled, apiclient.ClassTransient, apiclient.ClassAmbiguous:
+		case apiclient.ClassThrottled, apiclient.ClassTransient, apiclient.ClassAmbiguous, apiclient.ClassBlocked:
 			level = zapcore.DebugLevel
 		}
 	}

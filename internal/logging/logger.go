@@ -28,7 +28,8 @@ type Config struct {
 	Level string
 	// Format is json or console. Empty is console where Output is a terminal, else json.
 	Format string
-	// Output receives the lines; nil is standard error. A terminal or the journal is recognised
+	// Output receives the lines; nil is standard error. While it is stuck, lines wait within bounds
+	// and callers go on. A terminal or the journal is recognised
 	// only where Output is an *os.File.
 	Output io.Writer
 	// JournalStream is $JOURNAL_STREAM: device and inode of the journal's
@@ -49,7 +50,7 @@ func New(cfg Config) (*zap.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := zapcore.AddSync(unsynced{cfg.Output})
+	out := zapcore.AddSync(unsynced{&steady{out: cfg.Output}})
 	if isJournal(cfg.Output, cfg.JournalStream) {
 		encoder = journalEncoder{encoder}
 		out = journalWriter{stream: out, send: sendNative}

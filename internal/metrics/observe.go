@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -170,9 +171,8 @@ func (m *Metrics) initAPI() {
 		http.StatusOK, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 	}
-	classes := []apiclient.Class{
-		apiclient.ClassThrottled, apiclient.ClassTransient, apiclient.ClassAmbiguous, apiclient.ClassInstance, apiclient.ClassRequest,
-	}
+	// What was not sent is not sent again.
+	classes := slices.DeleteFunc(apiclient.Classes(), func(c apiclient.Class) bool { return c == apiclient.ClassRequest })
 	for _, action := range []string{apiclient.ActionStartInstances, apiclient.ActionStopInstances, apiclient.ActionDescribeInstancesStatus} {
 		m.apiDuration.WithLabelValues(action)
 		m.apiRequests.WithLabelValues(action, codeError)

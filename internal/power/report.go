@@ -66,8 +66,8 @@ type Report struct {
 	// FirstRequestAt is when its first request was allowed out (zero where none was).
 	ScheduledAt, StartedAt, FinishedAt, FirstRequestAt time.Time
 	Groups                                             []GroupReport
-	// Err says why the run ended before its time by zecpower's own fault; empty
-	// otherwise.
+	// Err says why the run ended before its time, other than by a cancel: a bug of
+	// zecpower, or an API that could not be reached at all. Empty otherwise.
 	Err string
 }
 

@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// ReadFile reads a text file of at most limit bytes. Its errors are Faults that say what is in the way and what to
-// do, without the path (the caller's Problem has it). Regular files and pipes are read; a pipe that nobody writes to
-// reads as empty instead of blocking.
+// ReadFile reads a text file of at most limit bytes. Its errors are Faults that say what is in the
+// way and what to do, without the path (the caller's Problem has it). Regular files and pipes are
+// read; a pipe without a writer reads as empty instead of blocking.
 func ReadFile(path string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -30,7 +30,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	case !mode.IsRegular() && mode&fs.ModeNamedPipe == 0:
 		return nil, Faultf("name a regular file", "is neither a file nor a pipe")
 	}
-	// One byte more than allowed tells a file at the limit from one above it.
+	// One byte more than allowed shows that a file is above the limit, not at it.
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, openFault(err)
@@ -55,7 +55,8 @@ func openFault(err error) error {
 	return Faultf("", "cannot be read: %v", err)
 }
 
-// Text is data as text, without a byte order mark; false, with the problem reported, where it is not text.
+// Text is data as text, without a byte order mark; false, with the problem reported, where it is
+// not text.
 func (d *Doc) Text(data []byte) (string, bool) {
 	data, problem := clean(d.File, data)
 	if problem != nil {
@@ -65,8 +66,8 @@ func (d *Doc) Text(data []byte) (string, bool) {
 	return string(data), true
 }
 
-// clean checks that data is UTF-8 text and returns it without a byte order mark at its start. Where it is not, the
-// problem says at which line and column.
+// clean checks that data is UTF-8 text and returns it without a byte order mark at its start. Where
+// it is not, the problem says at which line and column.
 func clean(file string, data []byte) ([]byte, *Problem) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {

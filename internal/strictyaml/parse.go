@@ -13,8 +13,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Parse reads data as one YAML document and returns its top node, or nil where there is none to go on with; the
-// problems are in the Doc. Anchors, aliases, merge keys and tags are refused: what a line means must stand on it.
+// Parse reads data as one YAML document and returns its top node, or nil where there is none to go
+// on with; the problems are in the Doc. Anchors, aliases, merge keys and tags are refused: what a
+// line means must stand on it.
 func (d *Doc) Parse(data []byte) *yaml.Node {
 	data, problem := clean(d.File, data)
 	if problem != nil {
@@ -73,8 +74,8 @@ var (
 	unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
 )
 
-// syntaxProblem finds the place that the parser's error is about. yaml.v3 names the line where the enclosing block
-// started, a line too few, or none.
+// syntaxProblem finds the place that the parser's error is about. yaml.v3 names the line where the
+// enclosing block started, a line too few, or none.
 func syntaxProblem(file string, data []byte, err error) Problem {
 	text := strings.TrimSpace(err.Error())
 	said := linePrefix.FindStringSubmatch(text)
@@ -96,8 +97,9 @@ func syntaxProblem(file string, data []byte, err error) Problem {
 	return Problem{file, line, indent + 1, "this is not YAML: " + message, syntaxHint(message, lines[line-1])}
 }
 
-// firstBadLine is the first line that the parser cannot get past: the shortest run of lines from the top that ends
-// in the same error as the whole. 0 where the file is too large to be read that often.
+// firstBadLine is the first line that the parser cannot get past: the shortest run of lines from
+// the top that ends in the same error as the whole. 0 where the file is too large to be read that
+// often.
 func firstBadLine(lines [][]byte, message string) int {
 	const largest = 1 << 20
 	var size int

@@ -17,7 +17,8 @@ type Problem struct {
 	Hint    string // what to do about it; empty where the message already says it
 }
 
-// String is the problem on one line, `file:line:column: message (hint)`, the form that editors jump to.
+// String is the problem on one line, `file:line:column: message (hint)`, the form that editors jump
+// to.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
@@ -32,7 +33,8 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Invalid is the error of a file that is refused. It holds at least one problem, sorted by position.
+// Invalid is the error of a file that is refused. It holds at least one problem, sorted by
+// position.
 type Invalid struct {
 	Problems []Problem
 }
@@ -46,8 +48,8 @@ func (e *Invalid) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Sort orders problems as a person reads them: those of the file named first before those of the files that it
-// refers to, then by position.
+// Sort orders problems as a person reads them: those of the file named first before those of the
+// files that it refers to, then by position.
 func Sort(first string, problems []Problem) {
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		if a.File != b.File && (a.File == first || b.File == first) {
@@ -79,8 +81,8 @@ func (f *Fault) Error() string {
 	return f.Message + " (" + f.Hint + ")"
 }
 
-// asFault takes any error. In one that is not a Fault, what follows the last semicolon is the remedy, as everywhere in
-// zecpower.
+// asFault takes any error. In one that is not a Fault, what follows the last semicolon is the
+// remedy, as everywhere in zecpower.
 func asFault(err error) Fault {
 	var f *Fault
 	if errors.As(err, &f) {

@@ -69,15 +69,28 @@ func listenControl(path string) (net.Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("unix", path)
+	listener, err := bindControl(path)
 	if err != nil {
 		return nil, err
 	}
+	// A stricter umask than usual took bits away.
 	if err := os.Chmod(path, controlMode); err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
 	return listener, nil
+}
+
+// bindControl creates the socket. It never has wider rights than controlMode, not even for the
+// moment before a chmod: Linux makes the file with the mode of the socket that is bound, less the
+// umask.
+func bindControl(path string) (net.Listener, error) {
+	narrow := func(_, _ string, raw syscall.RawConn) error {
+		var failed error
+		err := raw.Control(func(fd uintptr) { failed = syscall.Fchmod(int(fd), controlMode) })
+		return errors.Join(err, failed)
+	}
+	return (&net.ListenConfig{Control: narrow}).Listen(context.Background(), "unix", path)
 }
 
 // removeStale removes a socket on which no process answers.

@@ -46,6 +46,22 @@ func startControl(t *testing.T, cfg ControlConfig) *Control {
 	return c
 }
 
+// Whatever the umask, there is no moment in which others could connect.
+func TestSocketIsMadeWithItsRights(t *testing.T) {
+	before := syscall.Umask(0)
+	defer syscall.Umask(before)
+	path := filepath.Join(t.TempDir(), ControlSocket)
+	listener, err := bindControl(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != controlMode {
+		t.Errorf("made with mode %v, %v; want %o", info.Mode().Perm(), err, controlMode)
+	}
+}
+
 func TestControlAnswersStatusAndHistory(t *testing.T) {
 	cfg := controlConfig(t.TempDir())
 	startControl(t, cfg)

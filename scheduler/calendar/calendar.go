@@ -3,154 +3,174 @@ package calendar
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"regexp"
+	"sync"
 	"time"
+
+	"zecpower/scheduler/cron"
 )
 
 // Source is what a calendar is built from.
 type Source struct {
-	Name  string            // as schedules name it; for a date written in a schedule, the date itself
-	Dates []string          // as ParseDates reads them
-	ICS   map[string][]byte // content of iCalendar files, by file name
+	Name  string   // as schedules name it; for a date written in a schedule, the date itself
+	Dates []string // as ParseDates reads them
+	Rules []string // recurrence rules of RFC 5545 for whole days, see parseDayRule
+	Files []File   // iCalendar files
+
+	// Now is when the source was read. Rules and files need it: what recurs is computed up to
+	// cron.SearchYears from then, which is as far as schedules are searched.
+	Now time.Time
 }
+
+// File is one iCalendar file.
+type File struct {
+	Name string // for messages
+	Data []byte
+
+	// Match and Exclude filter the events by SUMMARY, DESCRIPTION and CATEGORIES: an event counts
+	// where Match is nil or matches one of them, and Exclude is nil or matches none.
+	Match, Exclude *regexp.Regexp
+}
+
+// Warning is what was read over in a file.
+type Warning struct {
+	File string // as File.Name
+	Line int    // from 1; 0 where the file as a whole is meant
+	Text string // what was found, and after a semicolon how it was read
+}
+
+// String is the warning with its place in front, as file:line: text.
+func (w Warning) String() string { return fmt.Sprintf("%s:%d: %s", w.File, w.Line, w.Text) }
 
 // Calendar is a set of dates. It is immutable and safe for concurrent use.
+//
+// Most dates are the same in every zone. An event that is an instant, and a time in UTC, is on a
+// date only where a zone says so: In gives the calendar as a zone sees it.
 type Calendar struct {
-	name    string
-	spans   []span     // sorted, apart from each other
-	yearly  [13]uint32 // bit d of element m: day d of month m, every year
-	endless bool       // an event of it comes again for ever
+	*shared
+	dates dateSet
 }
 
-// span is a run of days, both ends in it.
-type span struct{ from, to dayNumber }
+// shared is what the views of one calendar have in common.
+type shared struct {
+	name     string
+	warnings []Warning
+	fixed    dateSet  // the dates that are the same in every zone
+	zoned    []*event // the events whose dates are not
+	horizon  time.Time
 
-// New builds a calendar from all dates and files of src. The error
-// joins what is wrong with each of them and names the date text or the file and
-// its line.
+	mu    sync.Mutex
+	views map[string]*Calendar // by the zone's name
+}
+
+// New builds a calendar from all dates, rules and files of src. The error joins what is wrong with
+// each of them and names the date or rule, or the file and its line.
 func New(src Source) (*Calendar, error) {
-	c := &Calendar{name: src.Name}
-	var problems []error
+	b := builder{shared: &shared{name: src.Name, views: make(map[string]*Calendar)}}
+	if src.Now.IsZero() && len(src.Rules)+len(src.Files) > 0 {
+		return nil, fmt.Errorf("calendar %q: no present time; set Source.Now", src.Name)
+	}
+	b.horizon = wallClock(src.Now.UTC()).AddDate(cron.SearchYears, 0, 0)
 	for _, text := range src.Dates {
-		r, err := ParseDates(text)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		c.add(r)
+		b.date(text)
 	}
-	for _, file := range slices.Sorted(maps.Keys(src.ICS)) {
-		dates, err := readICS(src.ICS[file])
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s:%w", file, err))
-			continue
-		}
-		c.spans = append(c.spans, dates.spans...)
-		c.endless = c.endless || dates.endless
+	for _, text := range src.Rules {
+		b.rule(text)
 	}
-	if len(src.Dates) == 0 && len(src.ICS) == 0 {
-		problems = append(problems, errors.New("no dates; give it dates or an iCalendar file"))
+	for _, file := range src.Files {
+		b.file(file)
 	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("calendar %q: %w", src.Name, errors.Join(problems...))
+	if len(src.Dates)+len(src.Rules)+len(src.Files) == 0 {
+		b.problems = append(b.problems, errors.New("no dates; give it dates, a rule or an iCalendar file"))
 	}
-	c.spans = mergeSpans(c.spans)
-	return c, nil
+	if len(b.problems) > 0 {
+		return nil, fmt.Errorf("calendar %q: %w", src.Name, errors.Join(b.problems...))
+	}
+	b.fixed.merge(dateSet{})
+	b.own.merge(b.fixed)
+	return &Calendar{shared: b.shared, dates: b.own}, nil
 }
 
-func (c *Calendar) add(r DateRange) {
-	if !r.Yearly {
-		c.spans = append(c.spans, span{r.From.number(), r.To.number()})
+// builder is one New.
+type builder struct {
+	*shared
+	own      dateSet // the dates of zoned as their own clocks show them
+	problems []error
+}
+
+func (b *builder) date(text string) {
+	r, err := ParseDates(text)
+	if err != nil {
+		b.problems = append(b.problems, err)
 		return
 	}
-	// A leap year has every day that a yearly range can name.
-	day := time.Date(2000, r.From.Month, r.From.Day, 0, 0, 0, 0, time.UTC)
-	for range 366 {
-		c.yearly[day.Month()] |= 1 << day.Day()
-		if day.Month() == r.To.Month && day.Day() == r.To.Day {
-			return
-		}
-		if day = day.AddDate(0, 0, 1); day.Year() != 2000 {
-			day = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-		}
-	}
+	b.fixed.add(r)
 }
 
-// mergeSpans sorts spans and joins those that touch or overlap.
-func mergeSpans(spans []span) []span {
-	slices.SortFunc(spans, func(a, b span) int { return int(a.from) - int(b.from) })
-	merged := spans[:0]
-	for _, s := range spans {
-		if n := len(merged); n > 0 && s.from <= merged[n-1].to+1 {
-			merged[n-1].to = max(merged[n-1].to, s.to)
-			continue
-		}
-		merged = append(merged, s)
+func (b *builder) rule(text string) {
+	dates, err := expandDayRule(text, b.horizon)
+	if err != nil {
+		b.problems = append(b.problems, err)
+		return
 	}
-	return slices.Clip(merged)
+	b.fixed.spans = append(b.fixed.spans, dates.spans...)
+	b.fixed.endless = b.fixed.endless || dates.endless
+}
+
+func (b *builder) file(file File) {
+	read, err := readICS(file, b.horizon)
+	if err != nil {
+		b.problems = append(b.problems, fmt.Errorf("%s:%w", file.Name, err))
+		return
+	}
+	b.warnings = append(b.warnings, read.warnings...)
+	b.fixed.merge(read.fixed)
+	b.own.merge(read.own)
+	b.zoned = append(b.zoned, read.zoned...)
+}
+
+// In is the calendar as a clock in the zone shows it. Each zone is computed once.
+//
+// An event that begins and ends at midnight of its own clock is whole days, and counts on those
+// dates everywhere. Any other event with a time counts on the dates that a clock in the zone shows
+// while it lasts. Times in UTC are read on the clock of the file (X-WR-TIMEZONE), else of the zone.
+func (c *Calendar) In(zone *time.Location) *Calendar {
+	if len(c.zoned) == 0 {
+		return c
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	view, ok := c.views[zone.String()]
+	if !ok {
+		view = &Calendar{shared: c.shared}
+		for _, e := range c.zoned {
+			spans, endless := e.datesIn(zone, c.horizon)
+			view.dates.spans = append(view.dates.spans, spans...)
+			view.dates.endless = view.dates.endless || endless
+		}
+		view.dates.merge(c.fixed)
+		c.views[zone.String()] = view
+	}
+	return view
 }
 
 // Name is the calendar's name.
 func (c *Calendar) Name() string { return c.name }
 
+// Warnings are what was read over in its files. The slice is the caller's.
+func (c *Calendar) Warnings() []Warning { return append([]Warning(nil), c.warnings...) }
+
 // Contains says whether d is in the calendar.
-func (c *Calendar) Contains(d Date) bool {
-	if c.isYearly(d) {
-		return true
-	}
-	i, ok := c.spanFrom(d.number())
-	return ok && c.spans[i].from <= d.number()
-}
+func (c *Calendar) Contains(d Date) bool { return c.dates.contains(d) }
 
-func (c *Calendar) isYearly(d Date) bool {
-	if d.Month < 1 || d.Month > 12 || d.Day < 1 || d.Day > 31 {
-		return false
-	}
-	return c.yearly[d.Month]&(1<<d.Day) != 0
-}
-
-// spanFrom is the first span that does not end before n.
-func (c *Calendar) spanFrom(n dayNumber) (int, bool) {
-	i, _ := slices.BinarySearchFunc(c.spans, n, func(s span, n dayNumber) int { return int(s.to) - int(n) })
-	return i, i < len(c.spans)
-}
-
-// next is the first day of the calendar that is not before n.
-func (c *Calendar) next(n dayNumber) (dayNumber, bool) {
-	found, ok := dayNumber(0), false
-	if i, some := c.spanFrom(n); some {
-		found, ok = max(n, c.spans[i].from), true
-	}
-	if c.yearly == [13]uint32{} {
-		return found, ok
-	}
-	// A yearly date comes at the latest after 8 years: 29 February around 1900.
-	for day := n; day <= n+8*366 && (!ok || day < found); day++ {
-		if c.isYearly(day.date()) {
-			return day, true
-		}
-	}
-	return found, ok
-}
-
-// Next is the first date of the calendar that is not before d; false where
-// there is none.
+// Next is the first date of the calendar that is not before d; false where there is none.
 func (c *Calendar) Next(d Date) (Date, bool) {
-	n, ok := c.next(d.number())
+	n, ok := c.dates.next(d.number())
 	return n.date(), ok
 }
 
-// End is the last date that the calendar's data speaks of, the zero Date for a
-// calendar of empty files. Yearly dates have no end, but beside dated ones they
-// do not hide that those run out. It is false when the calendar never ends: it
-// has yearly dates alone, or an event that recurs for ever.
-func (c *Calendar) End() (Date, bool) {
-	switch {
-	case c.endless, len(c.spans) == 0 && c.yearly != [13]uint32{}:
-		return Date{}, false
-	case len(c.spans) == 0:
-		return Date{}, true
-	}
-	return c.spans[len(c.spans)-1].to.date(), true
-}
+// End is the last date that the calendar's data speaks of, the zero Date for a calendar of empty
+// files. Yearly dates have no end, but beside dated ones they do not hide that those run out. It is
+// false when the calendar has no end in sight: it has yearly dates alone, or something in it recurs
+// for ever or beyond the horizon.
+func (c *Calendar) End() (Date, bool) { return c.dates.end() }

@@ -125,7 +125,7 @@ func TestCalendarNextFindsTheFirstDate(t *testing.T) {
 		"2026-01-01": "2026-12-25", "2026-12-25": "2026-12-25", "2026-12-26": "2027-02-06", "2027-02-07": "2027-02-07",
 		"2027-02-10": "2028-02-29", "2096-03-01": "2104-02-29",
 	} {
-		if got, ok := c.next(date(t, from).number()); !ok || got.date() != date(t, want) {
+		if got, ok := c.dates.next(date(t, from).number()); !ok || got.date() != date(t, want) {
 			t.Errorf("from %s: %s, want %s", from, got.date(), want)
 		}
 	}

@@ -27,9 +27,8 @@ func (d Date) IsZero() bool { return d == Date{} }
 // String is the date as 2026-12-25.
 func (d Date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day) }
 
-// In is the first instant at which a clock in the zone shows the date: usually
-// midnight. Where the zone skips midnight, or the whole date, it is the
-// transition that does so.
+// In is the first instant at which a clock in the zone shows the date: usually midnight. Where the
+// zone skips midnight, or the whole date, it is the transition that does so.
 func (d Date) In(zone *time.Location) time.Time {
 	return cron.FirstShown(zone, time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC))
 }
@@ -59,9 +58,8 @@ type DateRange struct {
 	Yearly   bool // every year: From.Year and To.Year are 0, and To may lie in the year after
 }
 
-// ParseDates reads what a calendar's dates are written as: a day
-// ("2026-12-25"), a range ("2026-12-24..2026-12-26"), or either of them for
-// every year ("*-01-01", "*-12-24..*-01-01").
+// ParseDates reads what a calendar's dates are written as: a day ("2026-12-25"), a range
+// ("2026-12-24..2026-12-26"), or either of them for every year ("*-01-01", "*-12-24..*-01-01").
 func ParseDates(s string) (DateRange, error) {
 	first, last, ranged := strings.Cut(s, "..")
 	from, yearly, err := parseDate(first)
@@ -85,8 +83,8 @@ func ParseDates(s string) (DateRange, error) {
 	return r, nil
 }
 
-// parseDate reads 2026-12-25, or *-12-25 with the year left 0. It is strict:
-// other spellings of dates differ between countries.
+// parseDate reads 2026-12-25, or *-12-25 with the year left 0. It is strict: other spellings of
+// dates differ between countries.
 func parseDate(s string) (d Date, yearly bool, err error) {
 	text, layout := s, time.DateOnly
 	if rest, ok := strings.CutPrefix(s, "*-"); ok {

@@ -11,8 +11,8 @@ func isEvery(spec string) bool {
 	return len(spec) >= len(everyPrefix) && strings.EqualFold(spec[:len(everyPrefix)], everyPrefix)
 }
 
-// parseEvery reads "@every D". Whole seconds only: the ledger's key of a run is
-// its nominal time in seconds.
+// parseEvery reads "@every D". It takes whole seconds only, because the store keys a run by its
+// nominal time in seconds.
 func parseEvery(spec string) (time.Duration, error) {
 	text := strings.TrimSpace(spec[len(everyPrefix):])
 	if text == "" {
@@ -34,9 +34,9 @@ func parseEvery(spec string) (time.Duration, error) {
 	return d, nil
 }
 
-// nextMultiple is the first multiple of d since the Unix epoch strictly after
-// t. Counting from the epoch, not from the start of the process, keeps the
-// times of an @every schedule the same over restarts.
+// nextMultiple is the first multiple of d since the Unix epoch strictly after t. Counting from the
+// epoch, not from the start of the process, keeps the times of an @every schedule the same over
+// restarts.
 func nextMultiple(d time.Duration, t time.Time) time.Time {
 	step := int64(d / time.Second)
 	n := t.Unix() / step

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// The full sweep goes through every minute of 2026-2028 in every zone (some
-// minutes of two cores):
+// The full sweep goes through every minute of 2026-2028 in every zone (some minutes of two cores):
 //
 //	go test ./scheduler/cron/ -run TestNextAgreesWithTheClockInEveryZone -dst.full -timeout 2h
 //
@@ -22,8 +21,7 @@ var (
 	dstSeed = flag.Uint64("dst.seed", 0, "seed of the random schedules; 0 draws one")
 )
 
-// oracleSpec is a random cron spec with its meaning, kept apart from the parser
-// under test.
+// oracleSpec is a random cron spec with its meaning, kept apart from the parser under test.
 type oracleSpec struct {
 	text                                   string
 	minutes, hours, days, months, weekdays set
@@ -47,7 +45,7 @@ func (s oracleSpec) matches(c reading) bool {
 	return day && weekday
 }
 
-func randomField(r *rand.Rand, low, high int, starChance float64) (text string, values set, star, all bool) {
+func randomField(r *rand.Rand, low, high int, starChance float64) (text string, values set, star bool) {
 	if r.Float64() < starChance {
 		step := 1
 		if r.IntN(2) == 0 {
@@ -57,9 +55,9 @@ func randomField(r *rand.Rand, low, high int, starChance float64) (text string, 
 			values.add(v)
 		}
 		if step == 1 {
-			return "*", values, true, true
+			return "*", values, true
 		}
-		return "*/" + strconv.Itoa(step), values, true, false
+		return "*/" + strconv.Itoa(step), values, true
 	}
 	var parts []string
 	for range 1 + r.IntN(3) {
@@ -77,26 +75,27 @@ func randomField(r *rand.Rand, low, high int, starChance float64) (text string, 
 			parts = append(parts, strconv.Itoa(a))
 		}
 	}
-	return strings.Join(parts, ","), values, false, false
+	return strings.Join(parts, ","), values, false
 }
 
 func randomSpec(r *rand.Rand) oracleSpec {
 	var s oracleSpec
 	var texts [5]string
-	var anyDay, anyWeekday bool
-	texts[0], s.minutes, s.starMinute, _ = randomField(r, 0, 59, 0.2)
-	texts[1], s.hours, s.starHour, _ = randomField(r, 0, 23, 0.2)
+	var starDay, starWeekday bool
+	texts[0], s.minutes, s.starMinute = randomField(r, 0, 59, 0.2)
+	texts[1], s.hours, s.starHour = randomField(r, 0, 23, 0.2)
 	if r.IntN(2) == 0 { // most transitions happen at night
 		h := r.IntN(5)
 		texts[1], s.hours, s.starHour = strconv.Itoa(h), 1<<h, false
 	}
-	texts[2], s.days, _, anyDay = randomField(r, 1, 31, 0.8)
-	texts[3], s.months, _, _ = randomField(r, 1, 12, 0.9)
-	texts[4], s.weekdays, _, anyWeekday = randomField(r, 0, 7, 0.7)
+	texts[2], s.days, starDay = randomField(r, 1, 31, 0.8)
+	texts[3], s.months, _ = randomField(r, 1, 12, 0.9)
+	texts[4], s.weekdays, starWeekday = randomField(r, 0, 7, 0.7)
 	if s.weekdays.has(7) && !strings.HasPrefix(texts[4], "*") { // the star counts 0-6
 		s.weekdays.add(0)
 	}
-	s.or = !anyDay && !anyWeekday
+	// cronie: one matching day field is enough where neither begins with a star.
+	s.or = !starDay && !starWeekday
 	s.text = strings.Join(texts[:], " ")
 	return s
 }
@@ -124,8 +123,8 @@ func watch(zone *time.Location, from, to time.Time) []reading {
 	return readings
 }
 
-// sharedClocks spares reading the clocks of zones that change at the same
-// instant by the same amount.
+// sharedClocks spares reading the clocks of zones that change at the same instant by the same
+// amount.
 type sharedClocks map[string][]reading
 
 func (c sharedClocks) watch(zone *time.Location, from, to time.Time) []reading {
@@ -137,9 +136,8 @@ func (c sharedClocks) watch(zone *time.Location, from, to time.Time) []reading {
 	return c[key]
 }
 
-// fires is cronie's rule, minute by minute: a virtual clock that never goes
-// back; fixed times follow it, and are made up for over gaps up to 3 hours;
-// wildcards follow the clock on the wall.
+// fires is cronie's rule, minute by minute: a virtual clock that never goes back; fixed times
+// follow it, and are made up for over gaps up to 3 hours; wildcards follow the clock on the wall.
 func (s oracleSpec) fires(readings []reading) []time.Time {
 	var fired []time.Time
 	virtual := readings[0].serial - 1
@@ -167,8 +165,8 @@ func (s oracleSpec) fires(readings []reading) []time.Time {
 	return fired
 }
 
-// agree compares Next with the oracle over a window whose first day only warms
-// up the virtual clock.
+// agree compares Next with the oracle over a window whose first day only warms up the virtual
+// clock.
 func agree(t *testing.T, zone *time.Location, spec oracleSpec, minutes []reading) {
 	t.Helper()
 	table, err := Parse(spec.text, zone)
@@ -202,8 +200,8 @@ func firstDifference(a, b []time.Time) string {
 	return fmt.Sprintf("%d times, then none", len(a))
 }
 
-// transitions are the instants within [from, to) at which the zone's offset
-// changes, found by looking at the clock, not by ZoneBounds.
+// transitions are the instants within [from, to) at which the zone's offset changes, found by
+// looking at the clock, not by ZoneBounds.
 func transitions(zone *time.Location, from, to time.Time) []time.Time {
 	var found []time.Time
 	offset := func(at time.Time) int { _, o := at.In(zone).Zone(); return o }
@@ -275,9 +273,8 @@ func TestNextAgreesWithTheClockInEveryZone(t *testing.T) {
 	t.Logf("%d schedules and windows", checked)
 }
 
-// History has what 2026-2028 lacks: days left out, days shown twice, offset
-// changes at midnight, daylight saving in winter, gaps and overlaps of odd
-// lengths.
+// History has what 2026-2028 lacks: days left out, days shown twice, offset changes at midnight,
+// daylight saving in winter, gaps and overlaps of odd lengths.
 func TestNextAgreesWithTheClockInHistory(t *testing.T) {
 	r := seededRand(t)
 	for _, c := range []struct{ zone, day string }{

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Go's ZoneBounds is wrong on the last day of leap years for which it computes
-// transitions from a rule; a walk over segments would stand still there.
+// Go's ZoneBounds is wrong on the last day of leap years for which it computes transitions from a
+// rule; a walk over segments would stand still there.
 func TestSegmentsTileTheTimeLineInEveryZone(t *testing.T) {
 	for _, zone := range allZones(t) {
 		at := time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -25,8 +25,8 @@ func refuseSpec(spec, problem, hint string) error {
 	return &SpecError{Spec: spec, Problem: problem, Hint: hint}
 }
 
-// maxSpecLength bounds what is looked at: the longest sensible spec, every
-// field a full list, stays far below it.
+// maxSpecLength bounds the text that is parsed. The longest sensible spec, every field a full list,
+// stays far below it.
 const maxSpecLength = 1000
 
 // field is one of the five positions of a spec.
@@ -55,7 +55,7 @@ const (
 	weekdayField
 )
 
-// descriptors are the @words and the five fields that they stand for.
+// descriptorFields gives the five fields that an @word stands for.
 func descriptorFields(word string) (string, bool) {
 	switch strings.ToLower(word) {
 	case "@yearly", "@annually":
@@ -72,17 +72,17 @@ func descriptorFields(word string) (string, bool) {
 	return "", false
 }
 
-// parseCron fills the civil part of t. The spec is checked here, field by
-// field, because robfig's parser accepts specs that never fire, panics on some
-// zone prefixes and does not know weekday 7; what it is given afterwards is
-// plain.
+// parseCron fills the civil part of t. It checks the spec field by field, because robfig's parser
+// accepts specs that never fire, panics on some zone prefixes and does not know weekday 7. What it
+// then passes to robfig is plain.
 func (t *Timetable) parseCron(spec string) error {
 	texts, err := splitSpec(spec)
 	if err != nil {
 		return err
 	}
-	fields := cronFields()
-	for i, f := range fields {
+	dayStar, weekdayStar := beginsWithStar(texts[dayField]), beginsWithStar(texts[weekdayField])
+	bothRestrict := (dayStar || weekdayStar) && restricts(texts[dayField]) && restricts(texts[weekdayField])
+	for i, f := range cronFields() {
 		normal, warnings, problem := f.check(texts[i])
 		if problem != nil {
 			return refuseSpec(spec, problem.what, problem.hint)
@@ -96,19 +96,39 @@ func (t *Timetable) parseCron(spec string) error {
 	if t.civil, err = parseRobfig(strings.Join(texts, " ")); err != nil {
 		return refuseSpec(spec, err.Error(), "write five fields: minute hour day-of-month month weekday")
 	}
+	// robfig lets both day fields restrict where one has the star bit, and drops that bit of */n. Set
+	// it as cronie does, by the first character.
+	t.civil.Dom = withStar(t.civil.Dom, dayStar)
+	t.civil.Dow = withStar(t.civil.Dow, weekdayStar)
 	if t.civil.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return refuseSpec(spec, "never fires within 5 years", "no month that it names has such a day: check day of month and month")
+		hint := "no month that it names has such a day: check day of month and month"
+		if bothRestrict {
+			hint += "; with * at the start of one day field, day of month and weekday must both match"
+		}
+		return refuseSpec(spec, "never fires within 5 years", hint)
 	}
-	if t.civil.Dom&starBit == 0 && t.civil.Dow&starBit == 0 {
-		t.warnings = append(t.warnings, "day of month and weekday are both restricted: cron fires on days that match either of them; write * in one of the two where both should match")
+	if !dayStar && !weekdayStar {
+		t.warnings = append(t.warnings, "day of month and weekday are both restricted: cron fires on days that match either of them; where both should match, "+
+			"write * in one of the two, or begin it with *, as in */2")
 	}
 	return nil
 }
 
-// starBit is robfig's mark of a field that restricts nothing.
+// starBit is the bit that robfig sets in a field that restricts nothing.
 const starBit = 1 << 63
 
-// splitSpec gives the five fields of a spec, of which each may still be wrong.
+func beginsWithStar(text string) bool { return text[0] == '*' || text[0] == '?' }
+
+func restricts(text string) bool { return text != "*" && text != "?" }
+
+func withStar(bits uint64, star bool) uint64 {
+	if star {
+		return bits | starBit
+	}
+	return bits &^ starBit
+}
+
+// splitSpec cuts a spec into its five fields, which are not checked yet.
 func splitSpec(spec string) ([]string, error) {
 	const five = "write five: minute hour day-of-month month weekday, as in 45 7 * * MON-FRI"
 	if spec == "" {
@@ -126,7 +146,7 @@ func splitSpec(spec string) ([]string, error) {
 	texts := strings.Fields(spec)
 	switch n := len(texts); {
 	case n == 6:
-		return nil, refuseSpec(spec, "six fields", "there is no field for seconds or years; "+five)
+		return nil, refuseSpec(spec, "six fields", "there is no field for seconds or years: leave it out, and use @every 10s for less than a minute; "+five)
 	case n != 5:
 		return nil, refuseSpec(spec, fmt.Sprintf("%d fields where there should be five", n), five)
 	}
@@ -146,8 +166,8 @@ func splitDescriptor(spec string) ([]string, error) {
 // problem is what is wrong with a part of a spec.
 type problem struct{ what, hint string }
 
-// check reads one field, which is a list of *, numbers, names and ranges with
-// optional steps. normal is the same field as robfig's parser understands it.
+// check reads one field, which is a list of *, numbers, names and ranges with optional steps.
+// normal is the same field as robfig's parser understands it.
 func (f field) check(text string) (normal string, warnings []string, bad *problem) {
 	elements := strings.Split(text, ",")
 	for i, expr := range elements {
@@ -235,6 +255,8 @@ func (f field) value(text, expr string) (int, *problem) {
 	}
 	n, ok := number(text)
 	switch {
+	case !ok && f.dialect(text, expr) != nil:
+		return 0, f.dialect(text, expr)
 	case !ok:
 		what := fmt.Sprintf("%s %q: %q is no number", f.name, expr, text)
 		if f.names != "" {
@@ -290,8 +312,8 @@ func (f field) remark(e element, expr string) string {
 	return fmt.Sprintf("%s %q: its step leads out of the range at once, so it means %d alone", f.name, expr, e.low)
 }
 
-// robfig is the element as robfig's parser understands it: weekday 7 becomes 0,
-// everything else is as written.
+// robfig is the element as robfig's parser understands it: weekday 7 becomes 0, everything else is
+// as written.
 func (e element) robfig(f field, expr string) string {
 	if f.name != "weekday" || e.star || e.high < 7 {
 		return expr
@@ -305,8 +327,8 @@ func (e element) robfig(f field, expr string) string {
 
 func hasStar(text string) bool { return strings.ContainsAny(text, "*?") }
 
-// parseRobfig reads five checked fields. The recover stands for a parser that
-// is known to panic on some input: a bad spec must never end the daemon.
+// parseRobfig reads five checked fields. It recovers because the parser is known to panic on some
+// input, and a bad spec must never end the daemon.
 func parseRobfig(fields string) (spec robfig.SpecSchedule, err error) {
 	defer func() {
 		if p := recover(); p != nil {

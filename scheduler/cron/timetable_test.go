@@ -172,6 +172,25 @@ func TestWeekdaySevenIsSunday(t *testing.T) {
 	}
 }
 
+func TestDayFieldsMustBothMatchWhereOneBeginsWithAStar(t *testing.T) {
+	for spec, want := range map[string]string{
+		"0 9 */2 * MON":     "12-07 12-21",                               // odd days that are Mondays
+		"0 9 1-7 * */7":     "12-06",                                     // the first Sunday
+		"0 9 ? * MON":       "12-07 12-14 12-21 12-28",                   //
+		"0 9 1,15 * SUN":    "12-01 12-06 12-13 12-15 12-20 12-27",       // one of both is enough
+		"0 9 31,*/31 * WED": "12-01 12-02 12-09 12-16 12-23 12-30 12-31", // the star must come first
+	} {
+		got := ""
+		table := mustParse(t, spec, "UTC")
+		for at := table.Next(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)); at.Year() == 2026; at = table.Next(at) {
+			got += at.Format(" 01-02")
+		}
+		if got != " "+want {
+			t.Errorf("%s fires on%s, want %s", spec, got, want)
+		}
+	}
+}
+
 func TestRefusedSpecsSayWhatToWrite(t *testing.T) {
 	for _, c := range []struct{ spec, problem, hint string }{
 		{"", "empty", "minute hour"},
@@ -181,7 +200,7 @@ func TestRefusedSpecsSayWhatToWrite(t *testing.T) {
 		{"TZ=UTC", "time zone inside", "timezone"},
 		{"CRON_TZ=", "time zone inside", "timezone"},
 		{"cron_tz=UTC 0 9 * * *", "time zone inside", "timezone"},
-		{"0 0 9 * * *", "six fields", "no field for seconds"},
+		{"0 0 9 * * *", "six fields", "no field for seconds or years: leave it out, and use @every"},
 		{"0 9 * *", "4 fields", "write five"},
 		{"1 2 3 4 5 6 7", "7 fields", "write five"},
 		{"@reboot", "restart", "zecpower start"},
@@ -224,8 +243,19 @@ func TestRefusedSpecsSayWhatToWrite(t *testing.T) {
 		{"1-2-3 * * * *", "no number", "0 to 59"},
 		{"*-5 * * * *", "no number", "0 to 59"},
 		{"** * * * *", "no number", "0 to 59"},
-		{"0 0 L * *", "no number", "1 to 31"},
-		{"0 0 * * MON#1", "no number or name", "SUN to SAT"},
+		{"0 0 L * *", "another cron dialect", `rrule: ["FREQ=MONTHLY;BYMONTHDAY=-1"], named in the schedule's only`},
+		{"0 0 L-3 * *", "another cron dialect", "only: [NAME]"},
+		{"0 0 LW * *", "another cron dialect", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"},
+		{"0 0 1W * *", "another cron dialect", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=1"},
+		{"0 0 15w * *", "another cron dialect", "list the dates in a calendar"},
+		{"0 0 * * MON#2", "another cron dialect", "FREQ=MONTHLY;BYDAY=2MO"},
+		{"0 0 * * 3#1", "another cron dialect", "FREQ=MONTHLY;BYDAY=1WE"},
+		{"0 0 * * FRIL", "another cron dialect", "FREQ=MONTHLY;BYDAY=-1FR"},
+		{"0 0 * * 7L", "another cron dialect", "FREQ=MONTHLY;BYDAY=-1SU"},
+		{"H 7 * * *", "another cron dialect", "jitter: 30m"},
+		{"H/15 * * * *", "another cron dialect", "jitter: 30m"},
+		{"0 H(0-7) * * *", "another cron dialect", "jitter: 30m"},
+		{"0 0 30 2 */2", "never fires within 5 years", "must both match"},
 		{"0 0 * * MONDAY", "no number or name", "SUN to SAT"},
 		{"0 0 * FRI *", "no number or name", "JAN to DEC"},
 		{"0 0 * * UNM", "no number or name", "SUN to SAT"},
@@ -270,7 +300,9 @@ func TestAcceptedSpecs(t *testing.T) {
 func TestWarningsNameWhatReadsWrong(t *testing.T) {
 	for spec, want := range map[string]string{
 		"0 0 1 * MON":       "match either",
-		"0 0 */2 * MON":     "match either",
+		"0 0 */2 * MON":     "",
+		"0 0 1 * */2":       "",
+		"0 0 1,*/2 * MON":   "match either",
 		"0 0 1-31 * MON":    "match either",
 		"*/60 * * * *":      "means 0 alone",
 		"10-20/15 * * * *":  "means 10 alone",

@@ -11,16 +11,14 @@ import (
 	"zecpower/internal/nearest"
 )
 
-// zoneNames are the zones of the tz database, one a line, for hints and for the
-// tests that go through every zone. A newer database may know more: LoadZone
-// asks the database, not this list.
+// zoneNames are the zones of the tz database, one a line, for hints and for the tests that go
+// through every zone. A newer database may know more: LoadZone asks the database, not this list.
 //
 //go:embed zones.txt
 var zoneNames string
 
-// LoadZone finds a time zone by its name in the tz database; "" is UTC. It
-// refuses names whose meaning depends on the host, such as "Local", and zones
-// that count leap seconds.
+// LoadZone finds a time zone by its name in the tz database; "" is UTC. It refuses names whose
+// meaning depends on the host, such as "Local", and zones that count leap seconds.
 func LoadZone(name string) (*time.Location, error) {
 	zone, err := FindZone(name)
 	if errors.Is(err, errUnknownZone) {
@@ -33,8 +31,8 @@ func LoadZone(name string) (*time.Location, error) {
 
 var errUnknownZone = errors.New("not in the tz database; write region and city, as in Asia/Singapore")
 
-// FindZone is LoadZone without what an unknown name was meant to be: finding
-// that takes a millisecond, which is too long for a file full of them.
+// FindZone is LoadZone without the hint at the nearest name. That hint costs a millisecond, which
+// is too long for a file with thousands of wrong names.
 func FindZone(name string) (*time.Location, error) {
 	switch top, _, _ := strings.Cut(name, "/"); {
 	case name == "":
@@ -45,10 +43,13 @@ func FindZone(name string) (*time.Location, error) {
 		return nil, fmt.Errorf("time zone %q: not in every tz database; leave %q out", name, top+"/")
 	}
 	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, fmt.Errorf("time zone %q: %w", name, errUnknownZone)
+	if err == nil {
+		return zone, nil
 	}
-	return zone, nil
+	if offset, ok := parseOffset(name); ok {
+		return nil, refuseOffset(name, offset)
+	}
+	return nil, fmt.Errorf("time zone %q: %w", name, errUnknownZone)
 }
 
 // nearestZone is the zone whose name is most like the given one, or "".
