@@ -1,12 +1,22 @@
 package app
 
 import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 
+	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/config"
+	"zecpower/internal/metrics"
 	"zecpower/internal/power"
 	"zecpower/internal/store/bolt"
 	"zecpower/scheduler"
@@ -37,5 +47,49 @@ func TestAResumedRunIsGivenWhatItHadDone(t *testing.T) {
 	}
 	if len(db.Final)+len(db.Attempted) != 0 {
 		t.Errorf("db has what web did: %+v", db)
+	}
+}
+
+// Between loads a run is what reads a group's file.
+func TestARunShowsWhetherItsGroupsCouldBeRead(t *testing.T) {
+	dir := t.TempDir()
+	path, ids := filepath.Join(dir, "c.yaml"), filepath.Join(dir, "web.txt")
+	text := "api: {endpoint: \"http://127.0.0.1:1\"}\ngroups: {web: {instances_file: web.txt}}\nschedules: {s: {cron: \"@daily\", action: start, groups: [web]}}\n"
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.WriteFile(ids, []byte("i-1\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.LoadRunnable(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Daemon{log: zap.NewNop(), metrics: metrics.New()}
+	d.metrics.SetKnown(known(cfg))
+	if d.account, err = newAccount(cfg, apiclient.Credentials{Token: apiclient.NewSecret("t")}, AccountEvents{}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.account.prepare(cfg, d.account.key.Load())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.current.Store(s)
+	stopped, cancel := context.WithCancel(t.Context()) // so that nothing is sent
+	cancel()
+	for i, c := range []struct {
+		change func() error
+		want   string
+	}{
+		{func() error { return os.Remove(ids) }, `zecpower_group_unreadable{group="web"} 1`},
+		{func() error { return os.WriteFile(ids, []byte("i-1\n"), 0o600) }, `zecpower_group_unreadable{group="web"} 0`},
+		{func() error { return os.WriteFile(ids, []byte("instance_id\ni-1\n"), 0o600) }, `zecpower_group_unreadable{group="web"} 1`},
+	} {
+		if err := c.change(); err != nil {
+			t.Fatal(err)
+		}
+		d.makeRun(stopped, scheduler.Firing{RunID: "s/" + strconv.Itoa(i), Schedule: "s", Action: "start", Groups: []string{"web"}})
+		scrape := httptest.NewRecorder()
+		d.metrics.Handler(zap.NewNop()).ServeHTTP(scrape, httptest.NewRequest("GET", "/metrics", nil))
+		if !strings.Contains(scrape.Body.String(), c.want+"\n") {
+			t.Errorf("after change %d the scrape lacks %s", i+1, c.want)
+		}
 	}
 }
