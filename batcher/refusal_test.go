@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -508,6 +509,64 @@ func TestKnownCodeThatBecomesTheAccountsCausesNoStorm(t *testing.T) {
 		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "1 rejected, 4999 started" || refused > 60 {
 			t.Errorf("%s with %d starts while all were refused", got, refused)
+		}
+	})
+}
+
+// All that wait were lost as probes of the account: once they are described, they are
+// probes again.
+func TestProbesOfARefusedAccountThatAreAllLostAreMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(3))
+		api.onStart = func(n int, _ []string) ([]string, error, bool) {
+			switch {
+			case n <= 4: // the chunk, and each of the three
+				return nil, soldOutReply(), true
+			case n <= 7:
+				return nil, lostReply(), true
+			}
+			return nil, nil, false
+		}
+		begun := time.Now()
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(3)))
+		if got := listing(report); got != "3 started" || time.Since(begun) > 2*time.Minute {
+			t.Errorf("%s after %s", got, time.Since(begun))
+		}
+	})
+}
+
+// slowFor answers the starts that it knows after a time of their own.
+type slowFor struct {
+	*fakeAPI
+	takes map[int]time.Duration // by the number of ids
+}
+
+func (s slowFor) StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error) {
+	time.Sleep(s.takes[len(ids)])
+	return s.fakeAPI.StartInstances(ctx, ids)
+}
+
+// While a single id is in flight, another request is accepted and ends the trial.
+// The single id then meets a page, and must not be lost.
+func TestTrialThatOutlivesItsQuestionIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(150)
+		api := newFakeAPI(ids)
+		paged := false
+		api.onStart = func(n int, asked []string) ([]string, error, bool) {
+			switch {
+			case len(asked) == 100 && n <= 2:
+				return nil, soldOutReply(), true
+			case len(asked) == 1 && !paged:
+				paged = true
+				return nil, foreign(404), true
+			}
+			return nil, nil, false
+		}
+		begun := time.Now()
+		report := newTestBatcher(t, slowFor{api, map[int]time.Duration{50: time.Second, 1: 2 * time.Second}}).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "150 started" || !paged || time.Since(begun) > 2*time.Minute {
+			t.Errorf("%s after %s, a page %v", got, time.Since(begun), paged)
 		}
 	})
 }
