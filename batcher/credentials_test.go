@@ -52,7 +52,10 @@ func TestCredentialsAreFinalAfterThreeRefusalsOverHalfAMinute(t *testing.T) {
 		p.refused(p.now, start, skewed, false, p.rng)
 		begun, refusals := p.now, 1
 		for range 50 {
-			p.refused(p.now, start, skewed, false, p.rng) // left before the pause: it counts for nothing
+			before := p.credentialPause
+			if p.refused(p.now, start, skewed, false, p.rng); p.credentialPause != before {
+				t.Fatal("a request that left before the pause counts")
+			}
 			refusals++
 			if p.probe(t, skewed) {
 				break
@@ -171,6 +174,14 @@ func TestCredentialsOfAnUnprovenKeyEndAtTheFirstRefusal(t *testing.T) {
 // A final refusal ends what is held for a trial, too, and what fell back; what
 // was accepted is described on.
 func TestCredentialsThatAreFinalEndAllThatWaits(t *testing.T) {
+	for sold := range 10 {
+		finalAfterSoldOut(t, sold)
+	}
+}
+
+// finalAfterSoldOut refuses so many starts for another reason before: the run is
+// then in some state of finding out whom that concerns.
+func finalAfterSoldOut(t *testing.T, sold int) {
 	synctest.Test(t, func(t *testing.T) {
 		ids := fleet(500)
 		api := newFakeAPI(ids)
@@ -182,7 +193,7 @@ func TestCredentialsThatAreFinalEndAllThatWaits(t *testing.T) {
 		refused := 0
 		api.onStart = func(n int, _ []string) ([]string, error, bool) {
 			refused++
-			if n <= 7 {
+			if n <= sold {
 				return nil, soldOutReply(), true
 			}
 			return nil, noRight(), true
@@ -192,7 +203,7 @@ func TestCredentialsThatAreFinalEndAllThatWaits(t *testing.T) {
 		b.cfg.Observer = heard
 		begun := time.Now()
 		if got := listing(b.Run(t.Context(), r)); got != "499 auth, 1 started" || heard.n != 1 {
-			t.Errorf("%s, notified %d times", got, heard.n)
+			t.Errorf("after %d: %s, notified %d times", sold, got, heard.n)
 		}
 		if took := time.Since(begun); took > 6*time.Minute || refused > 30 {
 			t.Errorf("%d starts, %s", refused, took)

@@ -225,6 +225,10 @@ func TestDescribesDecideAboutAnAcceptedStart(t *testing.T) {
 		"lost, so the stop may be older": {lost, []step{{6 * time.Second, stopping, nextPoll}, {20 * time.Second, stopped, nextSend}}, ""},
 		"lost, seen booting, reversed":   {lost, []step{{6 * time.Second, booting, nextPoll}, {11 * time.Second, stopping, nextFinal}}, power.ReasonReversed},
 		"another actor's boot, reversed": {func(*instance, time.Time) {}, []step{{0, booting, nextPoll}, {20 * time.Second, stopping, nextPoll}}, ""},
+		"sent, if at all, by an earlier process": {
+			func(in *instance, at time.Time) { in.unconfirmed, in.unconfirmedAt = true, at },
+			[]step{{0, booting, nextPoll}, {40 * time.Second, stopping, nextPoll}}, "",
+		},
 		"timeout": {
 			accepted, []step{{10*time.Minute - time.Second, booting, nextPoll}, {10 * time.Minute, booting, nextFinal}}, power.ReasonBootTimeout,
 		},

@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -88,28 +89,36 @@ func TestLoneIDsThatBringNoWordBackOff(t *testing.T) {
 	}
 }
 
-// The key has no right to the first id, and it is the first that is sent alone to
+// The key has no right to the first, or the last, of the three that are sent alone to
 // find out about another code. It must not pass for a key that is refused.
 func TestTrialOfAnInstanceWithoutRightsIsNoRefusedKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ids := fleet(100)
-		api := newFakeAPI(ids)
-		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
-			switch {
-			case slices.Contains(asked, ids[42]):
-				return nil, soldOutReply(), true
-			case slices.Contains(asked, ids[0]):
-				return nil, noRight(), true
+	for _, tc := range []struct {
+		without int
+		soldOut []int
+		want    string
+	}{
+		{0, []int{42}, "2 rejected, 98 started"},
+		{50, []int{0, 99}, "3 rejected, 97 started"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ids := fleet(100)
+			api := newFakeAPI(ids)
+			api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+				for _, k := range tc.soldOut {
+					if slices.Contains(asked, ids[k]) {
+						return nil, soldOutReply(), true
+					}
+				}
+				return nil, noRight(), slices.Contains(asked, ids[tc.without])
 			}
-			return nil, nil, false
-		}
-		b := newTestBatcher(t, api)
-		heard := &alarms{}
-		b.cfg.Observer = heard
-		if got := listing(b.Run(t.Context(), startRun(ids))); got != "2 rejected, 98 started" || heard.n != 0 {
-			t.Errorf("%s, notified %d times of refused credentials", got, heard.n)
-		}
-	})
+			b := newTestBatcher(t, api)
+			heard := &alarms{}
+			b.cfg.Observer = heard
+			if got := listing(b.Run(t.Context(), startRun(ids))); got != tc.want || heard.n != 0 {
+				t.Errorf("%s, notified %d times of refused credentials", got, heard.n)
+			}
+		})
+	}
 }
 
 // One without rights, the other one sold out: the refusal of the second has
@@ -451,6 +460,117 @@ func TestBreakerCountsAsBlockedOnlyByAMinuteOfPages(t *testing.T) {
 			t.Errorf("a reply of the API leaves blocked %v, which lasted %s", b.blocked(), lasted)
 		}
 	}
+}
+
+// The three that were tried are sold out for good, the others for a minute: each
+// probe names another id, so the first acceptance is not missed.
+func TestProbesOfARefusedAccountNameAnotherIDEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(100)
+		api := newFakeAPI(ids)
+		begun := time.Now()
+		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+			bad := time.Since(begun) < time.Minute
+			for _, k := range []int{0, 50, 99} {
+				bad = bad || slices.Contains(asked, ids[k])
+			}
+			return nil, soldOutReply(), bad
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "3 rejected, 97 started" || time.Since(begun) > 5*time.Minute {
+			t.Errorf("%s after %s", got, time.Since(begun))
+		}
+	})
+}
+
+// A group that is sold out as a whole must not hide that another one is served.
+func TestProbesOfARefusedAccountGoOverItsGroups(t *testing.T) {
+	r := startRun(fleet(3))
+	r.Groups = append(r.Groups, Group{Name: "db", IDs: []string{"j-1"}}, Group{Name: "app", IDs: []string{"k-1", "k-2"}})
+	x := newRun(newTestBatcher(t, newFakeAPI(nil)).cfg, r)
+	if got := x.inTurn([]int{5, 2, 1, 0, 3, 4}); !slices.Equal(got, []int{0, 3, 4, 1, 5, 2}) {
+		t.Errorf("in turn: %v", got)
+	}
+}
+
+// A code that was one instance's becomes the account's in the middle of a run.
+func TestKnownCodeThatBecomesTheAccountsCausesNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(5000)
+		api := newFakeAPI(ids)
+		begun := time.Now()
+		refused := 0
+		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+			since := time.Since(begun)
+			all := since > 3*time.Second && since < 3*time.Minute
+			if all {
+				refused++
+			}
+			return nil, soldOutReply(), all || slices.Contains(asked, ids[0])
+		}
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "1 rejected, 4999 started" || refused > 60 {
+			t.Errorf("%s with %d starts while all were refused", got, refused)
+		}
+	})
+}
+
+// All that wait were lost as probes of the account: once they are described, they are
+// probes again.
+func TestProbesOfARefusedAccountThatAreAllLostAreMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(fleet(3))
+		api.onStart = func(n int, _ []string) ([]string, error, bool) {
+			switch {
+			case n <= 4: // the chunk, and each of the three
+				return nil, soldOutReply(), true
+			case n <= 7:
+				return nil, lostReply(), true
+			}
+			return nil, nil, false
+		}
+		begun := time.Now()
+		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(3)))
+		if got := listing(report); got != "3 started" || time.Since(begun) > 2*time.Minute {
+			t.Errorf("%s after %s", got, time.Since(begun))
+		}
+	})
+}
+
+// slowFor answers the starts that it knows after a time of their own.
+type slowFor struct {
+	*fakeAPI
+	takes map[int]time.Duration // by the number of ids
+}
+
+func (s slowFor) StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error) {
+	time.Sleep(s.takes[len(ids)])
+	return s.fakeAPI.StartInstances(ctx, ids)
+}
+
+// While a single id is in flight, another request is accepted and ends the trial.
+// The single id then meets a page, and must not be lost.
+func TestTrialThatOutlivesItsQuestionIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(150)
+		api := newFakeAPI(ids)
+		paged := false
+		api.onStart = func(n int, asked []string) ([]string, error, bool) {
+			switch {
+			case len(asked) == 100 && n <= 2:
+				return nil, soldOutReply(), true
+			case len(asked) == 1 && !paged:
+				paged = true
+				return nil, foreign(404), true
+			}
+			return nil, nil, false
+		}
+		begun := time.Now()
+		report := newTestBatcher(t, slowFor{api, map[int]time.Duration{50: time.Second, 1: 2 * time.Second}}).Run(t.Context(), startRun(ids))
+		if got := listing(report); got != "150 started" || !paged || time.Since(begun) > 2*time.Minute {
+			t.Errorf("%s after %s, a page %v", got, time.Since(begun), paged)
+		}
+	})
 }
 
 // An operator who waits learns at once that nothing can arrive; a schedule goes on, since the

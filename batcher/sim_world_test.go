@@ -323,8 +323,12 @@ func (w *world) seen(page apiclient.StatusPage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.inFlight--
+	onWay := []apiclient.State{apiclient.StateStarting, apiclient.StateBooting}
+	if w.s.action == power.ActionStop { // a boot that fails through STOPPING does not show that it began
+		onWay = []apiclient.State{apiclient.StateStopping}
+	}
 	for _, i := range page.Instances {
-		if i.State == apiclient.StateStarting || i.State == apiclient.StateBooting || i.State == apiclient.StateStopping {
+		if slices.Contains(onWay, i.State) {
 			delete(w.pending, i.InstanceID)
 		}
 	}
