@@ -13,6 +13,9 @@ const (
 	// blockedAfter is how long every reply must be a 4xx without the API's
 	// envelope before the account counts as blocked.
 	blockedAfter = time.Minute
+	// blockedIdle is how long two such replies may be apart and still be one row: an account that
+	// rests all night proves nothing by its first page of the morning.
+	blockedIdle = 15 * time.Minute
 	// blockedProbe is the pause between two probes while the account is blocked:
 	// only an administrator of the network in between can change that.
 	blockedProbe = 30 * time.Second
@@ -33,6 +36,7 @@ type breaker struct {
 
 	blockedSince time.Time // zero: not blocked
 	foreignSince time.Time // first of the present row of 4xx replies without the envelope; zero: none
+	foreignLast  time.Time // the newest of them
 }
 
 func (b *breaker) tripped() bool { return b.failures >= breakerFailures }
@@ -94,10 +98,13 @@ func (b *breaker) failed(now time.Time, e *apiclient.Error, epoch int, probe boo
 func (b *breaker) judgeBlocked(now time.Time, e *apiclient.Error) {
 	foreign := e.HTTPStatus/100 == 4 && !e.FromAPI()
 	switch {
-	case foreign && b.foreignSince.IsZero():
-		b.foreignSince = now
+	case foreign && (b.foreignSince.IsZero() || now.Sub(b.foreignLast) >= blockedIdle):
+		b.foreignSince = now // the first, or the first after an idle time that proves nothing
 	case !foreign && e.HTTPStatus != 0:
 		b.foreignSince = time.Time{}
+	}
+	if foreign {
+		b.foreignLast = now
 	}
 	long := foreign && now.Sub(b.foreignSince) >= blockedAfter
 	if !b.blocked() && (e.Class == apiclient.ClassBlocked || long) {

@@ -13,6 +13,9 @@ const (
 	credentialSpan     = 30 * time.Second
 	// credentialGrace is how long a due probe waits for a run that asks for one.
 	credentialGrace = time.Second
+	// credentialFloor bounds the pauses between probes from below, whatever the backoff is: from half
+	// of it on, doubled each time up to credentialTopFloor, so that 30 s cost some ten requests.
+	credentialFloor, credentialTopFloor = 500 * time.Millisecond, 8 * time.Second
 )
 
 // credentialPause is how an account treats refused credentials: nothing leaves
@@ -73,7 +76,8 @@ func (c *credentialPause) refused(now time.Time, action string, skewed, probe bo
 		return false // it left before the pause began
 	}
 	c.probing = false
-	c.next = now.Add(halfFixed(c.backoff.ceiling(c.refusals), rng))
+	slowly := Backoff{Initial: credentialFloor, Max: credentialTopFloor}
+	c.next = now.Add(halfFixed(max(c.backoff.ceiling(c.refusals), slowly.ceiling(c.refusals)), rng))
 	c.refusals++
 	// A clock that is off makes every signature wrong, and can be set right while
 	// the run goes on.

@@ -609,3 +609,17 @@ func TestRunByHandEndsWhereTheAPIIsNeverReached(t *testing.T) {
 		})
 	}
 }
+
+func TestPageOfYesterdayDoesNotBlockTheMorning(t *testing.T) {
+	now := time.Now()
+	rng := rand.New(rand.NewPCG(1, 1))
+	b := breaker{backoff: Backoff{Initial: time.Second, Max: 30 * time.Second}}
+	b.failed(now, foreign(403), b.epoch, false, rng)
+	now = now.Add(20 * time.Hour)
+	if b.failed(now, foreign(403), b.epoch, false, rng) || b.blocked() {
+		t.Error("one page in the morning counts as a minute of them")
+	}
+	if !b.failed(now.Add(time.Minute), foreign(403), b.epoch, false, rng) {
+		t.Error("a minute of pages does not count")
+	}
+}
