@@ -97,7 +97,13 @@ log exactly which instances failed and why.`,
 		SilenceUsage:  true,
 
 		SuggestionsMinimumDistance: 2,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	showVersion := root.Flags().Bool("version", false, "print what zecpower version prints")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *showVersion {
+			return printVersion(h.stdout)
+		}
+		return cmd.Help()
 	}
 	root.SetOut(h.stdout)
 	root.SetErr(h.stderr)

@@ -123,7 +123,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if d.opts.OnReady != nil {
 		d.opts.OnReady(server.Addr())
 	}
-	context.AfterFunc(ctx, d.notify.stopping)
+	context.AfterFunc(ctx, func() { d.notify.stopping(d.current.Load().config.API.Timeout) })
 	return d.loop.Run(ctx)
 }
 

@@ -28,8 +28,14 @@ func (n notifier) send(state string) {
 
 func (n notifier) ready() { n.send(daemon.SdNotifyReady) }
 
-func (n notifier) stopping() {
-	n.send(daemon.SdNotifyStopping + "\nSTATUS=stopping: requests in flight are awaited")
+// drainTime is what a stop needs beyond the longest request: to record runs and close the store.
+const drainTime = 15 * time.Second
+
+// stopping asks for the time that the longest request may still take, where that is more than the
+// unit's TimeoutStopSec.
+func (n notifier) stopping(longest time.Duration) {
+	n.send(fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d\nSTATUS=stopping: requests in flight are awaited",
+		daemon.SdNotifyStopping, (longest + drainTime).Microseconds()))
 }
 
 // reloading must be followed by ready. systemd from 253 on requires the time with it.
