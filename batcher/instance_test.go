@@ -227,7 +227,8 @@ func TestDescribesDecideAboutAnAcceptedStart(t *testing.T) {
 		"another actor's boot, reversed": {func(*instance, time.Time) {}, []step{{0, booting, nextPoll}, {20 * time.Second, stopping, nextPoll}}, ""},
 		"sent, if at all, by an earlier process": {
 			func(in *instance, at time.Time) { in.unconfirmed, in.unconfirmedAt = true, at },
-			[]step{{0, booting, nextPoll}, {40 * time.Second, stopping, nextPoll}}, "",
+			[]step{{0, booting, nextPoll}, {40 * time.Second, stopping, nextPoll}},
+			"",
 		},
 		"timeout": {
 			accepted, []step{{10*time.Minute - time.Second, booting, nextPoll}, {10 * time.Minute, booting, nextFinal}}, power.ReasonBootTimeout,
