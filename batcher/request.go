@@ -36,7 +36,7 @@ type request struct {
 	ready time.Time
 }
 
-// kind tells a start or stop from a describe: a key may have the right to one alone.
+// kind separates starts and stops from describes: a key may have the right to one alone.
 type kind int
 
 const (

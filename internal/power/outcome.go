@@ -33,7 +33,7 @@ const (
 	ReasonWrongState Reason = "wrong_state"
 	// ReasonRejected: the API kept refusing it though its state allowed the action.
 	ReasonRejected Reason = "rejected"
-	// ReasonReversed: after the action was accepted, somebody outside of the run
+	// ReasonReversed: after the action was accepted, another actor
 	// switched the instance the other way.
 	ReasonReversed Reason = "reversed"
 	// ReasonBootFailed: a start was accepted, then the instance fell back to

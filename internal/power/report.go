@@ -6,7 +6,7 @@ import "time"
 type InstanceResult struct {
 	InstanceID string
 	Outcome    Outcome
-	// Reason, Code, RequestID and State tell why it failed, as far as known:
+	// Reason, Code, RequestID and State say why it failed, as far as known:
 	// the API's code and request id of the last refusal, the last state seen.
 	Reason    Reason
 	Code      string

@@ -9,7 +9,7 @@ import (
 // keyAccepted is the prefix, in the meta bucket, of what is known of access keys.
 const keyAccepted = "accepted/"
 
-// AcceptKey records that the API accepted an access key at a time. name tells keys apart and is no
+// AcceptKey records that the API accepted an access key at a time. name identifies the key and is no
 // secret.
 func (l *Store) AcceptKey(name string, at time.Time) error {
 	return l.update("record an accepted access key", func(tx *bbolt.Tx) error {
