@@ -3,7 +3,7 @@ package power
 // Outcome is how one instance ended in one run. Each id has exactly one.
 type Outcome string
 
-// The outcomes: the same words in reports, logs, metrics and the ledger.
+// The outcomes: the same words in reports, logs, metrics and the store.
 const (
 	OutcomeStarted        Outcome = "started"
 	OutcomeAlreadyRunning Outcome = "already_running"
