@@ -359,6 +359,8 @@ func (c *checker) excuse(r power.InstanceResult, truth zecsim.InstanceTruth) str
 	case truth.OtherStops > 0 || truth.OtherStarts > 0:
 		// Another actor switched it.
 	case c.w.s.spec(id).BootFailsStopping:
+	case r.Reason == power.ReasonBlocked && c.w.s.blocksNowAndThen():
+		// Each such reply pauses the account: an hour was not enough.
 	case r.Reason == power.ReasonBootFailed && c.w.s.refusesKeys() && r.Attempts >= c.w.s.attempts:
 		// The same between its boots.
 	case c.w.s.credBreak && r.Reason == power.ReasonAPIError:

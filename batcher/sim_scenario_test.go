@@ -361,3 +361,10 @@ func (s *scenario) blocks() bool {
 		return f.Kind == zecsim.FaultChallenge || f.Kind == zecsim.FaultLegal451 || f.Kind == zecsim.FaultHTML && f.Status/100 == 4
 	})
 }
+
+// blocksNowAndThen: some replies, all through the run, say that this host is blocked.
+func (s *scenario) blocksNowAndThen() bool {
+	return slices.ContainsFunc(s.sim.Faults, func(f zecsim.Fault) bool {
+		return (f.Kind == zecsim.FaultChallenge || f.Kind == zecsim.FaultLegal451) && len(f.Windows) == 0
+	})
+}
