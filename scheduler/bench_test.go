@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 type quiet struct{}
@@ -18,14 +19,14 @@ func (quiet) RunMissed(Missed)                          {}
 func (quiet) RunSkipped(Skipped)                        {}
 func (quiet) ClockStepped(time.Duration)                {}
 func (quiet) NextRun(string, time.Time)                 {}
-func (quiet) LastRun(string, LastRun)                   {}
+func (quiet) LastRun(string, store.LastRun)             {}
 func (quiet) StoreFailed(string, error)                 {}
 
-type forgetful struct{}
+type forgetful struct{ store.Store }
 
-func (forgetful) Load(time.Time) (State, error)          { return State{}, nil }
-func (forgetful) Decide(Round) ([]string, error)         { return nil, nil }
-func (forgetful) Finish(Firing, RunEnd, time.Time) error { return nil }
+func (forgetful) Load(context.Context, time.Time) (store.State, error) { return store.State{}, nil }
+func (forgetful) Claim(context.Context, store.Round) ([]string, error) { return nil, nil }
+func (forgetful) Finish(context.Context, store.Run, store.End) error   { return nil }
 
 // handClock is moved by hand, wall and monotonic part together.
 type handClock struct{ reading Reading }

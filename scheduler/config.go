@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"zecpower/internal/store"
 )
 
 // Config is everything that a Loop needs. Run, Store and Observer are required.
@@ -18,7 +20,7 @@ type Config struct {
 	// deadline at the latest. A panic of Run ends that run alone, with a *PanicError.
 	Run func(ctx context.Context, f Firing) RunEnd
 	// Store keeps what must survive a crash.
-	Store Store
+	Store store.Store
 	// Observer is notified of everything that the loop does. A panic of it ends that one call.
 	Observer Observer
 	// OnPanic receives the panics of Observer. Nil: no call.
@@ -67,7 +69,7 @@ func New(cfg Config) (*Loop, error) {
 	}
 	cfg.Observer = guard(cfg.Observer, cfg.OnPanic)
 	return &Loop{
-		cfg: cfg, ends: make(chan ended), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		cfg: cfg, writing: context.Background(), ends: make(chan ended), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		starting: true, entries: make(map[string]*entry, len(cfg.Schedules)),
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 // DecisionKind is what was decided about a nominal time.
@@ -66,18 +67,11 @@ func appendFolded(decisions []Decision, d Decision) []Decision {
 	}
 	last := &decisions[len(decisions)-1]
 	same := last.Kind == d.Kind && last.Reason == d.Reason && last.Calendar == d.Calendar &&
-		!last.AtLeast && SameDay(last.Nominal, d.Nominal)
+		!last.AtLeast && store.SameDay(last.Nominal, d.Nominal)
 	if !same {
 		return append(decisions, d)
 	}
 	last.Last = d.Last
 	last.Count += d.Count
 	return decisions
-}
-
-// SameDay reports whether a and b lie on one UTC day. Nominal times of one day that do not run for
-// the same reason are reported and recorded as one stretch.
-func SameDay(a, b time.Time) bool {
-	const day = 24 * 60 * 60
-	return a.Unix()/day == b.Unix()/day
 }

@@ -3,7 +3,7 @@
 // It has a pure half and a thin shell. The pure half lists the nominal times of a [Schedule]
 // ([Schedule.Occurrences], with the packages cron and calendar below it), and decides what becomes
 // of those that have come (situation.decide). The shell ([Loop]) reads the clock, calls the pure
-// half, records the decisions in the [Store], and starts runs.
+// half, records the decisions in the store, and starts runs.
 //
 // # Contract
 //

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"slices"
 	"time"
+
+	"zecpower/internal/store"
 )
 
 // entry is the loop's state of one schedule name. The goroutine of Loop.Run is its only writer and
@@ -21,8 +23,8 @@ type entry struct {
 	waiting []Firing // claimed, begin at their RunAt, ordered by it
 	queued  *Firing  // claimed, begins when no run is going; nil: none
 	running []Running
-	ran     []int64 // claimed nominal times (Unix seconds): the latest maxRemembered, in order
-	last    LastRun // the newest finished run; zero: none
+	ran     []int64       // claimed nominal times (Unix seconds): the latest maxRemembered, in order
+	last    store.LastRun // the newest finished run; zero: none
 
 	index int // in the queue; -1: not in it
 }
@@ -109,6 +111,6 @@ func (e *entry) wait(f Firing) {
 func (e *entry) idle() bool { return len(e.running) == 0 && e.queued == nil && len(e.waiting) == 0 }
 
 // watermark says how far e is decided, for the store.
-func (e *entry) watermark() Watermark {
-	return Watermark{Schedule: e.name, Through: e.through, Spec: e.spec}
+func (e *entry) watermark() store.Watermark {
+	return store.Watermark{Schedule: e.name, Through: e.through, Spec: e.spec}
 }

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"runtime/debug"
 	"time"
+
+	"zecpower/internal/store"
 )
 
 // guarded is an Observer whose panics end that one call and nothing else: a bug in a metric or a
@@ -55,7 +57,7 @@ func (g guarded) NextRun(schedule string, at time.Time) {
 	g.call(func() { g.observer.NextRun(schedule, at) })
 }
 
-func (g guarded) LastRun(schedule string, last LastRun) {
+func (g guarded) LastRun(schedule string, last store.LastRun) {
 	g.call(func() { g.observer.LastRun(schedule, last) })
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 // panicking is an observer each of whose calls panics.
@@ -20,7 +21,7 @@ func (panicking) RunMissed(Missed)                          { panic("RunMissed")
 func (panicking) RunSkipped(Skipped)                        { panic("RunSkipped") }
 func (panicking) ClockStepped(time.Duration)                { panic("ClockStepped") }
 func (panicking) NextRun(string, time.Time)                 { panic("NextRun") }
-func (panicking) LastRun(string, LastRun)                   { panic("LastRun") }
+func (panicking) LastRun(string, store.LastRun)             { panic("LastRun") }
 func (panicking) StoreFailed(string, error)                 { panic("StoreFailed") }
 
 // The decision loop outlives every call of an observer that panics, and so does each morning. The
@@ -82,5 +83,5 @@ func (countingStarts) RunMissed(Missed)                          {}
 func (countingStarts) RunSkipped(Skipped)                        {}
 func (countingStarts) ClockStepped(time.Duration)                {}
 func (countingStarts) NextRun(string, time.Time)                 {}
-func (countingStarts) LastRun(string, LastRun)                   {}
+func (countingStarts) LastRun(string, store.LastRun)             {}
 func (countingStarts) StoreFailed(string, error)                 {}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"zecpower/internal/store"
 )
 
 // Loop decides each nominal time of its schedules once, and makes the runs. New makes it, Run runs
@@ -18,6 +20,7 @@ type Loop struct {
 	wake    chan struct{}   // holds a value while a reload is pending; capacity 1
 	stopped chan struct{}   // closed when Run has returned
 	runs    context.Context // the context of all runs; done when the daemon stops
+	writing context.Context // of calls of the store, which a stop must not cut off
 
 	// The fields of this block belong to the goroutine of Run.
 
@@ -27,7 +30,7 @@ type Loop struct {
 	recalled   bool          // the store has returned its state
 	triedAt    time.Duration // Reading.Monotonic when the store was last asked for its state
 	savedAt    time.Duration // Reading.Monotonic when the store was last written to
-	unrecorded Round         // decided, and not accepted by the store yet
+	unrecorded store.Round   // decided, and not accepted by the store yet
 	writes     []write       // ends of runs, not accepted yet, in order; written after unrecorded
 	wrote      bool          // this round wrote to the store, or tried to
 
@@ -105,7 +108,7 @@ func (l *Loop) join() {
 	if due, ok := l.queue.first(); ok && !due.After(at) {
 		at = due.Add(-1)
 	}
-	l.record(Round{At: at})
+	l.record(store.Round{At: at})
 }
 
 // sleep returns how long the loop may wait for the next round. It is at most a heartbeat, because

@@ -1,13 +1,16 @@
 package scheduler
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 // fault is how one write to a store fails.
@@ -25,16 +28,16 @@ var errDisk = errors.New("no space left on device")
 type memoryStore struct {
 	mu         sync.Mutex
 	through    time.Time
-	watermarks map[string]Watermark
+	watermarks map[string]store.Watermark
 	runs       map[string]*memoryRun
-	other      []Decision
-	last       map[string]LastRun
+	other      []store.Note
+	last       map[string]store.LastRun
 	fault      func(op string) fault
 }
 
 type memoryRun struct {
-	firing Firing
-	kind   DecisionKind // DecisionOverlap and so on once abandoned
+	run    store.Run
+	kind   store.Kind   // KindOverlap and so on once abandoned
 	result power.Result // once finished
 }
 
@@ -42,13 +45,15 @@ func (r *memoryRun) open() bool { return r.kind == "" && r.result == "" }
 
 func newMemoryStore() *memoryStore {
 	return &memoryStore{
-		watermarks: map[string]Watermark{}, runs: map[string]*memoryRun{}, last: map[string]LastRun{},
+		watermarks: map[string]store.Watermark{}, runs: map[string]*memoryRun{}, last: map[string]store.LastRun{},
 		fault: func(string) fault { return noFault },
 	}
 }
 
 // session is one process's access to the store. Once the process is killed, it refuses everything.
+// The loop calls what session has; of the embedded interface it calls nothing.
 type session struct {
+	store.Store
 	*memoryStore
 	dead bool
 }
@@ -75,59 +80,52 @@ func (s *session) kill() {
 	s.dead = true
 }
 
-func (s *session) Load(recent time.Time) (state State, err error) {
+func (s *session) Load(_ context.Context, recent time.Time) (state store.State, err error) {
 	err = s.write("load", func() {
-		state = State{Watermarks: map[string]Watermark{}, Ran: map[string][]time.Time{}, Last: map[string]LastRun{}, DecidedThrough: s.through}
-		for k, v := range s.watermarks {
-			state.Watermarks[k] = v
-		}
-		for k, v := range s.last {
-			state.Last[k] = v
-		}
+		state = store.NewState()
+		state.DecidedThrough = s.through
+		maps.Copy(state.Watermarks, s.watermarks)
+		maps.Copy(state.Last, s.last)
 		for _, r := range s.runs {
 			if r.open() {
-				state.Unfinished = append(state.Unfinished, r.firing)
+				state.Unfinished = append(state.Unfinished, r.run)
 			}
-			if r.firing.Nominal.After(recent) {
-				state.Ran[r.firing.Schedule] = append(state.Ran[r.firing.Schedule], r.firing.Nominal)
+			if r.run.Nominal.After(recent) {
+				state.Ran[r.run.Schedule] = append(state.Ran[r.run.Schedule], r.run.Nominal)
 			}
 		}
 		for _, times := range state.Ran {
 			slices.SortFunc(times, time.Time.Compare)
 		}
-		slices.SortFunc(state.Unfinished, func(a, b Firing) int { return a.Nominal.Compare(b.Nominal) })
+		state.SortUnfinished()
 	})
 	if err != nil {
-		return State{}, err
+		return store.State{}, err
 	}
 	return state, nil
 }
 
-func (s *session) Decide(r Round) (held []string, err error) {
+func (s *session) Claim(_ context.Context, r store.Round) (held []string, err error) {
 	err = s.write("decide", func() {
 		if !r.At.IsZero() {
 			s.through = r.At
 		}
-		for _, d := range r.Decisions {
-			if !d.Claims() {
-				s.other = append(s.other, d)
+		s.other = append(s.other, r.Notes...)
+		for _, run := range r.Claims {
+			if s.runs[run.ID] != nil {
+				held = append(held, run.ID)
 				continue
 			}
-			f := d.Firing()
-			if s.runs[f.RunID] != nil {
-				held = append(held, f.RunID)
-				continue
-			}
-			s.runs[f.RunID] = &memoryRun{firing: f}
+			s.runs[run.ID] = &memoryRun{run: run}
 		}
-		for _, f := range r.Begins {
-			if run := s.run(f); run.open() {
-				run.firing = f
+		for _, run := range r.Updates {
+			if known := s.run(run); known.open() {
+				known.run = run
 			}
 		}
 		for _, a := range r.Abandons {
-			if run := s.run(a.Firing); run.open() {
-				run.kind = a.Kind
+			if known := s.run(a.Run); known.open() {
+				known.kind = a.Kind
 			}
 		}
 		for _, m := range r.Watermarks {
@@ -143,16 +141,16 @@ func (s *session) Decide(r Round) (held []string, err error) {
 	return held, nil
 }
 
-func (s *session) run(f Firing) *memoryRun {
-	if s.runs[f.RunID] == nil {
-		s.runs[f.RunID] = &memoryRun{firing: f}
+func (s *session) run(r store.Run) *memoryRun {
+	if s.runs[r.ID] == nil {
+		s.runs[r.ID] = &memoryRun{run: r}
 	}
-	return s.runs[f.RunID]
+	return s.runs[r.ID]
 }
 
-func (s *session) Finish(f Firing, r RunEnd, at time.Time) error {
+func (s *session) Finish(_ context.Context, r store.Run, e store.End) error {
 	return s.write("finish", func() {
-		s.run(f).result = r.Result
-		s.last[f.Schedule] = LastRun{RunID: f.RunID, Nominal: f.Nominal, FinishedAt: at, Result: r.Result}
+		s.run(r).result = e.Result
+		s.last[r.Schedule] = store.LastRun{RunID: r.ID, Nominal: r.Nominal, FinishedAt: e.At, Result: e.Result}
 	})
 }

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"maps"
 	"slices"
+
+	"zecpower/internal/store"
 )
 
 // notify reports a decision against a run. A decision for a run is reported when the run begins.
@@ -16,12 +18,9 @@ func (l *Loop) notify(d Decision) {
 }
 
 // notifyAbandoned reports claimed runs that do not run.
-func (l *Loop) notifyAbandoned(all []Abandonment) {
+func (l *Loop) notifyAbandoned(all []store.Abandonment) {
 	for _, a := range all {
-		l.notify(Decision{
-			Schedule: a.Firing.Schedule, Kind: a.Kind, Nominal: a.Firing.Nominal, Last: a.Firing.Nominal,
-			Count: 1, Reason: a.Reason,
-		})
+		l.notify(decisionOf(a))
 	}
 }
 

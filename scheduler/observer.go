@@ -3,7 +3,7 @@ package scheduler
 import (
 	"time"
 
-	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 // Observer is notified of what the loop does, as it does it. Every call comes from the goroutine of
@@ -28,7 +28,7 @@ type Observer interface {
 	NextRun(schedule string, at time.Time)
 	// LastRun reports how a schedule last ended: at start-up for every schedule that the store has
 	// a run of, then after each run.
-	LastRun(schedule string, last LastRun)
+	LastRun(schedule string, last store.LastRun)
 	// StoreFailed reports that op was not, or perhaps not, recorded. The fleet is powered on all
 	// the same, and the loop tries again each round.
 	StoreFailed(op string, err error)
@@ -54,15 +54,6 @@ type Skipped struct {
 	Count    int          // how many, at least 1
 	Cause    DecisionKind // DecisionExcluded, DecisionPaused or DecisionOverlap
 	Calendar string       // of DecisionExcluded: the calendar's name; empty otherwise
-}
-
-// LastRun is how a schedule's newest finished run ended. The zero value: none has finished.
-type LastRun struct {
-	RunID       string
-	Nominal     time.Time
-	FinishedAt  time.Time // wall clock
-	Result      power.Result
-	LastSuccess time.Time // when a run of it last finished with power.ResultOK; zero: never
 }
 
 // Observers passes each call to several observers, in order.
@@ -118,7 +109,7 @@ func (all Observers) NextRun(schedule string, at time.Time) {
 }
 
 // LastRun calls each observer.
-func (all Observers) LastRun(schedule string, last LastRun) {
+func (all Observers) LastRun(schedule string, last store.LastRun) {
 	for _, o := range all {
 		o.LastRun(schedule, last)
 	}

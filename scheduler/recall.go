@@ -4,10 +4,12 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"zecpower/internal/store"
 )
 
 // recallReach is how far back from now the loop loads what ran. Where the clock is set back
-// further, the store still refuses a run that it has: see Store.Decide.
+// further, the store still refuses a run that it has: see store.Store.Claim.
 const recallReach = 24 * time.Hour
 
 // recall loads what earlier processes left in the store, and resumes their runs. The first call
@@ -15,7 +17,7 @@ const recallReach = 24 * time.Hour
 // recall again each heartbeat until it succeeds: a run that a crash cut short must not wait for the
 // next restart.
 func (l *Loop) recall(now time.Time) {
-	state, err := l.cfg.Store.Load(now.Add(-recallReach))
+	state, err := l.cfg.Store.Load(l.writing, now.Add(-recallReach))
 	if err != nil {
 		l.storeFailed("load", err)
 	}
@@ -32,7 +34,7 @@ func (l *Loop) recall(now time.Time) {
 	// 2. Drop the runs of this process from those to resume. There are some where the store answers
 	// late. This must come before remember, which adds the runs of other processes: after it the
 	// two cannot be distinguished.
-	unfinished := slices.DeleteFunc(state.Unfinished, l.claimed)
+	unfinished := l.ofOthers(state.Unfinished)
 
 	// 3. Remember what ran, so that no time runs twice, and report how each schedule last ended.
 	l.remember(state)
@@ -46,14 +48,18 @@ func (l *Loop) recall(now time.Time) {
 	l.resumeAll(unfinished, now)
 }
 
-// claimed reports whether this process claimed f.
-func (l *Loop) claimed(f Firing) bool {
-	e := l.entries[f.Schedule]
-	return e != nil && e.hasRun(f.Nominal)
+// ofOthers returns the runs that this process did not claim.
+func (l *Loop) ofOthers(runs []store.Run) (others []Firing) {
+	for _, r := range runs {
+		if e := l.entries[r.Schedule]; e == nil || !e.hasRun(r.Nominal) {
+			others = append(others, firingOf(r))
+		}
+	}
+	return others
 }
 
 // fill makes the first entries, from the configuration and what the store has about them.
-func (l *Loop) fill(state State, now time.Time) {
+func (l *Loop) fill(state store.State, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range l.cfg.Schedules {
@@ -86,7 +92,7 @@ func (l *Loop) newEntry(schedule *Schedule) *entry {
 
 // remember adds what earlier processes ran to the entries. A run that this process finished is
 // newer than the last one in the store, and stays.
-func (l *Loop) remember(state State) {
+func (l *Loop) remember(state store.State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, times := range state.Ran {
@@ -107,29 +113,34 @@ func (l *Loop) remember(state State) {
 func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 	// Decide first about runs that may have begun: the runs that waited overlap with them, not the
 	// other way round. A run that waited for its time comes before one that waited in the queue.
-	var round Round
-	begun := map[string]bool{}
+	r := resumption{begun: map[string]bool{}}
 	for _, waits := range []Wait{WaitNone, WaitTime, WaitTurn} {
 		for _, f := range unfinished {
 			if f.Waits == waits {
-				l.resume(&round, begun, f, now)
+				l.resume(&r, f, now)
 			}
 		}
 	}
-	if round.empty() {
+	if r.round.Empty() {
 		return
 	}
 	// As in reconcile: durable first, then report, then begin.
-	l.record(round)
-	l.notifyAbandoned(round.Abandons)
-	for _, f := range round.Begins {
+	l.record(r.round)
+	l.notifyAbandoned(r.round.Abandons)
+	for _, f := range r.begins {
 		l.begin(l.entries[f.Schedule], f)
 	}
 }
 
-// resume decides how f, a run of an earlier process, goes on, and adds that to round or to the
-// entry. begun has the names of the schedules of which a run begins in round; resume adds to it.
-func (l *Loop) resume(round *Round, begun map[string]bool, f Firing, now time.Time) {
+// resumption collects what becomes of the runs of earlier processes.
+type resumption struct {
+	round  store.Round
+	begins []Firing        // they are in round as well
+	begun  map[string]bool // names of the schedules of begins
+}
+
+// resume decides how f, a run of an earlier process, goes on, and adds that to r or to the entry.
+func (l *Loop) resume(r *resumption, f Firing, now time.Time) {
 	e := l.entries[f.Schedule]
 	f.Resumed = true
 	var schedule *Schedule
@@ -147,15 +158,17 @@ func (l *Loop) resume(round *Round, begun map[string]bool, f Firing, now time.Ti
 	}
 
 	// 2. Apply the overlap policy. busy: a run of the schedule is going, or begins in this round.
-	busy := e != nil && len(e.running) > 0 || begun[f.Schedule]
+	busy := e != nil && len(e.running) > 0 || r.begun[f.Schedule]
 	switch {
 	case kind == DecisionInterrupted, kind == DecisionMissed:
-		round.Abandons = append(round.Abandons, Abandonment{f, kind, reason, now})
+		r.round.Abandons = append(r.round.Abandons, abandonment(f, kind, reason, now))
 	case kind == DecisionJittered:
 		l.lock(func() { e.wait(f); l.queue.place(e) })
 	case !busy || schedule.Overlap == OverlapAllow:
-		begun[f.Schedule] = true
-		round.Begins = append(round.Begins, f.begin(kind, schedule, now))
+		f = f.begin(kind, schedule, now)
+		r.begun[f.Schedule] = true
+		r.begins = append(r.begins, f)
+		r.round.Updates = append(r.round.Updates, f.Record())
 	// A run that may have done a part of its work, or had a place in the queue, gets the queue's
 	// one place under any policy. Its record in the store is right as it is, so nothing is written.
 	case e.queued == nil && f.Waits != WaitTime:
@@ -165,6 +178,6 @@ func (l *Loop) resume(round *Round, begun map[string]bool, f Firing, now time.Ti
 		f.Waits = WaitTurn
 		l.lock(func() { e.queued = &f })
 	default:
-		round.Abandons = append(round.Abandons, Abandonment{f, DecisionOverlap, "", now})
+		r.round.Abandons = append(r.round.Abandons, abandonment(f, DecisionOverlap, "", now))
 	}
 }

@@ -1,14 +1,18 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"zecpower/internal/store"
+)
 
 // plan is what one round decides about one entry. Making it changes nothing; apply makes it true.
 type plan struct {
 	entry     *entry
-	begins    []Firing      // claimed before; their time has come
-	abandons  []Abandonment // claimed before; they will not run
-	queue     *Firing       // claimed before; waits for its predecessor from now on; nil: none
-	decisions []Decision    // about nominal times that have come, claims among them
+	begins    []Firing            // claimed before; their time has come
+	abandons  []store.Abandonment // claimed before; they will not run
+	queue     *Firing             // claimed before; waits for its predecessor from now on; nil: none
+	decisions []Decision          // about nominal times that have come, claims among them
 }
 
 // reconcile decides every nominal time that has come, records the decisions, and begins the runs.
@@ -29,7 +33,7 @@ func (l *Loop) reconcile(shared situation) {
 	// then makes the decisions of all schedules durable. Thousands that fire together would
 	// otherwise wait for thousands of writes.
 	plans := make([]plan, len(due))
-	round := Round{At: shared.now}
+	round := store.Round{At: shared.now}
 	for i, e := range due {
 		plans[i] = e.plan(shared)
 		plans[i].addTo(&round)
@@ -44,7 +48,7 @@ func (l *Loop) reconcile(shared situation) {
 	// was set back, claimed them, so they must not begin. Where the store fails, held is nil and
 	// every run begins: a fleet that stays off costs more than a run that might be made twice.
 	var held map[string]bool
-	if !round.empty() {
+	if !round.Empty() {
 		held = l.record(round)
 	}
 
@@ -55,17 +59,21 @@ func (l *Loop) reconcile(shared situation) {
 }
 
 // addTo adds the plan to the round that is recorded.
-func (p *plan) addTo(r *Round) {
-	r.Begins = append(r.Begins, p.begins...)
+func (p *plan) addTo(r *store.Round) {
+	for _, f := range p.begins {
+		r.Updates = append(r.Updates, f.Record())
+	}
 	if p.queue != nil {
-		r.Begins = append(r.Begins, *p.queue) // it does not begin: it waits for something else now
+		r.Updates = append(r.Updates, p.queue.Record()) // it does not begin: it waits for something else now
 	}
 	r.Abandons = append(r.Abandons, p.abandons...)
-	r.Decisions = append(r.Decisions, p.decisions...)
+	for _, d := range p.decisions {
+		d.addTo(r)
+	}
 	// r.At says the same for all schedules. The schedule's own watermark counts where r.At does
 	// not: once a clock that was wrong has recorded an instant in the future. See startFrom.
 	if len(p.decisions) > 0 {
-		r.Watermarks = append(r.Watermarks, Watermark{Schedule: p.entry.name, Through: r.At, Spec: p.entry.spec})
+		r.Watermarks = append(r.Watermarks, store.Watermark{Schedule: p.entry.name, Through: r.At, Spec: p.entry.spec})
 	}
 }
 
@@ -106,7 +114,7 @@ func (p *plan) placeClaim(f Firing, s *situation) {
 	if s.now.Sub(f.RunAt) > s.grace {
 		replaced := p.entry.replaces(f, s.now)
 		if kind, _ = resume(f, s.schedule, s.now, replaced); kind == DecisionInterrupted {
-			p.abandons = append(p.abandons, Abandonment{f, DecisionMissed, s.missedReason(replaced), s.now})
+			p.abandons = append(p.abandons, abandonment(f, DecisionMissed, s.missedReason(replaced), s.now))
 			return
 		}
 	}
@@ -121,7 +129,7 @@ func (p *plan) placeClaim(f Firing, s *situation) {
 		f.Waits = WaitTurn
 		p.queue, s.queued = &f, true
 	default:
-		p.abandons = append(p.abandons, Abandonment{f, DecisionOverlap, "", s.now})
+		p.abandons = append(p.abandons, abandonment(f, DecisionOverlap, "", s.now))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"zecpower/internal/store"
 )
 
 // saveEvery is how often the loop records how far everything is decided, where it has nothing else
@@ -22,16 +24,16 @@ type write struct {
 // record writes r, and all that the store did not accept before, in one step. It returns the ids of
 // the runs that the store already had: they must not begin again. While the store fails it returns
 // nil and keeps r for the next round: the fleet is powered on all the same.
-func (l *Loop) record(r Round) (held map[string]bool) {
+func (l *Loop) record(r store.Round) (held map[string]bool) {
 	// 1. Join r to what is left over. The store receives rounds in order and as one: a newer
 	// watermark must not become durable before the decisions that it covers.
 	l.wrote = true
-	l.unrecorded.add(r)
-	ids, err := l.cfg.Store.Decide(l.unrecorded)
+	join(&l.unrecorded, r)
+	ids, err := l.cfg.Store.Claim(l.writing, l.unrecorded)
 	if err != nil {
 		// 2. On failure keep everything, up to a bound on memory. The round may be durable all the
-		// same; Decide is idempotent, so writing it again is safe.
-		if dropped := l.unrecorded.trim(); dropped > 0 {
+		// same; Claim is idempotent, so writing it again is safe.
+		if dropped := trim(&l.unrecorded); dropped > 0 {
 			l.storeFailed("remember decisions", fmt.Errorf("%d decisions will never be recorded: the store has not accepted any for too long", dropped))
 		}
 		l.storeFailed("record decisions", err)
@@ -40,7 +42,7 @@ func (l *Loop) record(r Round) (held map[string]bool) {
 
 	// 3. The round is durable, and nothing of it is left over. Write the ends of runs that are left
 	// over: they come after the claims of those runs.
-	l.unrecorded = Round{}
+	l.unrecorded = store.Round{}
 	held = make(map[string]bool, len(ids))
 	for _, id := range ids {
 		held[id] = true
@@ -77,13 +79,13 @@ func (l *Loop) writeLater(w write, err error) {
 // recordRest records what the other steps of the round left: what the store did not accept before,
 // the first state of the schedules, and every saveEvery that there was nothing to decide.
 func (l *Loop) recordRest(r Reading) {
-	leftover := !l.unrecorded.empty() || len(l.writes) > 0
+	leftover := !l.unrecorded.Empty() || len(l.writes) > 0
 	if l.wrote {
 		l.savedAt = r.Monotonic
 		return
 	}
 	if leftover || l.starting || r.Monotonic-l.savedAt >= saveEvery {
-		l.record(Round{At: r.Wall})
+		l.record(store.Round{At: r.Wall})
 		l.savedAt = r.Monotonic
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 // 10,000 schedules that were down for eleven days make more decisions in one round than the loop
@@ -17,17 +18,17 @@ func TestARoundOfAnySizeIsRecordedWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var round Round
+		var round store.Round
 		for i := range maxUnrecorded + 10 {
 			d := Decision{Schedule: "s", Nominal: at("05 07:45").Add(time.Duration(i) * time.Second), Kind: DecisionMissed}
 			if i < 5 {
 				d.Kind = DecisionCatchUp
 			}
-			round.Decisions = append(round.Decisions, d)
+			d.addTo(&round)
 		}
 		loop.record(round)
-		if runs, others := len(w.store.runs), len(w.store.other); runs != 5 || runs+others != len(round.Decisions) {
-			t.Errorf("recorded %d runs and %d others of %d decisions", runs, others, len(round.Decisions))
+		if runs, others := len(w.store.runs), len(w.store.other); runs != 5 || runs+others != maxUnrecorded+10 {
+			t.Errorf("recorded %d runs and %d others of %d decisions", runs, others, maxUnrecorded+10)
 		}
 		w.expect()
 	})

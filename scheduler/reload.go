@@ -3,6 +3,8 @@ package scheduler
 import (
 	"errors"
 	"time"
+
+	"zecpower/internal/store"
 )
 
 // ErrStopped is the error of a Reload of a loop that has ended.
@@ -77,7 +79,7 @@ func (l *Loop) applyReload(now time.Time) {
 	l.beforeStep = Reading{}
 
 	// 2. Replace the schedules in one step, so that a snapshot shows the old ones or the new ones.
-	round := Round{At: now}
+	round := store.Round{At: now}
 	var dropped []Firing
 	l.lock(func() {
 		round.Forget, dropped = l.remove(request.schedules)
@@ -88,11 +90,11 @@ func (l *Loop) applyReload(now time.Time) {
 
 	// 3. End the claims that were dropped: missed where the schedule was removed, else paused.
 	for _, f := range dropped {
-		a := Abandonment{f, DecisionPaused, "", now}
+		kind, reason := DecisionPaused, MissedReason("")
 		if e := l.entries[f.Schedule]; e == nil || e.schedule == nil {
-			a.Kind, a.Reason = DecisionMissed, MissedRemoved
+			kind, reason = DecisionMissed, MissedRemoved
 		}
-		round.Abandons = append(round.Abandons, a)
+		round.Abandons = append(round.Abandons, abandonment(f, kind, reason, now))
 	}
 
 	// 4. Record before reporting, and answer the caller last: after that a crash finds the new
@@ -130,7 +132,7 @@ func (l *Loop) remove(next []Schedule) (names []string, dropped []Firing) {
 
 // adopt puts next in force from now on. It returns the watermarks of new and edited schedules; the
 // others keep theirs.
-func (l *Loop) adopt(next []Schedule, now time.Time) (watermarks []Watermark) {
+func (l *Loop) adopt(next []Schedule, now time.Time) (watermarks []store.Watermark) {
 	for i := range next {
 		e := l.entries[next[i].Name]
 		isNew := e == nil || e.schedule == nil

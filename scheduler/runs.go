@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 // overrun is how long after its deadline a run's context is cancelled. The run function obeys the
@@ -48,7 +49,7 @@ func (l *Loop) execute(ctx context.Context, f Firing) {
 	// to resume.
 	e.suspended = ctx.Err() != nil && e.result.Result != power.ResultOK
 	if !e.suspended {
-		e.unwritten = l.cfg.Store.Finish(f, e.result, e.at)
+		e.unwritten = l.cfg.Store.Finish(l.writing, f.Record(), e.result.record(e.at))
 	}
 	l.ends <- e
 }
@@ -87,7 +88,7 @@ func (l *Loop) finished(end ended) {
 		l.cfg.Observer.LastRun(e.name, e.last)
 	}
 	if end.unwritten != nil {
-		finish := func() error { return l.cfg.Store.Finish(end.firing, end.result, end.at) }
+		finish := func() error { return l.cfg.Store.Finish(l.writing, end.firing.Record(), end.result.record(end.at)) }
 		l.writeLater(write{"record a run's end", finish}, end.unwritten)
 	}
 	l.beginQueued(e)
@@ -108,7 +109,7 @@ func (e *entry) dropRunning(runID string) {
 
 // setLast makes a run the schedule's last one.
 func (e *entry) setLast(end ended) {
-	last := LastRun{
+	last := store.LastRun{
 		RunID: end.firing.RunID, Nominal: end.firing.Nominal, FinishedAt: end.at,
 		Result: end.result.Result, LastSuccess: e.last.LastSuccess,
 	}
@@ -132,13 +133,13 @@ func (l *Loop) beginQueued(e *entry) {
 	if f.Waits == WaitNone {
 		var reason MissedReason
 		if kind, reason = resume(f, e.schedule, now, false); kind == DecisionInterrupted {
-			gone := []Abandonment{{f, kind, reason, now}}
-			l.record(Round{Abandons: gone})
+			gone := []store.Abandonment{abandonment(f, kind, reason, now)}
+			l.record(store.Round{Abandons: gone})
 			l.notifyAbandoned(gone)
 			return
 		}
 	}
 	f = f.begin(kind, e.schedule, now)
-	l.record(Round{Begins: []Firing{f}})
+	l.record(store.Round{Updates: []store.Run{f.Record()}})
 	l.begin(e, f)
 }

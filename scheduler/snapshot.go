@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"zecpower/internal/store"
 )
 
 // Snapshot is what the loop does, and is about to do, at one moment. It shares nothing with the
@@ -27,8 +29,8 @@ type Running struct {
 type ScheduleStatus struct {
 	Schedule string
 	Paused   bool
-	NextRun  time.Time // jitter included; zero: none is planned
-	Last     LastRun   // zero where no run has finished
+	NextRun  time.Time     // jitter included; zero: none is planned
+	Last     store.LastRun // zero where no run has finished
 }
 
 // Snapshot returns what the loop does now. It is safe for concurrent use, and never waits for the

@@ -1,6 +1,10 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"zecpower/internal/store"
+)
 
 // spec returns a text that identifies the timing of a schedule: timetable, zone, action, and
 // whether it is paused. The store keeps it in the watermark. A schedule whose spec differs from its
@@ -24,7 +28,7 @@ const pausedSuffix = "\npaused"
 // sees it at now. w is its watermark in the store, known whether it has one. spec is its present
 // spec. decidedThrough is the store's instant up to which every schedule with a watermark is
 // decided.
-func startFrom(w Watermark, known bool, spec string, decidedThrough, now time.Time) time.Time {
+func startFrom(w store.Watermark, known bool, spec string, decidedThrough, now time.Time) time.Time {
 	// A new or edited schedule has no past. A schedule that was only paused since its watermark
 	// keeps its past: the times in between are recorded as paused. The reverse, a lifted pause, is
 	// an edit.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/scheduler/calendar"
 	"zecpower/scheduler/cron"
 )
@@ -87,7 +88,7 @@ func (e events) NextRun(schedule string, at time.Time) {
 	defer e.world.mu.Unlock()
 	e.world.next[schedule] = at
 }
-func (e events) LastRun(string, LastRun) {}
+func (e events) LastRun(string, store.LastRun) {}
 
 func (e events) StoreFailed(op string, err error) { e.add("store: %s: %v", op, err) }
 

@@ -14,7 +14,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/internal/app"
-	"zecpower/internal/store/bolt"
+	"zecpower/internal/store"
 	"zecpower/internal/zecsim"
 )
 
@@ -65,7 +65,7 @@ func (p *process) failedInLog(t *testing.T) []string {
 	return failed
 }
 
-func failedInHistory(entries []bolt.Entry) []string {
+func failedInHistory(entries []store.Entry) []string {
 	failed := []string{}
 	for _, e := range entries {
 		for _, g := range e.Results {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"zecpower/internal/app"
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/internal/store/bolt"
 	"zecpower/internal/web"
 )
@@ -62,7 +64,10 @@ func (h *host) history(cmd *cobra.Command, f historyFlags) error {
 	if f.limit < 1 {
 		return usageError("--limit %d: at least 1", f.limit)
 	}
-	q := bolt.Query{Schedule: f.schedule, Group: f.group, Instance: f.instance, Limit: f.limit}
+	q := store.Query{Schedule: f.schedule, Group: f.group, Instance: f.instance, Limit: f.limit}
+	if err := q.Check(); err != nil {
+		return usageError("--%w", err)
+	}
 	var err error
 	if q.Since, err = parseSince(f.since, time.Now()); err != nil {
 		return usageError("--since: %w", err)
@@ -107,11 +112,11 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 }
 
 // askHistory asks the daemon, or reads the store where none runs.
-func (h *host) askHistory(cmd *cobra.Command, stateDir string, q bolt.Query) ([]bolt.Entry, error) {
+func (h *host) askHistory(cmd *cobra.Command, stateDir string, q store.Query) ([]store.Entry, error) {
 	places := h.daemonPlaces(stateDir)
 	ctx, cancel := askContext(cmd)
 	defer cancel()
-	var entries []bolt.Entry
+	var entries []store.Entry
 	err := firstDaemon(places, func(p daemonFolders) error {
 		return web.ControlClient(p.socket).GetJSON(ctx, web.PathHistory, app.HistoryValues(q), &entries)
 	})
@@ -121,11 +126,11 @@ func (h *host) askHistory(cmd *cobra.Command, stateDir string, q bolt.Query) ([]
 	case !errors.Is(err, web.ErrNoDaemon):
 		return nil, &exit{exitFailed, err}
 	}
-	return readHistory(places, q)
+	return readHistory(ctx, places, q)
 }
 
 // readHistory reads the first store that is there.
-func readHistory(places []daemonFolders, q bolt.Query) ([]bolt.Entry, error) {
+func readHistory(ctx context.Context, places []daemonFolders, q store.Query) ([]store.Entry, error) {
 	var tried []string
 	for _, p := range places {
 		l, err := bolt.OpenReadOnly(p.state)
@@ -138,7 +143,7 @@ func readHistory(places []daemonFolders, q bolt.Query) ([]bolt.Entry, error) {
 		if err != nil {
 			return nil, &exit{exitFailed, err}
 		}
-		entries, err := l.History(q)
+		entries, err := l.History(ctx, q)
 		if err = errors.Join(err, l.Close()); err != nil {
 			return nil, &exit{exitFailed, err}
 		}
@@ -147,7 +152,7 @@ func readHistory(places []daemonFolders, q bolt.Query) ([]bolt.Entry, error) {
 	return nil, &exit{exitFailed, fmt.Errorf("no daemon answers and no store is in %s: nothing was ever recorded there, or give the daemon's --state-dir", strings.Join(tried, " or "))}
 }
 
-func printHistory(w io.Writer, entries []bolt.Entry, instance string) error {
+func printHistory(w io.Writer, entries []store.Entry, instance string) error {
 	if len(entries) == 0 {
 		_, err := fmt.Fprintln(w, "nothing is recorded for that")
 		return err
@@ -167,32 +172,32 @@ func printHistory(w io.Writer, entries []bolt.Entry, instance string) error {
 }
 
 // became describes one entry, or of a query for an instance, the outcome of that.
-func became(e bolt.Entry, instance string) string {
+func became(e store.Entry, instance string) string {
 	switch {
-	case e.Kind == bolt.KindRun && instance != "":
+	case e.Kind == store.KindRun && instance != "":
 		return instanceWords(e)
-	case e.Kind == bolt.KindRun:
+	case e.Kind == store.KindRun:
 		return runWords(e)
 	}
 	return stretch(e) + skippedWords(e)
 }
 
-func skippedWords(e bolt.Entry) string {
+func skippedWords(e store.Entry) string {
 	switch e.Kind {
-	case bolt.KindExcluded:
+	case store.KindExcluded:
 		return "did not run: excluded by " + e.Calendar
-	case bolt.KindPaused:
+	case store.KindPaused:
 		return "did not run: the schedule was paused"
-	case bolt.KindOverlap:
+	case store.KindOverlap:
 		return "did not run: its previous run was still going"
-	case bolt.KindInterrupted:
+	case store.KindInterrupted:
 		return fmt.Sprintf("interrupted: its daemon died, and it was too late to go on (%s); until then %s%s", e.Reason, sums(e), errorWords(e))
 	}
 	return fmt.Sprintf("missed: %s", e.Reason)
 }
 
 // stretch says how many nominal times an entry covers.
-func stretch(e bolt.Entry) string {
+func stretch(e store.Entry) string {
 	if e.Count < 2 {
 		return ""
 	}
@@ -203,11 +208,11 @@ func stretch(e bolt.Entry) string {
 	return fmt.Sprintf("%s%d times until %s: ", atLeast, e.Count, e.LastTime.Local().Format("15:04:05"))
 }
 
-func runWords(e bolt.Entry) string {
-	if e.StartedAt.IsZero() && e.FinishedAt.IsZero() {
+func runWords(e store.Entry) string {
+	if e.Result == "" && !e.Begun {
 		return "has not begun: planned for " + e.RunTime.Local().Format("15:04:05") + errorWords(e)
 	}
-	words := cmp.Or(string(e.Result), "not ended")
+	words := cmp.Or(string(e.Result), unfinishedWords(e))
 	if e.CatchUp {
 		words += " (caught up)"
 	}
@@ -215,14 +220,37 @@ func runWords(e bolt.Entry) string {
 		words += fmt.Sprintf(" (resumed %s)", times(e.Resumes))
 	}
 	words += ": " + sums(e)
+	if e.Begun {
+		words += requestWords(e)
+	}
 	if !e.FinishedAt.IsZero() && !e.StartedAt.IsZero() {
 		words += fmt.Sprintf(", in %s", e.FinishedAt.Sub(e.StartedAt).Round(100*time.Millisecond))
 	}
 	return words + errorWords(e)
 }
 
+// unfinishedWords say how it is with a run that has begun and has no end.
+func unfinishedWords(e store.Entry) string {
+	if e.Going {
+		return "in progress"
+	}
+	return "cut off"
+}
+
+// requestWords say what the API accepted of a run that has no end.
+func requestWords(e store.Entry) string {
+	requests, instances := 0, 0
+	for _, g := range e.Results {
+		requests, instances = requests+g.Requests, instances+g.Accepted
+	}
+	if requests == 0 {
+		return ", no request accepted"
+	}
+	return fmt.Sprintf(", %s accepted (%s)", count(requests, "request"), count(instances, "instance"))
+}
+
 // sums adds an entry's groups up.
-func sums(e bolt.Entry) string {
+func sums(e store.Entry) string {
 	var total, done, already, failed int
 	for _, g := range e.Results {
 		total, done, already, failed = total+g.Total, done+g.Done, already+g.Already, failed+g.Failed
@@ -231,7 +259,7 @@ func sums(e bolt.Entry) string {
 }
 
 // errorWords are what went wrong with an entry as a whole, and with its groups.
-func errorWords(e bolt.Entry) string {
+func errorWords(e store.Entry) string {
 	words := ""
 	if e.Err != "" {
 		words = "; " + e.Err
@@ -252,7 +280,7 @@ func doneWord(action power.Action) string {
 	return startWords.done
 }
 
-func instanceWords(e bolt.Entry) string {
+func instanceWords(e store.Entry) string {
 	i := e.Instance
 	switch {
 	case i == nil:
@@ -268,7 +296,7 @@ func instanceWords(e bolt.Entry) string {
 	return "failed: " + failureWords(*i)
 }
 
-func failureWords(f bolt.InstanceEntry) string {
+func failureWords(f store.InstanceEntry) string {
 	words := string(f.Reason)
 	if f.State != "" {
 		words += ", state " + f.State
@@ -294,7 +322,7 @@ func refusalWords(status int, code string) string {
 // maxFailureLines is how many failed instances of a group the table names in one entry.
 const maxFailureLines = 20
 
-func failureLines(e bolt.Entry) []string {
+func failureLines(e store.Entry) []string {
 	var lines []string
 	for _, g := range e.Results {
 		named := g.Failures[:min(len(g.Failures), maxFailureLines)]

@@ -103,11 +103,11 @@ func (w *world) noted(nominal time.Time) map[string]int {
 		w.t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	p, err := l.Progress("morning/" + nominal.Format(time.RFC3339))
+	p, err := l.Progress(w.t.Context(), "morning/"+nominal.Format(time.RFC3339))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return p.Attempted["web"]
+	return p.Accepted["web"]
 }
 
 // pause lets a process work for a while; where it gets to is the test's chance.

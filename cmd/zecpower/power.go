@@ -201,7 +201,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	if !accepted.Load() {
 		key = ""
 	}
-	h.remember(report, key, logger)
+	h.remember(ctx, report, key, logger)
 	if err := h.printReport(report, f); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
@@ -257,10 +257,10 @@ func (h *host) keyAccepted(cmd *cobra.Command, key string) bool {
 // remember records a run by hand in this user's store, for history, and that its access key was
 // accepted where acceptedKey names it. Where a daemon holds the store,
 // or it cannot be written, the run does not fail.
-func (h *host) remember(r power.Report, acceptedKey string, logger *zap.Logger) {
+func (h *host) remember(ctx context.Context, r power.Report, acceptedKey string, logger *zap.Logger) {
 	dir, err := h.stateDir("")
 	if err == nil {
-		err = app.RecordManual(dir, r, acceptedKey)
+		err = app.RecordManual(context.WithoutCancel(ctx), dir, r, acceptedKey)
 	}
 	if held, ok := errors.AsType[*bolt.HeldError](err); ok {
 		// The error's own text advises to stop the daemon.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"zecpower/internal/power"
-	"zecpower/internal/store/bolt"
+	"zecpower/internal/store"
 )
 
 func TestCancelledInstancesHideNoOtherFailure(t *testing.T) {
@@ -55,12 +55,12 @@ func TestARefusalWithoutACodeShowsItsHTTPStatus(t *testing.T) {
 		}
 	}
 	for _, tc := range []struct {
-		f    bolt.InstanceEntry
+		f    store.InstanceEntry
 		want string
 	}{
-		{bolt.InstanceEntry{Reason: power.ReasonAPIError, HTTPStatus: 403, Attempts: 1}, "api_error, HTTP 403 (1 attempt)"},
-		{bolt.InstanceEntry{Reason: power.ReasonRejected, HTTPStatus: 400, Code: "SOLD_OUT", Attempts: 3}, "rejected, HTTP 400 SOLD_OUT (3 attempts)"},
-		{bolt.InstanceEntry{Reason: power.ReasonRejected, Code: "SOLD_OUT", Attempts: 3}, "rejected, SOLD_OUT (3 attempts)"},
+		{store.InstanceEntry{Reason: power.ReasonAPIError, HTTPStatus: 403, Attempts: 1}, "api_error, HTTP 403 (1 attempt)"},
+		{store.InstanceEntry{Reason: power.ReasonRejected, HTTPStatus: 400, Code: "SOLD_OUT", Attempts: 3}, "rejected, HTTP 400 SOLD_OUT (3 attempts)"},
+		{store.InstanceEntry{Reason: power.ReasonRejected, Code: "SOLD_OUT", Attempts: 3}, "rejected, SOLD_OUT (3 attempts)"},
 	} {
 		if got := failureWords(tc.f); got != tc.want {
 			t.Errorf("history says %q, want %q", got, tc.want)

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zecpower/internal/store/bolt"
+	"zecpower/internal/store"
 	"zecpower/internal/zecsim"
 )
 
@@ -232,7 +232,7 @@ func TestLostTerminalEndsTheRunInOrderAndRecordsIt(t *testing.T) {
 	if status := cmd.ProcessState.ExitCode(); status != 1 {
 		t.Errorf("it ended with %v, want status 1", cmd.ProcessState)
 	}
-	var runs []bolt.Entry
+	var runs []store.Entry
 	w.runJSON(&runs, "history", "--schedule", "manual")
 	if len(runs) != 1 || runs[0].Result != "failed" {
 		t.Errorf("history has %+v", runs)

@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
-	"zecpower/internal/store/bolt"
+	"zecpower/internal/store"
 	"zecpower/internal/zecsim"
 )
 
@@ -218,9 +218,9 @@ func (w *world) runJSON(into any, args ...string) {
 	}
 }
 
-func (w *world) history(args ...string) []bolt.Entry {
+func (w *world) history(args ...string) []store.Entry {
 	w.t.Helper()
-	var entries []bolt.Entry
+	var entries []store.Entry
 	w.runJSON(&entries, append([]string{"history", "--state-dir", w.state()}, args...)...)
 	return entries
 }

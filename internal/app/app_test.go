@@ -19,6 +19,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/internal/store/bolt"
 )
 
@@ -176,7 +177,7 @@ func TestWatchNoticesAFileThatChangedWhileItWasRead(t *testing.T) {
 
 func TestHistoryQuestionsSurviveTheControlSocket(t *testing.T) {
 	at := time.Date(2026, 11, 23, 7, 45, 0, 123, time.UTC)
-	for _, q := range []bolt.Query{
+	for _, q := range []store.Query{
 		{},
 		{Schedule: "morning", Group: "web", Instance: "i-1 &=?", Since: at, Until: at.Add(time.Hour), Limit: 7},
 	} {
@@ -268,12 +269,13 @@ func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
 
 func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
 	dir, at := t.TempDir(), time.Date(2026, 11, 23, 7, 45, 0, 250e6, time.UTC)
-	for _, action := range []power.Action{power.ActionStart, power.ActionStop, power.ActionStart} {
+	for i, action := range []power.Action{power.ActionStart, power.ActionStop, power.ActionStart} {
+		at := at.Add(time.Duration(i) * time.Millisecond)
 		r := power.Report{
 			RunID: manualID(at), Action: action, ScheduledAt: at, StartedAt: at, FinishedAt: at.Add(time.Second),
 			Groups: []power.GroupReport{{Group: "web", Total: 1, Done: 1, Results: []power.InstanceResult{{InstanceID: "i", Outcome: power.OutcomeStarted}}}},
 		}
-		if err := RecordManual(dir, r, ""); err != nil {
+		if err := RecordManual(t.Context(), dir, r, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -282,7 +284,7 @@ func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	entries, err := l.History(bolt.Query{})
+	entries, err := l.History(t.Context(), store.Query{})
 	if err != nil || len(entries) != 3 || entries[1].Action != "stop" {
 		t.Errorf("%+v, %v, want three entries", entries, err)
 	}
@@ -296,7 +298,7 @@ func TestRecordManualDoesNotWaitForADaemon(t *testing.T) {
 	}
 	defer l.Close()
 	var held *bolt.HeldError
-	if err := RecordManual(dir, power.Report{RunID: "manual/2026-11-23T07:45:00Z"}, ""); !errors.As(err, &held) {
+	if err := RecordManual(t.Context(), dir, power.Report{RunID: "manual/2026-11-23T07:45:00Z"}, ""); !errors.As(err, &held) {
 		t.Errorf("%v, want that it is held", err)
 	}
 }

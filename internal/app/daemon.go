@@ -18,6 +18,7 @@ import (
 	"zecpower/internal/config"
 	"zecpower/internal/logging"
 	"zecpower/internal/metrics"
+	"zecpower/internal/store"
 	"zecpower/internal/store/bolt"
 	"zecpower/internal/web"
 	"zecpower/scheduler"
@@ -65,7 +66,7 @@ type Daemon struct {
 	metrics *metrics.Metrics
 	events  *logging.Events
 	account *account
-	store   *bolt.Store
+	store   store.Store
 	loop    *scheduler.Loop
 	notify  notifier
 	runs    *tracker
@@ -133,7 +134,7 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 		return &ConfigError{err}
 	}
 	d.account.requests = d.metrics
-	d.account.journal = resumable{d.store}
+	d.account.journal = resumable{journal{d.store}}
 	d.account.observer = d.observers()
 	s, err := d.account.prepare(cfg, d.account.key.Load())
 	if err != nil {

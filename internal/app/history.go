@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,11 +13,11 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/internal/config"
-	"zecpower/internal/store/bolt"
+	"zecpower/internal/store"
 )
 
 // HistoryValues encodes q for a request to the control socket; [ParseHistory] decodes it.
-func HistoryValues(q bolt.Query) url.Values {
+func HistoryValues(q store.Query) url.Values {
 	v := url.Values{}
 	set := func(key, value string) {
 		if value != "" {
@@ -38,8 +40,8 @@ func HistoryValues(q bolt.Query) url.Values {
 }
 
 // ParseHistory reads what HistoryValues wrote.
-func ParseHistory(v url.Values) (q bolt.Query, err error) {
-	q = bolt.Query{Schedule: v.Get("schedule"), Group: v.Get("group"), Instance: v.Get("instance")}
+func ParseHistory(v url.Values) (q store.Query, err error) {
+	q = store.Query{Schedule: v.Get("schedule"), Group: v.Get("group"), Instance: v.Get("instance")}
 	for key, into := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
 		text := v.Get(key)
 		if text == "" {
@@ -54,7 +56,18 @@ func ParseHistory(v url.Values) (q bolt.Query, err error) {
 			return q, fmt.Errorf("limit %q: a number from 1", text)
 		}
 	}
-	return q, nil
+	return q, q.Check()
+}
+
+// HistoryTimeout bounds one query. It is less than the time for which a client waits.
+const HistoryTimeout = 25 * time.Second
+
+// historyError says what to do where a query took too long.
+func historyError(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("%v: it took longer than %s: ask for less, with --since, or for one --schedule", err, HistoryTimeout)
+	}
+	return err.Error()
 }
 
 func (d *Daemon) historyHandler() http.Handler {
@@ -67,14 +80,16 @@ func (d *Daemon) historyHandler() http.Handler {
 		if q.Instance != "" {
 			q.InstanceGroups = GroupsOf(d.current.Load().config, q.Instance)
 		}
-		entries, err := d.store.History(q)
-		if err != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), HistoryTimeout)
+		defer cancel()
+		entries, err := d.store.History(ctx, q)
+		switch {
+		case r.Context().Err() != nil:
+			return // the client has left
+		case err != nil:
 			d.log.Error("history cannot be read", zap.Error(err))
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+			http.Error(w, historyError(err), http.StatusInternalServerError)
 			return
-		}
-		if entries == nil {
-			entries = []bolt.Entry{}
 		}
 		writeJSON(w, entries)
 	})

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -33,7 +34,7 @@ func KeyOnRecord(stateDir, name string) bool {
 		return false
 	}
 	defer func() { _ = l.Close() }() // nothing was written
-	at, err := l.KeyAccepted(name)
+	at, err := l.KeyAccepted(context.Background(), name)
 	return err == nil && !at.IsZero()
 }
 
@@ -86,7 +87,7 @@ func (d *Daemon) recordKey() {
 	if last != nil && now.Sub(*last) < keyRecordEvery || !d.keyRecorded.CompareAndSwap(last, &now) {
 		return
 	}
-	if err := d.store.AcceptKey(name, now); err != nil {
+	if err := d.store.AcceptKey(context.Background(), name, now); err != nil {
 		d.log.Warn("the store has no record that the access key is accepted", zap.Error(err))
 	}
 }

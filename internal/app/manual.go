@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/internal/store/bolt"
 	"zecpower/scheduler"
 )
@@ -65,36 +68,31 @@ func (m Manual) Plan() batcher.Plan {
 // does within milliseconds, a daemon never.
 const recordWait = 200 * time.Millisecond
 
-// maxSameSecond bounds the runs by hand that may begin within a second.
-const maxSameSecond = 60
-
-// RecordManual records a finished run by hand in the store of a state folder. The store identifies
-// runs to the second: one that shares its second with another is recorded under the next free
-// second.
-func RecordManual(stateDir string, r power.Report, acceptedKey string) (err error) {
+// RecordManual records a finished run by hand in the store of a state folder, and that its access
+// key was accepted where acceptedKey names it.
+func RecordManual(ctx context.Context, stateDir string, r power.Report, acceptedKey string) (err error) {
 	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	at := r.ScheduledAt.Truncate(time.Second)
-	for range maxSameSecond {
-		taken, err := l.History(bolt.Query{Schedule: bolt.ManualSchedule, Since: at, Until: at, Limit: 1})
-		if err != nil {
-			return err
-		}
-		if len(taken) == 0 {
-			break
-		}
-		at = at.Add(time.Second)
-	}
-	r.RunID = manualID(at)
 	if acceptedKey != "" {
-		if err := l.AcceptKey(acceptedKey, r.FinishedAt); err != nil {
+		if err := l.AcceptKey(ctx, acceptedKey, r.FinishedAt); err != nil {
 			return err
 		}
 	}
-	return l.RecordManual(r)
+	run := store.Run{
+		ID: r.RunID, Schedule: store.ManualSchedule, Action: r.Action, Nominal: r.ScheduledAt, Planned: r.StartedAt,
+	}
+	for _, g := range r.Groups {
+		run.Groups = append(run.Groups, g.Group)
+	}
+	return l.Finish(ctx, run, store.End{At: r.FinishedAt, Result: r.Result(), Report: &r})
 }
 
-func manualID(at time.Time) string { return scheduler.RunID(bolt.ManualSchedule, at) }
+// manualID returns the id of a run by hand. Its random end tells two of one second apart.
+func manualID(at time.Time) string {
+	var end [3]byte
+	_, _ = rand.Read(end[:]) // never fails
+	return scheduler.RunID(store.ManualSchedule, at) + "-" + hex.EncodeToString(end[:])
+}

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
+
 	"go.uber.org/zap"
 
 	"zecpower/internal/metrics"
 	"zecpower/internal/power"
-	"zecpower/internal/store/bolt"
+	"zecpower/internal/store"
 )
 
 // restoreDepth is how many of the store's newest entries are searched for the groups' last runs:
@@ -15,7 +17,7 @@ const restoreDepth = 100
 // restoreMetrics sets the metrics of the groups' last runs from the store, so that an alert about
 // failed instances outlives a restart of the daemon.
 func (d *Daemon) restoreMetrics() {
-	entries, err := d.store.History(bolt.Query{Limit: restoreDepth, MaxFailures: metrics.MaxFailedInfo})
+	entries, err := d.store.History(context.Background(), store.Query{Limit: restoreDepth, MaxFailures: metrics.MaxFailedInfo})
 	if err != nil {
 		if d.store.Trouble() != nil {
 			return // Open has logged it
@@ -25,7 +27,7 @@ func (d *Daemon) restoreMetrics() {
 	}
 	cfg := d.current.Load().config
 	for _, e := range entries { // newest first
-		if e.Kind != bolt.KindRun || e.Result == "" {
+		if e.Kind != store.KindRun || e.Result == "" {
 			continue
 		}
 		r := power.Report{RunID: e.RunID, Schedule: e.Schedule, Action: e.Action}
@@ -39,7 +41,7 @@ func (d *Daemon) restoreMetrics() {
 }
 
 // groupReport is the part of a group's report that the metrics show.
-func groupReport(g bolt.GroupEntry) power.GroupReport {
+func groupReport(g store.GroupEntry) power.GroupReport {
 	r := power.GroupReport{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Err: g.Err}
 	for _, f := range g.Failures {
 		r.Results = append(r.Results, power.InstanceResult{

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 
 	"zecpower/batcher"
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/scheduler"
 )
 
@@ -20,8 +22,10 @@ func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunE
 		d.metrics.SetGroupUnreadable(g.Name, g.Err != nil)
 	}
 	if f.Resumed {
-		d.restore(f, groups)
+		d.restore(ctx, f, groups)
 	}
+	began := d.recordBeginning(ctx, f, groups)
+	defer began()
 	report := s.batcher.Run(ctx, batcher.Run{
 		RunID: f.RunID, Schedule: f.Schedule, Action: f.Action, ScheduledAt: f.Nominal,
 		Deadline: f.Deadline, Resumed: f.Resumed, Groups: groups,
@@ -32,15 +36,15 @@ func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunE
 
 // restore sets in groups what the store has of an interrupted run. Without it the run is no less
 // safe, because a resumed run describes every id before it sends anything.
-func (d *Daemon) restore(f scheduler.Firing, groups []batcher.Group) {
-	p, err := d.store.Progress(f.RunID)
+func (d *Daemon) restore(ctx context.Context, f scheduler.Firing, groups []batcher.Group) {
+	p, err := d.store.Progress(ctx, f.RunID)
 	if err != nil {
 		d.log.Error("a run's progress cannot be read: each of its instances is described again", zap.String("run_id", f.RunID), zap.Error(err))
 		return
 	}
 	for i := range groups {
 		groups[i].Final = p.Final[groups[i].Name]
-		groups[i].Attempted = p.Attempted[groups[i].Name]
+		groups[i].Attempted = p.Accepted[groups[i].Name]
 	}
 }
 
@@ -56,6 +60,20 @@ func runErrors(r power.Report) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// journal writes a run's progress to the store. Its calls are bounded by the store alone: what the
+// API accepted is recorded also where the run is being cut off.
+type journal struct{ store store.Store }
+
+// Attempted implements batcher.Journal. Each call is one request.
+func (j journal) Attempted(runID, group string, ids []string) error {
+	return j.store.Accepted(context.Background(), store.Acceptance{RunID: runID, Group: group, Request: rand.Text(), IDs: ids})
+}
+
+// Final implements batcher.Journal.
+func (j journal) Final(runID, group string, results []power.InstanceResult) error {
+	return j.store.Final(context.Background(), runID, group, results)
 }
 
 // resumable is the journal of scheduled runs. An instance that a stop of the daemon cut off is not

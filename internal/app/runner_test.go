@@ -32,15 +32,16 @@ func TestAResumedRunIsGivenWhatItHadDone(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	nominal := time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
 	f := scheduler.Firing{RunID: scheduler.RunID("wake", nominal), Schedule: "wake", Nominal: nominal, Groups: []string{"web", "db"}}
+	j := journal{l}
 	gone := power.InstanceResult{InstanceID: "i-1", Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled}
-	if err := l.Attempted(f.RunID, "web", []string{"i-2"}); err != nil {
+	if err := j.Attempted(f.RunID, "web", []string{"i-2"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Final(f.RunID, "web", []power.InstanceResult{gone}); err != nil {
+	if err := j.Final(f.RunID, "web", []power.InstanceResult{gone}); err != nil {
 		t.Fatal(err)
 	}
 	groups := []batcher.Group{{Name: "web"}, {Name: "db"}}
-	(&Daemon{store: l, log: zap.NewNop()}).restore(f, groups)
+	(&Daemon{store: l, log: zap.NewNop()}).restore(t.Context(), f, groups)
 	web, db := groups[0], groups[1]
 	if len(web.Final) != 1 || web.Final[0].InstanceID != "i-1" || web.Final[0].Reason != power.ReasonRecycled || web.Attempted["i-2"] != 1 {
 		t.Errorf("web: %+v", web)
@@ -62,7 +63,12 @@ func TestARunShowsWhetherItsGroupsCouldBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Daemon{log: zap.NewNop(), metrics: metrics.New()}
+	records, err := bolt.Open(bolt.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer records.Close()
+	d := &Daemon{log: zap.NewNop(), metrics: metrics.New(), store: records}
 	d.metrics.SetKnown(known(cfg))
 	if d.account, err = newAccount(cfg, apiclient.Credentials{Token: apiclient.NewSecret("t")}, AccountEvents{}); err != nil {
 		t.Fatal(err)

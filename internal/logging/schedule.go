@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"zecpower/internal/store"
 	"zecpower/scheduler"
 )
 
@@ -91,7 +92,7 @@ func (s scheduleEvents) ClockStepped(delta time.Duration) {
 func (scheduleEvents) NextRun(string, time.Time) {}
 
 // LastRun implements scheduler.Observer.
-func (scheduleEvents) LastRun(string, scheduler.LastRun) {}
+func (scheduleEvents) LastRun(string, store.LastRun) {}
 
 // StoreFailed implements scheduler.Observer. It logs an error once a dedup window, because the loop
 // tries again each round.

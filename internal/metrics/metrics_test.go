@@ -23,6 +23,7 @@ import (
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/scheduler"
 )
 
@@ -86,7 +87,7 @@ func populated() *Metrics {
 	m.ConfigReloaded(at)
 	m.CredentialAccepted(at)
 	m.Scheduler().NextRun("morning", at)
-	m.Scheduler().LastRun("morning", scheduler.LastRun{FinishedAt: at, LastSuccess: at})
+	m.Scheduler().LastRun("morning", store.LastRun{FinishedAt: at, LastSuccess: at})
 	playRun(m, "morning", power.ActionStart, "web", 3, 2)
 	return m
 }
@@ -441,7 +442,7 @@ func TestReloadDropsWhatIsGoneAndStartsWhatIsNew(t *testing.T) {
 		`zecpower_group_instances{action="stop",group="cache",outcome="stopped"} 0`)
 	// What the scheduler still has to say of a schedule that is gone brings nothing back.
 	m.Scheduler().NextRun("evening", at)
-	m.Scheduler().LastRun("evening", scheduler.LastRun{FinishedAt: at})
+	m.Scheduler().LastRun("evening", store.LastRun{FinishedAt: at})
 	expectNone(t, m, `"evening"`)
 }
 
@@ -502,7 +503,7 @@ func TestSchedulerIsHeard(t *testing.T) {
 	s.ClockStepped(time.Hour)
 	s.StoreFailed("decide", errors.New("disk full"))
 	s.NextRun("morning", at)
-	s.LastRun("morning", scheduler.LastRun{FinishedAt: at, LastSuccess: at.Add(-time.Hour)})
+	s.LastRun("morning", store.LastRun{FinishedAt: at, LastSuccess: at.Add(-time.Hour)})
 	expect(t, m,
 		`zecpower_schedule_runs_missed_total{reason="down",schedule="morning"} 3`,
 		`zecpower_schedule_runs_missed_total{reason="overlap",schedule="morning"} 2`,

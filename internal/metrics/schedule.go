@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/scheduler"
 )
 
@@ -100,7 +101,7 @@ func (o scheduleObserver) NextRun(schedule string, at time.Time) {
 }
 
 // LastRun implements scheduler.Observer. It also sets what earlier processes recorded.
-func (o scheduleObserver) LastRun(schedule string, last scheduler.LastRun) {
+func (o scheduleObserver) LastRun(schedule string, last store.LastRun) {
 	o.m.mu.Lock()
 	defer o.m.mu.Unlock()
 	o.m.setLastRun(schedule, last.FinishedAt, last.LastSuccess)

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,7 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"zecpower/internal/power"
-	"zecpower/scheduler"
+	"zecpower/internal/store"
 )
 
 // BenchmarkRun measures a whole run: its claim, a record a chunk of 100, its
@@ -28,8 +29,8 @@ func BenchmarkRun(b *testing.B) {
 			}
 			b.StopTimer()
 			var kept int
-			must(b, l.view("measure", func(tx *bbolt.Tx) error {
-				_, last := tx.Bucket(bucketResults).Cursor().Last()
+			must(b, l.view(bg, "measure", func(tx *bbolt.Tx) error {
+				_, last := tx.Bucket(bucketOutcomes).Cursor().Last()
 				kept = len(last)
 				return nil
 			}))
@@ -44,11 +45,11 @@ func BenchmarkRun(b *testing.B) {
 func benchRun(b *testing.B, l *Store, nominal time.Time, results []power.InstanceResult) {
 	d := runAt(nominal)
 	decide(b, l, d)
-	id := d.Firing().RunID
+	id := d.ID
 	for at := 0; at < len(results); at += 100 {
 		chunk := results[at:min(at+100, len(results))]
-		must(b, l.Attempted(id, "web", idsOf(chunk)))
-		must(b, l.Final(id, "web", chunk))
+		must(b, accept(l, id, "web", fmt.Sprint(at), idsOf(chunk)...))
+		must(b, l.Final(bg, id, "web", chunk))
 	}
 	finish(b, l, d, power.GroupReport{Group: "web", Results: results})
 }
@@ -59,14 +60,13 @@ func BenchmarkDecide10k(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		nominal := morning.Add(time.Duration(i) * time.Hour)
-		round := scheduler.Round{At: nominal}
+		round := store.Round{At: nominal}
 		for n := range 10_000 {
-			d := runAt(nominal)
-			d.Schedule = instanceID(n)
-			round.Decisions = append(round.Decisions, d)
-			round.Watermarks = append(round.Watermarks, scheduler.Watermark{Schedule: d.Schedule, Through: nominal, Spec: "45 7 * * *"})
+			d := runOf(instanceID(n), nominal)
+			round.Claims = append(round.Claims, d)
+			round.Watermarks = append(round.Watermarks, store.Watermark{Schedule: d.Schedule, Through: nominal, Spec: "45 7 * * *"})
 		}
-		_, err := l.Decide(round)
+		_, err := l.Claim(bg, round)
 		must(b, err)
 		i++
 	}
@@ -82,10 +82,45 @@ func BenchmarkHistoryOfAnInstance(b *testing.B) {
 	}
 	b.ResetTimer()
 	for b.Loop() {
-		entries, err := l.History(Query{Instance: results[777].InstanceID})
+		entries, err := l.History(bg, store.Query{Instance: results[777].InstanceID})
 		must(b, err)
 		if len(entries) != 90 {
 			b.Fatal(len(entries))
 		}
 	}
+}
+
+func sample(n int) []power.InstanceResult {
+	results := make([]power.InstanceResult, n)
+	for i := range results {
+		id := instanceID(i)
+		switch {
+		case i%97 == 0:
+			results[i] = failed(id, power.ReasonRecycled)
+			results[i].HTTPStatus = 403
+		case i%53 == 0:
+			results[i] = power.InstanceResult{InstanceID: id, Outcome: power.OutcomeAlreadyRunning, State: "RUNNING", ReachedAt: morning}
+		default:
+			results[i] = started(id)
+			results[i].ReachedAt = morning.Add(time.Duration(i*7919%600_000) * time.Millisecond)
+			results[i].BootDuration = time.Duration(20_000+i*31%40_000) * time.Millisecond
+		}
+	}
+	return results
+}
+
+func idsOf(results []power.InstanceResult) (ids []string) {
+	for _, r := range results {
+		ids = append(ids, r.InstanceID)
+	}
+	return ids
+}
+
+func instanceID(i int) string {
+	const digits = "0123456789"
+	id := []byte("1301473919000000000")
+	for at, n := len(id)-1, uint64(i)*2654435761%999_999_937; n > 0; at, n = at-1, n/10 {
+		id[at] = digits[n%10]
+	}
+	return string(id)
 }

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -9,18 +10,16 @@ import (
 // keyAccepted is the prefix, in the meta bucket, of what is known of access keys.
 const keyAccepted = "accepted/"
 
-// AcceptKey records that the API accepted an access key at a time. name identifies the key and is no
-// secret.
-func (l *Store) AcceptKey(name string, at time.Time) error {
-	return l.update("record an accepted access key", func(tx *bbolt.Tx) error {
+// AcceptKey implements store.Store.
+func (l *Store) AcceptKey(ctx context.Context, name string, at time.Time) error {
+	return l.update(ctx, "record an accepted access key", func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketMeta).Put([]byte(keyAccepted+name), []byte(at.UTC().Format(time.RFC3339)))
 	})
 }
 
-// KeyAccepted is when the API last accepted an access key, to within an hour; zero where that is
-// not on record.
-func (l *Store) KeyAccepted(name string) (at time.Time, err error) {
-	err = l.view("read an access key's record", func(tx *bbolt.Tx) error {
+// KeyAccepted implements store.Store.
+func (l *Store) KeyAccepted(ctx context.Context, name string) (at time.Time, err error) {
+	err = l.view(ctx, "read an access key's record", func(tx *bbolt.Tx) error {
 		value := tx.Bucket(bucketMeta).Get([]byte(keyAccepted + name))
 		if value == nil {
 			return nil

@@ -2,15 +2,16 @@ package bolt
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	"go.etcd.io/bbolt"
 )
 
 const (
-	// pruneEvery is how often old entries are searched for.
+	// pruneEvery is how often old records are searched for.
 	pruneEvery = time.Hour
-	// pruneBatch is how many entries one step removes. A step delays writes by milliseconds, and
+	// pruneBatch is how many records one step removes. A step delays writes by milliseconds, and
 	// writes go before steps.
 	pruneBatch = 500
 )
@@ -34,7 +35,7 @@ func (l *Store) pruneStep() {
 	cutoff := l.prunedAt.Add(-l.cfg.Retention)
 	more := false
 	err := l.transact(func(tx *bbolt.Tx) (err error) {
-		more, err = pruneEntries(tx, cutoff)
+		more, err = pruneRecords(tx, cutoff)
 		if err != nil || more {
 			return err
 		}
@@ -43,13 +44,13 @@ func (l *Store) pruneStep() {
 	l.pruning = more && err == nil // the next write meets the error again and reports it
 }
 
-func pruneEntries(tx *bbolt.Tx, cutoff time.Time) (more bool, err error) {
-	end := entryKey("", cutoff)
-	open := tx.Bucket(bucketOpen)
+func pruneRecords(tx *bbolt.Tx, cutoff time.Time) (more bool, err error) {
+	end := timeKey(cutoff)
+	unfinished := tx.Bucket(bucketUnfinished)
 	var old [][]byte
-	c := tx.Bucket(bucketEntries).Cursor()
+	c := tx.Bucket(bucketRecords).Cursor()
 	for k, _ := c.First(); k != nil && bytes.Compare(k, end) < 0; k, _ = c.Next() {
-		if k2, _ := open.Cursor().Seek(k); bytes.Equal(k2, k) {
+		if _, _, id := splitRecordKey(k); unfinished.Get([]byte(id)) != nil {
 			continue // it has no end yet
 		}
 		if len(old) == pruneBatch {
@@ -59,19 +60,22 @@ func pruneEntries(tx *bbolt.Tx, cutoff time.Time) (more bool, err error) {
 		old = append(old, bytes.Clone(k))
 	}
 	for _, k := range old {
-		if err := deleteUnder(tx.Bucket(bucketResults), ofEntry(k)); err != nil {
-			return false, err
-		}
-		if err := tx.Bucket(bucketEntries).Delete(k); err != nil {
+		if err := pruneRecord(tx, k); err != nil {
 			return false, err
 		}
 	}
 	return more, nil
 }
 
+func pruneRecord(tx *bbolt.Tx, key []byte) error {
+	_, _, id := splitRecordKey(key)
+	return errors.Join(deleteUnder(tx.Bucket(bucketOutcomes), ofRun(id)),
+		tx.Bucket(bucketIDs).Delete([]byte(id)), tx.Bucket(bucketRecords).Delete(key))
+}
+
 // pruneLists removes the lists that no remaining run refers to.
 func pruneLists(tx *bbolt.Tx, cutoff time.Time) error {
-	end := unixKey(cutoff)
+	end := timeKey(cutoff)
 	var old [][]byte
 	_ = tx.Bucket(bucketSeen).ForEach(func(hash, seen []byte) error {
 		if bytes.Compare(seen, end) < 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/scheduler"
 	"zecpower/scheduler/cron"
 )
@@ -31,18 +32,18 @@ func (d *daemon) dead() error {
 	return nil
 }
 
-func (d *daemon) Decide(r scheduler.Round) ([]string, error) {
+func (d *daemon) Claim(ctx context.Context, r store.Round) ([]string, error) {
 	if err := d.dead(); err != nil {
 		return nil, err
 	}
-	return d.Store.Decide(r)
+	return d.Store.Claim(ctx, r)
 }
 
-func (d *daemon) Finish(f scheduler.Firing, r scheduler.RunEnd, at time.Time) error {
+func (d *daemon) Finish(ctx context.Context, r store.Run, e store.End) error {
 	if err := d.dead(); err != nil {
 		return err
 	}
-	return d.Store.Finish(f, r, at)
+	return d.Store.Finish(ctx, r, e)
 }
 
 // fleet is what the runs of all daemons did to ten instances a run.
@@ -103,7 +104,7 @@ func live(t *testing.T, dir string, f *fleet, d time.Duration) {
 
 // run settles an instance a minute, beginning where the run before it ended.
 func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing scheduler.Firing) scheduler.RunEnd {
-	p, err := d.Progress(firing.RunID)
+	p, err := d.Progress(bg, firing.RunID)
 	must(t, err)
 	results := p.Final["web"]
 	for i := len(results); i < 10; i++ {
@@ -117,7 +118,7 @@ func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing schedul
 		f.started[id]++
 		f.mu.Unlock()
 		results = append(results, started(id))
-		must(t, d.Final(firing.RunID, "web", results[i:]))
+		must(t, d.Final(bg, firing.RunID, "web", results[i:]))
 	}
 	return scheduler.RunEnd{
 		Result: power.ResultOK, Report: new(report(firing.RunID, power.GroupReport{Group: "web", Results: results})),
@@ -130,12 +131,12 @@ func (f *fleet) check(t *testing.T, begin time.Time, dir string) {
 	runs := 0
 	for at := begin.Truncate(30 * time.Minute).Add(30 * time.Minute); at.Before(begin.Add(24 * time.Hour)); at = at.Add(30 * time.Minute) {
 		id := scheduler.RunID("wake", at)
-		entries, err := l.History(Query{Since: at, Until: at})
+		entries, err := l.History(bg, store.Query{Since: at, Until: at})
 		must(t, err)
 		if len(entries) != 1 {
 			t.Fatalf("%s: %d records", id, len(entries))
 		}
-		if entries[0].Kind != KindRun {
+		if entries[0].Kind != store.KindRun {
 			continue
 		}
 		runs++

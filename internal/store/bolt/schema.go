@@ -11,21 +11,22 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zecpower/internal/power"
-	"zecpower/scheduler"
+	"zecpower/internal/store"
 )
 
 var (
-	bucketMeta       = []byte("meta")     // schema, through
-	bucketWatermarks = []byte("marks")    // schedule → scheduler.Watermark
-	bucketEntries    = []byte("entries")  // entry key → entry
-	bucketOpen       = []byte("open")     // entry key of a run without an end → nothing
-	bucketProgress   = []byte("progress") // entry key, group, kind, number → ids or results
-	bucketResults    = []byte("results")  // entry key, group → outcomes in the order of the list
-	bucketLists      = []byte("lists")    // hash → ids
-	bucketSeen       = []byte("seen")     // hash → newest nominal time of a run that had this list
-	bucketGroups     = []byte("groups")   // group → hash of its newest list
-	bucketLast       = []byte("last")     // schedule → scheduler.LastRun
+	bucketMeta       = []byte("meta")       // schema, through, accepted keys
+	bucketWatermarks = []byte("watermarks") // schedule → store.Watermark
+	bucketRecords    = []byte("records")    // record key → store.Record
+	bucketIDs        = []byte("ids")        // id → the record key without the id
+	bucketUnfinished = []byte("unfinished") // id of a run without an end → anything
+	bucketTails      = []byte("tails")      // schedule → id of its newest note
+	bucketSteps      = []byte("steps")      // id, group, kind, which → ids or results
+	bucketOutcomes   = []byte("outcomes")   // id, group → results in the order of the list
+	bucketLists      = []byte("lists")      // hash → ids
+	bucketSeen       = []byte("seen")       // hash → newest nominal time of a run that had this list
+	bucketGroups     = []byte("groups")     // group → hash of its newest list
+	bucketLast       = []byte("last")       // schedule → store.LastRun
 
 	keySchema  = []byte("schema")
 	keyThrough = []byte("through")
@@ -33,92 +34,50 @@ var (
 
 func buckets() [][]byte {
 	return [][]byte{
-		bucketMeta, bucketWatermarks, bucketEntries, bucketOpen, bucketProgress, bucketResults, bucketLists, bucketSeen,
-		bucketGroups, bucketLast,
+		bucketMeta, bucketWatermarks, bucketRecords, bucketIDs, bucketUnfinished, bucketTails, bucketSteps, bucketOutcomes,
+		bucketLists, bucketSeen, bucketGroups, bucketLast,
 	}
 }
 
-// ManualSchedule stands in the place of a schedule's name in runs by hand.
-const ManualSchedule = "manual"
+// present is a value that only says that its key is there.
+var present = []byte{1}
 
-// entry is what became of one nominal time. A zero field is left out of the file.
-type entry struct {
-	// Decision is scheduler.DecisionRun for a run, begun or yet to begin; else why there is none.
-	Decision scheduler.DecisionKind `json:"v"`
-	Action   power.Action           `json:"a,omitempty"`
-	Groups   []string               `json:"g,omitempty"`
-	Last     time.Time              `json:"l,omitzero"`
-	Count    int                    `json:"n,omitempty"`
-	AtLeast  bool                   `json:"m,omitempty"`
-	Reason   scheduler.MissedReason `json:"r,omitempty"`
-	Calendar string                 `json:"c,omitempty"`
-
-	RunAt        time.Time      `json:"at,omitzero"`
-	Deadline     time.Time      `json:"dl,omitzero"`
-	CatchUp      bool           `json:"cu,omitempty"`
-	Waits        scheduler.Wait `json:"w,omitempty"`
-	Resumes      int            `json:"rs,omitempty"`
-	ResumedBy    string         `json:"rb,omitempty"` // the Store.session that counted the last resume
-	StartedAt    time.Time      `json:"st,omitzero"`
-	FirstRequest time.Time      `json:"fr,omitzero"`
-	FinishedAt   time.Time      `json:"fi,omitzero"`
-	Result       power.Result   `json:"o,omitempty"` // set by the end
-	Err          string         `json:"e,omitempty"`
-	Totals       []totals       `json:"t,omitempty"` // set by the end
-}
-
-// totals is the sum of one group, and where its instances are.
-type totals struct {
-	Group      string `json:"g"`
-	Total      int    `json:"t,omitempty"`
-	Done       int    `json:"d,omitempty"`
-	Already    int    `json:"a,omitempty"`
-	Failed     int    `json:"f,omitempty"`
-	Duplicates int    `json:"u,omitempty"`
-	Err        string `json:"e,omitempty"`
-	List       []byte `json:"l,omitempty"`
-}
-
-func (e *entry) isRun() bool { return e.Decision == scheduler.DecisionRun }
-
-// reported reports whether the run ended with a report. Its results are then complete.
-func (e *entry) reported() bool { return !e.StartedAt.IsZero() }
-
-// entryKey orders entries by time, then by schedule.
-func entryKey(schedule string, nominal time.Time) []byte {
-	key := make([]byte, 8, 8+len(schedule))
-	binary.BigEndian.PutUint64(key, uint64(nominal.UnixNano())) //nolint:gosec // after 1970
-	return append(key, schedule...)
-}
-
-func splitKey(key []byte) (schedule string, nominal time.Time) {
-	return string(key[8:]), time.Unix(0, int64(binary.BigEndian.Uint64(key))).UTC() //nolint:gosec // as above
-}
-
-// runKey is the entry key of a run id, `<schedule>/<time>`.
-func runKey(runID string) ([]byte, error) {
-	at := strings.LastIndexByte(runID, '/')
-	if at <= 0 {
-		return nil, fmt.Errorf("run id %q: not schedule/time", runID)
+// checkKey refuses a text that cannot be part of a key. 0 ends the parts of a key.
+func checkKey(what, text string) error {
+	const most = 1 << 10
+	if text == "" || len(text) > most || strings.IndexByte(text, 0) >= 0 {
+		return fmt.Errorf("%s %.40q: it must have 1 to %d bytes, none of them 0", what, text, most)
 	}
-	nominal, err := time.Parse(time.RFC3339Nano, runID[at+1:])
-	if err != nil {
-		return nil, fmt.Errorf("run id %q: %w", runID, err)
-	}
-	return entryKey(runID[:at], nominal), nil
+	return nil
 }
 
-// groupKey is the key, or the prefix of the keys, of an entry's part of a group.
-func groupKey(entryKey []byte, group string) []byte {
-	key := make([]byte, 0, len(entryKey)+len(group)+2+9)
-	key = append(key, entryKey...)
+// placeOf is a record's key without the id: it orders records by time, then by schedule.
+func placeOf(nominal time.Time, schedule string) []byte {
+	return append(timeKey(nominal), schedule...)
+}
+
+func timeKey(t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())) //nolint:gosec // after 1970
+}
+
+func recordKey(place []byte, id string) []byte {
+	key := make([]byte, 0, len(place)+1+len(id))
+	key = append(key, place...)
 	key = append(key, 0)
-	key = append(key, group...)
-	return append(key, 0)
+	return append(key, id...)
 }
 
-// ofEntry is the prefix of all group keys of an entry.
-func ofEntry(entryKey []byte) []byte { return append(bytes.Clone(entryKey), 0) }
+func splitRecordKey(key []byte) (nominal time.Time, schedule, id string) {
+	nominal = time.Unix(0, int64(binary.BigEndian.Uint64(key))).UTC() //nolint:gosec // as in timeKey
+	schedule, id, _ = strings.Cut(string(key[8:]), "\x00")
+	return nominal, schedule, id
+}
+
+// groupKey is the key, or the prefix of the keys, of a run's part of a group.
+func groupKey(id, group string) []byte { return []byte(id + "\x00" + group + "\x00") }
+
+// ofRun is the prefix of all group keys of a run.
+func ofRun(id string) []byte { return []byte(id + "\x00") }
 
 func putJSON(b *bbolt.Bucket, key []byte, v any) error {
 	data, err := json.Marshal(v)
@@ -128,21 +87,46 @@ func putJSON(b *bbolt.Bucket, key []byte, v any) error {
 	return b.Put(key, data)
 }
 
-// getEntry is nil where there is none.
-func getEntry(tx *bbolt.Tx, key []byte) (*entry, error) {
-	data := tx.Bucket(bucketEntries).Get(key)
-	if data == nil {
+// getRecord is nil where there is none.
+func getRecord(tx *bbolt.Tx, id string) (*store.Record, error) {
+	place := tx.Bucket(bucketIDs).Get([]byte(id))
+	if place == nil {
 		return nil, nil //nolint:nilnil // absence is no error here
 	}
-	var e entry
-	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, fmt.Errorf("entry: %w", err)
+	key := recordKey(place, id)
+	data := tx.Bucket(bucketRecords).Get(key)
+	if data == nil {
+		return nil, nil //nolint:nilnil // as above
 	}
-	return &e, nil
+	return decodeRecord(key, data)
 }
 
-func putEntry(tx *bbolt.Tx, key []byte, e *entry) error {
-	return putJSON(tx.Bucket(bucketEntries), key, e)
+func decodeRecord(key, data []byte) (*store.Record, error) {
+	var r store.Record
+	r.Nominal, r.Schedule, r.ID = splitRecordKey(key)
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("record of %s: %w", r.ID, err)
+	}
+	return &r, nil
+}
+
+func putRecord(tx *bbolt.Tx, r *store.Record) error {
+	if err := errors.Join(checkKey("run id", r.ID), checkKey("schedule", r.Schedule)); err != nil {
+		return err
+	}
+	place := placeOf(r.Nominal, r.Schedule)
+	ids := tx.Bucket(bucketIDs)
+	if before := ids.Get([]byte(r.ID)); !bytes.Equal(before, place) {
+		if before != nil {
+			if err := tx.Bucket(bucketRecords).Delete(recordKey(before, r.ID)); err != nil {
+				return err
+			}
+		}
+		if err := ids.Put([]byte(r.ID), place); err != nil {
+			return err
+		}
+	}
+	return putJSON(tx.Bucket(bucketRecords), recordKey(place, r.ID), r)
 }
 
 // under calls do for each key with the prefix. do must not change the bucket.
@@ -167,12 +151,4 @@ func deleteUnder(b *bbolt.Bucket, prefix []byte) error {
 		err = errors.Join(err, b.Delete(key))
 	}
 	return err
-}
-
-// newTotals is the sum of a group report.
-func newTotals(g power.GroupReport) totals {
-	return totals{
-		Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed,
-		Duplicates: g.Duplicates, Err: g.Err,
-	}
 }

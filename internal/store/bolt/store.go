@@ -2,13 +2,14 @@ package bolt
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +17,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"zecpower/internal/store"
 )
 
 // Names of the files in the state folder.
@@ -75,21 +78,15 @@ func (c Config) withDefaults() (Config, error) {
 
 func (c Config) path() string { return filepath.Join(c.Dir, FileName) }
 
-// ErrReadOnly is the answer to a write where the store was opened to be read.
-var ErrReadOnly = errors.New("store: opened to be read only")
-
-// ErrSlow is the answer to a write that the disk did not finish in time. It may still be written
-// later.
-var ErrSlow = errors.New("store: the disk does not answer")
-
 // Store is an open store file.
 type Store struct {
 	cfg      Config
 	readOnly bool
 	folder   *os.File // locked; nil where it cannot be
 
-	mu      sync.RWMutex // guards db and trouble
+	mu      sync.RWMutex // guards db, file and trouble
 	db      *bbolt.DB    // nil while there is nothing to read
+	file    os.FileInfo  // of the file that db has open; nil without one
 	trouble error        // why the file cannot be written; nil when it can
 	triedAt time.Time    // owned by the writer: when it last tried to reopen the file
 
@@ -97,14 +94,13 @@ type Store struct {
 	quit     chan struct{}
 	done     chan struct{} // closed when the writer has ended
 	once     sync.Once
-	session  string                    // identifies this opening of the file
+	process  string                    // identifies this opening of the file; empty: read only
 	busy     atomic.Pointer[time.Time] // since when the writer waits for the disk; nil: it does not
 
 	// The writer owns these.
-	tails    map[string][]byte // key of a schedule's newest entry that is no run
-	prunedAt time.Time         // when pruning last began
-	roundAt  time.Time         // the newest Round.At
-	pruning  bool              // whether entries older than the retention are left
+	prunedAt time.Time // when pruning last began
+	roundAt  time.Time // the newest Round.At
+	pruning  bool      // whether records older than the retention are left
 }
 
 // Open opens the store for writing, and makes it where there is none. It fails with a *HeldError
@@ -119,18 +115,18 @@ func Open(cfg Config) (*Store, error) {
 	}
 	l := &Store{
 		cfg: cfg, requests: make(chan *request, maxGroup), quit: make(chan struct{}), done: make(chan struct{}),
-		tails: map[string][]byte{}, session: rand.Text(),
+		process: rand.Text(),
 	}
 	if l.folder, err = lockFolder(cfg); err != nil {
 		return nil, err
 	}
-	if l.db, err = openWritable(cfg); err != nil {
+	if l.db, l.file, err = openWritable(cfg); err != nil {
 		if errors.As(err, new(*HeldError)) {
 			unlockFolder(l.folder)
 			return nil, err
 		}
 		l.trouble = err
-		l.db, _ = openReadable(cfg) // earlier decisions still count
+		l.db, l.file, _ = openReadable(cfg) // earlier decisions still count
 		cfg.Warn("the store cannot be written: runs go on, and would be forgotten by a restart", err)
 	}
 	go l.writer()
@@ -138,13 +134,19 @@ func Open(cfg Config) (*Store, error) {
 }
 
 // OpenReadOnly opens the store for reading while no daemon runs. It fails with a *HeldError while
-// one runs (ask its control socket then), and with fs.ErrNotExist where nothing was ever recorded.
+// one runs (ask its control socket then), and with fs.ErrNotExist where nothing was ever recorded. A
+// file of an older zecpower is migrated first, which needs the right to write it.
 func OpenReadOnly(dir string) (*Store, error) {
 	cfg, err := Config{Dir: dir}.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	db, err := openReadable(cfg)
+	db, _, err := openReadable(cfg)
+	if errors.Is(err, errOlder) {
+		if db, err = openMigrated(cfg); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +170,7 @@ func (l *Store) Close() error {
 		select {
 		case <-l.done:
 		case <-time.After(l.cfg.WriteTimeout):
-			err = fmt.Errorf("store: close %s: %w", l.cfg.path(), ErrSlow)
+			err = fmt.Errorf("store: close %s: %w", l.cfg.path(), store.ErrSlow)
 			return
 		}
 		l.mu.Lock()
@@ -186,21 +188,21 @@ func (l *Store) Close() error {
 	return err
 }
 
-func openWritable(cfg Config) (*bbolt.DB, error) {
+func openWritable(cfg Config) (*bbolt.DB, os.FileInfo, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("store: make the state folder: %w", err)
+		return nil, nil, fmt.Errorf("store: make the state folder: %w", err)
 	}
 	wasEmpty, err := clearEmpty(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	db, err := openDB(cfg, false)
+	db, file, err := openDB(cfg, false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := prepare(db); err != nil {
 		_ = db.Close()
-		return nil, unusable(cfg.path(), err)
+		return nil, nil, unusable(cfg.path(), err)
 	}
 	if wasEmpty {
 		cfg.Warn("the store was empty, as after a power loss: it is made anew", fmt.Errorf("%s: no records", cfg.path()))
@@ -208,32 +210,49 @@ func openWritable(cfg Config) (*bbolt.DB, error) {
 	if err := writeOwner(cfg.Dir); err != nil {
 		cfg.Warn("a second daemon could not name the holder of the store", err)
 	}
-	return db, nil
+	return db, file, nil
 }
 
-func openReadable(cfg Config) (*bbolt.DB, error) {
+func openReadable(cfg Config) (*bbolt.DB, os.FileInfo, error) {
 	empty, err := isEmptyFile(cfg.path())
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+		return nil, nil, fmt.Errorf("store: %w", err)
 	}
 	if empty {
-		return nil, fmt.Errorf("store %s: empty: %w", cfg.path(), fs.ErrNotExist)
+		return nil, nil, fmt.Errorf("store %s: empty: %w", cfg.path(), fs.ErrNotExist)
 	}
-	db, err := openDB(cfg, true)
+	db, file, err := openDB(cfg, true)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	err = viewOf(db, func(tx *bbolt.Tx) error {
 		if tx.Bucket(bucketMeta) == nil {
 			return fs.ErrNotExist
 		}
-		return checkSchema(tx)
+		version, err := schemaOf(tx)
+		if err == nil && version < schemaVersion {
+			return errOlder
+		}
+		return err
 	})
 	if err != nil {
 		_ = db.Close()
+		return nil, nil, unusable(cfg.path(), err)
+	}
+	return db, file, nil
+}
+
+// openMigrated migrates the file of an older zecpower, and opens it to be read.
+func openMigrated(cfg Config) (*bbolt.DB, error) {
+	db, _, err := openDB(cfg, false)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it is of an older zecpower, and is migrated by the first that may write it: start the daemon", err)
+	}
+	if err := errors.Join(prepare(db), db.Close()); err != nil {
 		return nil, unusable(cfg.path(), err)
 	}
-	return db, nil
+	db, _, err = openReadable(cfg)
+	return db, err
 }
 
 // unusable wraps what is wrong with the contents of a file that could be opened.
@@ -244,8 +263,9 @@ func unusable(path string, err error) error {
 	return fmt.Errorf("store %s: %w", path, err)
 }
 
-// openDB opens the file. It sorts bbolt's errors and panics into held, disk trouble and damaged.
-func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
+// openDB opens the file, and says which one that is. It sorts bbolt's errors and panics into held,
+// disk trouble and damaged.
+func openDB(cfg Config, readOnly bool) (db *bbolt.DB, info os.FileInfo, err error) {
 	openFile := cfg.openFile
 	if openFile == nil {
 		openFile = os.OpenFile
@@ -261,26 +281,51 @@ func openDB(cfg Config, readOnly bool) (db *bbolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	options := bbolt.Options{
 		Timeout: cfg.LockWait, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType,
-		MaxSize: cfg.maxSize,
+		MaxSize: cfg.maxSize, InitialMmapSize: mapSize(cfg.path(), readOnly),
 		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
-			file, err = openFile(name, flag, mode)
+			if file, err = openFile(name, flag, mode); err == nil {
+				info, err = file.Stat()
+			}
 			return file, err
 		},
 	}
 	db, err = bbolt.Open(cfg.path(), 0o600, &options)
+	if errors.Is(err, syscall.ENOMEM) { // a limit on address space
+		options.InitialMmapSize = 0
+		db, err = bbolt.Open(cfg.path(), 0o600, &options)
+	}
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, heldError(cfg.Dir)
+		return nil, nil, heldError(cfg.Dir)
 	case err != nil && (isDiskTrouble(err) || errors.As(err, new(syscall.Errno))):
-		return nil, fmt.Errorf("store %s: %w", cfg.path(), err)
+		return nil, nil, fmt.Errorf("store %s: %w", cfg.path(), err)
 	case err != nil:
-		return nil, damaged(cfg.path(), err)
+		return nil, nil, damaged(cfg.path(), err)
 	}
+	db.AllocSize = int(max(minGrowth, info.Size()/8))
 	if err := wholeFile(db); err != nil {
 		_ = db.Close()
-		return nil, damaged(cfg.path(), err)
+		return nil, nil, damaged(cfg.path(), err)
 	}
-	return db, nil
+	return db, info, nil
+}
+
+// minMap is how far the file is mapped at least. bbolt cannot extend the map while a read
+// transaction is open, and a write that needs it to waits. The map takes address space and no
+// memory.
+const minMap = 1 << (14 + strconv.IntSize/4) // 1 GiB; 4 MiB where addresses have 32 bits
+
+// minGrowth is by how much the file grows at least. bbolt's own rule would give a new file 16 MiB,
+// because it goes by the size of the map.
+const minGrowth = 64 << 10
+
+// mapSize leaves a file room to grow to four times its size before its map must be extended.
+func mapSize(path string, readOnly bool) int {
+	info, err := os.Stat(path)
+	if readOnly || err != nil {
+		return minMap
+	}
+	return int(max(minMap, min(4*info.Size(), math.MaxInt/2)))
 }
 
 // wholeFile refuses a file that is shorter than the size that its own pages state.
@@ -347,42 +392,4 @@ func isDiskTrouble(err error) bool {
 		}
 	}
 	return false
-}
-
-// schemaVersion is the layout that this package writes. A higher one in a file is refused; a lower
-// one would be converted here.
-const schemaVersion = 1
-
-// prepare makes the buckets and checks the version. It writes nothing where the buckets exist.
-func prepare(db *bbolt.DB) error {
-	ready := false
-	err := viewOf(db, func(tx *bbolt.Tx) error {
-		ready = tx.Bucket(bucketMeta) != nil
-		if ready {
-			return checkSchema(tx)
-		}
-		return nil
-	})
-	if err != nil || ready {
-		return err
-	}
-	return updateOf(db, func(tx *bbolt.Tx) error {
-		for _, name := range buckets() {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
-		}
-		return putJSON(tx.Bucket(bucketMeta), keySchema, schemaVersion)
-	})
-}
-
-func checkSchema(tx *bbolt.Tx) error {
-	var version int
-	if err := json.Unmarshal(tx.Bucket(bucketMeta).Get(keySchema), &version); err != nil {
-		return fmt.Errorf("schema version: %w", err)
-	}
-	if version > schemaVersion {
-		return fmt.Errorf("written by a newer zecpower (schema %d, this one knows %d); use that version, or move the file away", version, schemaVersion)
-	}
-	return nil
 }

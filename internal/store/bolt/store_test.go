@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +18,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"zecpower/internal/power"
-	"zecpower/scheduler"
+	"zecpower/internal/store"
 )
 
 var morning = time.Date(2026, 11, 17, 7, 45, 0, 0, time.UTC) // a Tuesday
@@ -43,33 +44,52 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func runAt(nominal time.Time) scheduler.Decision {
-	return scheduler.Decision{
-		Schedule: "wake", Action: "start", Groups: []string{"db", "web"}, Kind: scheduler.DecisionRun,
-		Nominal: nominal, Last: nominal, Count: 1, RunAt: nominal, Deadline: nominal.Add(30 * time.Minute),
+var bg = context.Background()
+
+func runAt(nominal time.Time) store.Run { return runOf("wake", nominal) }
+
+func runOf(schedule string, nominal time.Time) store.Run {
+	return store.Run{
+		ID: schedule + "/" + nominal.Format(time.RFC3339), Schedule: schedule, Action: "start", Groups: []string{"db", "web"},
+		Nominal: nominal, Planned: nominal, Deadline: nominal.Add(30 * time.Minute),
 	}
 }
 
-func notRun(v scheduler.DecisionKind, nominal time.Time) scheduler.Decision {
-	d := runAt(nominal)
-	d.Kind, d.RunAt, d.Deadline = v, time.Time{}, time.Time{}
-	return d
+func notRun(kind store.Kind, nominal time.Time) store.Note {
+	r := runAt(nominal)
+	return store.Note{
+		ID: r.ID, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, Kind: kind, Nominal: nominal, Last: nominal, Count: 1,
+	}
 }
 
-func decide(t testing.TB, l *Store, decisions ...scheduler.Decision) []string {
+// decide records runs and notes, in a round at the last one's time.
+func decide(t testing.TB, l *Store, items ...any) []string {
 	t.Helper()
-	last := decisions[len(decisions)-1]
-	held, err := l.Decide(scheduler.Round{
-		At: last.Nominal, Decisions: decisions,
-		Watermarks: []scheduler.Watermark{{Schedule: last.Schedule, Through: last.Nominal, Spec: "spec"}},
-	})
+	var r store.Round
+	for _, item := range items {
+		mark := store.Watermark{Spec: "spec"}
+		switch item := item.(type) {
+		case store.Run:
+			r.Claims = append(r.Claims, item)
+			mark.Schedule, mark.Through = item.Schedule, item.Nominal
+		case store.Note:
+			r.Notes = append(r.Notes, item)
+			mark.Schedule, mark.Through = item.Schedule, item.Nominal
+		}
+		r.At, r.Watermarks = mark.Through, []store.Watermark{mark}
+	}
+	held, err := l.Claim(bg, r)
 	must(t, err)
 	return held
 }
 
-func load(t testing.TB, l *Store) scheduler.State {
+func accept(l *Store, id, group, request string, ids ...string) error {
+	return l.Accepted(bg, store.Acceptance{RunID: id, Group: group, Request: request, IDs: ids})
+}
+
+func load(t testing.TB, l *Store) store.State {
 	t.Helper()
-	state, err := l.Load(morning.Add(-24 * time.Hour))
+	state, err := l.Load(bg, morning.Add(-24*time.Hour))
 	must(t, err)
 	return state
 }
@@ -89,17 +109,25 @@ func failed(id string, reason power.Reason) power.InstanceResult {
 }
 
 func report(runID string, groups ...power.GroupReport) power.Report {
-	for i := range groups {
-		sum := sumUp(groups[i].Group, groups[i].Results)
-		groups[i].Total, groups[i].Done, groups[i].Already, groups[i].Failed = sum.Total, sum.Done, sum.Already, sum.Failed
+	for i, g := range groups {
+		groups[i].Total, groups[i].Done, groups[i].Failed = 0, 0, 0
+		for _, r := range g.Results {
+			groups[i].Total++
+			switch r.Outcome {
+			case power.OutcomeFailed:
+				groups[i].Failed++
+			default:
+				groups[i].Done++
+			}
+		}
 	}
 	return power.Report{RunID: runID, Schedule: "wake", Action: "start", ScheduledAt: morning, StartedAt: morning, Groups: groups}
 }
 
-func finish(t testing.TB, l *Store, d scheduler.Decision, groups ...power.GroupReport) {
+func finish(t testing.TB, l *Store, run store.Run, groups ...power.GroupReport) {
 	t.Helper()
-	r := report(d.Firing().RunID, groups...)
-	must(t, l.Finish(d.Firing(), scheduler.RunEnd{Result: r.Result(), Report: &r}, d.Nominal.Add(time.Minute)))
+	r := report(run.ID, groups...)
+	must(t, l.Finish(bg, run, store.End{At: run.Nominal.Add(time.Minute), Result: r.Result(), Report: &r}))
 }
 
 func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
@@ -111,7 +139,7 @@ func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
 
 	l = open(t, dir)
 	state := load(t, l)
-	want := d.Firing()
+	want := d
 	if len(state.Unfinished) != 1 || !reflect.DeepEqual(state.Unfinished[0], want) {
 		t.Fatalf("unfinished: %+v, want %+v", state.Unfinished, want)
 	}
@@ -140,15 +168,15 @@ func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
 func TestQueuedRunGetsItsTimesWhenItBegins(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
-	d.Kind = scheduler.DecisionQueued
+	d.Waits = "turn"
 	decide(t, l, d)
-	if f := load(t, l).Unfinished[0]; f.Waits != scheduler.WaitTurn {
+	if f := load(t, l).Unfinished[0]; f.Waits != "turn" {
 		t.Errorf("claimed: %+v", f)
 	}
-	f := d.Firing()
-	f.Waits, f.RunAt, f.Deadline, f.CatchUp = scheduler.WaitNone, morning.Add(time.Hour), morning.Add(2*time.Hour), true
+	f := d
+	f.Waits, f.Planned, f.Deadline, f.CatchUp = "", morning.Add(time.Hour), morning.Add(2*time.Hour), true
 	f.Groups = []string{"renamed"}
-	_, err := l.Decide(scheduler.Round{Begins: []scheduler.Firing{f}})
+	_, err := l.Claim(bg, store.Round{Updates: []store.Run{f}})
 	must(t, err)
 	if got := load(t, l).Unfinished[0]; !reflect.DeepEqual(got, f) {
 		t.Errorf("begun: %+v, want %+v", got, f)
@@ -161,14 +189,14 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 	if held := decide(t, l, d); len(held) != 0 {
 		t.Errorf("held at first: %v", held)
 	}
-	if held := decide(t, l, d); len(held) != 1 || held[0] != d.Firing().RunID {
+	if held := decide(t, l, d); len(held) != 1 || held[0] != d.ID {
 		t.Errorf("held again: %v", held)
 	}
 	results := []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}
 	for range 2 {
-		must(t, l.Final(d.Firing().RunID, "web", results))
+		must(t, l.Final(bg, d.ID, "web", results))
 	}
-	p, err := l.Progress(d.Firing().RunID)
+	p, err := l.Progress(bg, d.ID)
 	must(t, err)
 	if !reflect.DeepEqual(p.Final["web"], results) {
 		t.Errorf("final %+v", p.Final)
@@ -179,15 +207,15 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 	if held := decide(t, l, d); len(held) != 1 || len(load(t, l).Unfinished) != 0 {
 		t.Error("a late claim reopened a run that had ended")
 	}
-	must(t, l.Final(d.Firing().RunID, "web", results))
-	if p, _ := l.Progress(d.Firing().RunID); len(p.Final) != 0 {
+	must(t, l.Final(bg, d.ID, "web", results))
+	if p, _ := l.Progress(bg, d.ID); len(p.Final) != 0 {
 		t.Errorf("progress of a run that has ended: %+v", p)
 	}
-	skipped := notRun(scheduler.DecisionPaused, morning.Add(time.Hour))
+	skipped := notRun(store.KindPaused, morning.Add(time.Hour))
 	for range 2 {
 		decide(t, l, skipped)
 	}
-	entries, err := l.History(Query{})
+	entries, err := l.History(bg, store.Query{})
 	must(t, err)
 	if len(entries) != 2 || entries[0].Count > 1 {
 		t.Errorf("history: %+v", entries)
@@ -196,44 +224,46 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 
 func TestRunReplacesTheNoteOfItsTimeAndNotTheOtherWayRound(t *testing.T) {
 	l := open(t, t.TempDir())
-	missed := notRun(scheduler.DecisionMissed, morning)
-	missed.Reason = scheduler.MissedClockStep
+	missed := notRun(store.KindMissed, morning)
+	missed.Reason = "clock_step"
 	decide(t, l, missed)
 	if held := decide(t, l, runAt(morning)); len(held) != 0 {
 		t.Errorf("a note keeps the run from happening: %v", held)
 	}
 	decide(t, l, missed)
-	entries, err := l.History(Query{})
+	entries, err := l.History(bg, store.Query{})
 	must(t, err)
-	if len(entries) != 1 || entries[0].Kind != KindRun {
+	if len(entries) != 1 || entries[0].Kind != store.KindRun {
 		t.Errorf("history: %+v", entries)
 	}
 }
 
 func TestAttemptsCount(t *testing.T) {
 	l := open(t, t.TempDir())
-	id := scheduler.RunID("wake", morning)
-	must(t, l.Attempted(id, "web", []string{"i-1", "i-2"}))
-	must(t, l.Attempted(id, "web", []string{"i-2"}))
-	must(t, l.Attempted(id, "web-2", []string{"i-1"}))
-	p, err := l.Progress(id)
+	id := runAt(morning).ID
+	for range 2 { // a request counts once, however often it is written
+		must(t, accept(l, id, "web", "a", "i-1", "i-2"))
+	}
+	must(t, accept(l, id, "web", "b", "i-2"))
+	must(t, accept(l, id, "web-2", "a", "i-1"))
+	p, err := l.Progress(bg, id)
 	must(t, err)
 	want := map[string]map[string]int{"web": {"i-1": 1, "i-2": 2}, "web-2": {"i-1": 1}}
-	if !reflect.DeepEqual(p.Attempted, want) {
-		t.Errorf("got %v, want %v", p.Attempted, want)
+	if !reflect.DeepEqual(p.Accepted, want) {
+		t.Errorf("got %v, want %v", p.Accepted, want)
 	}
-	if _, err := l.Progress("nonsense"); err == nil {
-		t.Error("a run id without a time was taken")
+	if err := accept(l, "a\x00b", "web", "a", "i-1"); err == nil {
+		t.Error("a run id that would break the keys was taken")
 	}
 }
 
 func TestPausedAllDayIsOneEntry(t *testing.T) {
 	l := open(t, t.TempDir())
 	for i := range 5 {
-		decide(t, l, notRun(scheduler.DecisionPaused, morning.Add(time.Duration(i)*10*time.Second)))
+		decide(t, l, notRun(store.KindPaused, morning.Add(time.Duration(i)*10*time.Second)))
 	}
-	decide(t, l, notRun(scheduler.DecisionPaused, morning.Add(24*time.Hour)))
-	entries, err := l.History(Query{})
+	decide(t, l, notRun(store.KindPaused, morning.Add(24*time.Hour)))
+	entries, err := l.History(bg, store.Query{})
 	must(t, err)
 	if len(entries) != 2 || entries[1].Count != 5 || !entries[1].LastTime.Equal(morning.Add(40*time.Second)) {
 		t.Errorf("history: %+v", entries)
@@ -244,12 +274,12 @@ func TestAbandonedRunKeepsWhatItDid(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	must(t, l.Final(d.Firing().RunID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
-	round := scheduler.Round{Abandons: []scheduler.Abandonment{
-		{Firing: d.Firing(), Kind: scheduler.DecisionInterrupted, Reason: scheduler.MissedInterrupted, At: morning.Add(2 * time.Hour)},
+	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
+	round := store.Round{Abandons: []store.Abandonment{
+		{Run: d, Kind: store.KindInterrupted, Reason: "interrupted", At: morning.Add(2 * time.Hour)},
 	}}
 	for range 2 {
-		_, err := l.Decide(round)
+		_, err := l.Claim(bg, round)
 		must(t, err)
 	}
 	if got := load(t, l).DecidedThrough; !got.Equal(morning) {
@@ -258,9 +288,9 @@ func TestAbandonedRunKeepsWhatItDid(t *testing.T) {
 	if state := load(t, l); len(state.Unfinished) != 0 {
 		t.Errorf("unfinished: %+v", state.Unfinished)
 	}
-	entries, err := l.History(Query{})
+	entries, err := l.History(bg, store.Query{})
 	must(t, err)
-	if len(entries) != 1 || entries[0].Kind != KindInterrupted || len(entries[0].Results) != 1 || entries[0].Results[0].Failed != 1 {
+	if len(entries) != 1 || entries[0].Kind != store.KindInterrupted || len(entries[0].Results) != 1 || entries[0].Results[0].Failed != 1 {
 		t.Errorf("history: %+v", entries)
 	}
 }
@@ -277,23 +307,23 @@ func TestWhyWasThisMachineNotOn(t *testing.T) {
 	d = runAt(day(1))
 	decide(t, l, d)
 	finish(t, l, d, web(failed("i-7", power.ReasonRecycled)))
-	excluded := notRun(scheduler.DecisionExcluded, day(2))
+	excluded := notRun(store.KindExcluded, day(2))
 	excluded.Calendar = "sg-holidays"
-	missed := notRun(scheduler.DecisionMissed, day(3))
-	missed.Reason = scheduler.MissedDown
+	missed := notRun(store.KindMissed, day(3))
+	missed.Reason = "down"
 	decide(t, l, excluded, missed)
 	d = runAt(day(4))
 	decide(t, l, d)
 	finish(t, l, d, power.GroupReport{Group: "web", Err: "open web.txt: no such file"})
-	other := runAt(day(5))
-	other.Schedule, other.Groups = "other", []string{"db"}
+	other := runOf("other", day(5))
+	other.Groups = []string{"db"}
 	decide(t, l, other)
 	finish(t, l, other, power.GroupReport{Group: "db", Results: []power.InstanceResult{started("i-9")}})
 	d = runAt(day(6))
 	decide(t, l, d)
-	must(t, l.Attempted(d.Firing().RunID, "web", []string{"i-7"}))
+	must(t, accept(l, d.ID, "web", "a", "i-7"))
 
-	entries, err := l.History(Query{Instance: "i-7"})
+	entries, err := l.History(bg, store.Query{Instance: "i-7"})
 	must(t, err)
 	var got []string
 	for _, e := range entries {
@@ -313,10 +343,10 @@ func TestWhyWasThisMachineNotOn(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if entries, err = l.History(Query{Instance: "i-unheard-of", InstanceGroups: []string{"web"}, Limit: 2}); err != nil || len(entries) != 2 {
+	if entries, err = l.History(bg, store.Query{Instance: "i-unheard-of", InstanceGroups: []string{"web"}, Limit: 2}); err != nil || len(entries) != 2 {
 		t.Errorf("an instance new to its group: %v, %+v", err, entries)
 	}
-	if entries, err = l.History(Query{Instance: "i-unheard-of"}); err != nil || len(entries) != 0 {
+	if entries, err = l.History(bg, store.Query{Instance: "i-unheard-of"}); err != nil || len(entries) != 0 {
 		t.Errorf("an unknown instance: %v, %+v", err, entries)
 	}
 }
@@ -324,26 +354,26 @@ func TestWhyWasThisMachineNotOn(t *testing.T) {
 func TestHistoryFilters(t *testing.T) {
 	l := open(t, t.TempDir())
 	for i := range 10 {
-		a, b := runAt(morning.Add(time.Duration(i)*time.Hour)), runAt(morning.Add(time.Duration(i)*time.Hour))
-		b.Schedule, b.Groups = "other", []string{"db"}
+		a, b := runAt(morning.Add(time.Duration(i)*time.Hour)), runOf("other", morning.Add(time.Duration(i)*time.Hour))
+		b.Groups = []string{"db"}
 		decide(t, l, a)
 		decide(t, l, b)
 	}
 	for _, tc := range []struct {
-		query Query
+		query store.Query
 		want  int
 	}{
-		{Query{}, 20},
-		{Query{Limit: 3}, 3},
-		{Query{Schedule: "wake"}, 10},
-		{Query{Group: "web"}, 10},
-		{Query{Group: "db"}, 20},
-		{Query{Since: morning.Add(7 * time.Hour)}, 6},
-		{Query{Until: morning.Add(2 * time.Hour)}, 6},
-		{Query{Until: morning.Add(-time.Second)}, 0},
-		{Query{Since: morning.Add(2 * time.Hour), Until: morning.Add(3 * time.Hour), Schedule: "other"}, 2},
+		{store.Query{}, 20},
+		{store.Query{Limit: 3}, 3},
+		{store.Query{Schedule: "wake"}, 10},
+		{store.Query{Group: "web"}, 10},
+		{store.Query{Group: "db"}, 20},
+		{store.Query{Since: morning.Add(7 * time.Hour)}, 6},
+		{store.Query{Until: morning.Add(2 * time.Hour)}, 6},
+		{store.Query{Until: morning.Add(-time.Second)}, 0},
+		{store.Query{Since: morning.Add(2 * time.Hour), Until: morning.Add(3 * time.Hour), Schedule: "other"}, 2},
 	} {
-		entries, err := l.History(tc.query)
+		entries, err := l.History(bg, tc.query)
 		must(t, err)
 		if len(entries) != tc.want {
 			t.Errorf("%+v: %d entries, want %d", tc.query, len(entries), tc.want)
@@ -365,10 +395,10 @@ func TestFailuresAreListedUpToABound(t *testing.T) {
 		results[i] = failed(fmt.Sprintf("i-%03d", i), power.ReasonRecycled)
 	}
 	finish(t, l, d, power.GroupReport{Group: "web", Results: results})
-	entries, err := l.History(Query{})
+	entries, err := l.History(bg, store.Query{})
 	must(t, err)
 	g := entries[0].Results[0]
-	if len(g.Failures) != DefaultMaxFailures || g.Omitted != 100 || g.Failures[0].RequestID != "T-i-000" || g.Failures[0].Reason != power.ReasonRecycled {
+	if len(g.Failures) != store.DefaultMaxFailures || g.Omitted != 100 || g.Failures[0].RequestID != "T-i-000" || g.Failures[0].Reason != power.ReasonRecycled {
 		t.Errorf("%d failures, %d omitted, first %+v", len(g.Failures), g.Omitted, g.Failures[0])
 	}
 }
@@ -377,8 +407,11 @@ func TestManualRunIsRecordedAndNeverResumed(t *testing.T) {
 	l := open(t, t.TempDir())
 	r := report("manual/2026-11-17T07:45:00Z", power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
 	r.Schedule = ""
-	must(t, l.RecordManual(r))
-	entries, err := l.History(Query{Schedule: ManualSchedule})
+	run := store.Run{
+		ID: r.RunID, Schedule: store.ManualSchedule, Action: r.Action, Groups: []string{"web"}, Nominal: r.ScheduledAt, Planned: r.StartedAt,
+	}
+	must(t, l.Finish(bg, run, store.End{At: morning.Add(time.Minute), Result: r.Result(), Report: &r}))
+	entries, err := l.History(bg, store.Query{Schedule: store.ManualSchedule})
 	must(t, err)
 	if len(entries) != 1 || entries[0].RunID != r.RunID || entries[0].Result != power.ResultOK {
 		t.Errorf("history: %+v", entries)
@@ -413,7 +446,7 @@ func TestSecondOwnerIsRefusedWithTheNameOfTheFirst(t *testing.T) {
 	r, err := OpenReadOnly(dir)
 	must(t, err)
 	defer func() { must(t, r.Close()) }()
-	if _, err := r.Decide(scheduler.Round{At: morning}); !errors.Is(err, ErrReadOnly) {
+	if _, err := r.Claim(bg, store.Round{At: morning}); !errors.Is(err, store.ErrReadOnly) {
 		t.Errorf("a write to a read-only store: %v", err)
 	}
 }
@@ -488,7 +521,7 @@ func TestFullDiskAtTheFirstStartHeals(t *testing.T) {
 		defer func() { must(t, l.Close()) }()
 		for range 3 {
 			time.Sleep(reopenEvery)
-			if _, err := l.Decide(scheduler.Round{At: morning}); !errors.Is(err, syscall.ENOSPC) {
+			if _, err := l.Claim(bg, store.Round{At: morning}); !errors.Is(err, syscall.ENOSPC) {
 				t.Errorf("a write to a full disk: %v", err)
 			}
 		}
@@ -519,7 +552,7 @@ func TestDamagedFileIsLoudAndHealsOnceItIsMovedAway(t *testing.T) {
 	must(t, os.WriteFile(path, []byte("-- SQLite format 3"), 0o600))
 	synctest.Test(t, func(t *testing.T) {
 		l := open(t, dir)
-		if _, err := l.Decide(scheduler.Round{At: morning}); err == nil {
+		if _, err := l.Claim(bg, store.Round{At: morning}); err == nil {
 			t.Error("a damaged file was written to")
 		}
 		must(t, os.Rename(path, path+".bad"))
@@ -557,13 +590,13 @@ func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 			must(t, os.WriteFile(path, data, 0o600))
 			var warned error
 			l := open(t, dir, func(c *Config) { c.Warn = func(_ string, err error) { warned = err } })
-			_, err := l.Decide(scheduler.Round{At: morning})
+			_, err := l.Claim(bg, store.Round{At: morning})
 			for _, err := range []error{warned, l.Trouble(), err} {
 				if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
 					t.Errorf("error: %v", err)
 				}
 			}
-			if _, err := l.Load(morning); err == nil {
+			if _, err := l.Load(bg, morning); err == nil {
 				t.Error("something was read from it")
 			}
 			must(t, l.Close())
@@ -599,10 +632,10 @@ func TestDamagedPageCostsTheRecordNotTheDaemon(t *testing.T) {
 	if _, err := OpenReadOnly(dir); err == nil || !strings.Contains(err.Error(), "move it away") {
 		t.Errorf("a reader got %v", err)
 	}
-	if _, err := l.Load(morning); err == nil {
+	if _, err := l.Load(bg, morning); err == nil {
 		t.Error("noise was read as a store")
 	}
-	if _, err := l.Decide(scheduler.Round{At: morning}); err == nil {
+	if _, err := l.Claim(bg, store.Round{At: morning}); err == nil {
 		t.Error("noise was written to")
 	}
 }
@@ -610,7 +643,7 @@ func TestDamagedPageCostsTheRecordNotTheDaemon(t *testing.T) {
 func TestNewerSchemaIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
-	must(t, l.update("test", func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(bucketMeta), keySchema, schemaVersion+1) }))
+	must(t, l.update(bg, "test", func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(bucketMeta), keySchema, schemaVersion+1) }))
 	must(t, l.Close())
 	if err := open(t, dir).Trouble(); err == nil || !strings.Contains(err.Error(), "newer zecpower") {
 		t.Errorf("got %v", err)
@@ -644,16 +677,16 @@ func TestReadOnlyFolderIsLoudAndHeals(t *testing.T) {
 		if state := load(t, l); len(state.Unfinished) != 1 {
 			t.Errorf("what was recorded before is not read: %+v", state)
 		}
-		next := scheduler.Round{At: morning, Decisions: []scheduler.Decision{runAt(morning.Add(time.Hour))}}
-		if _, err := l.Decide(next); !errors.Is(err, syscall.EROFS) {
+		next := store.Round{At: morning, Claims: []store.Run{runAt(morning.Add(time.Hour))}}
+		if _, err := l.Claim(bg, next); !errors.Is(err, syscall.EROFS) {
 			t.Errorf("a write: %v", err)
 		}
 		readOnly = false
-		if _, err := l.Decide(next); err == nil {
+		if _, err := l.Claim(bg, next); err == nil {
 			t.Error("tried again at once")
 		}
 		time.Sleep(reopenEvery)
-		if _, err := l.Decide(next); err != nil || l.Trouble() != nil || len(warned) != 2 {
+		if _, err := l.Claim(bg, next); err != nil || l.Trouble() != nil || len(warned) != 2 {
 			t.Errorf("after the folder is writable: %v, trouble %v, warned %q", err, l.Trouble(), warned)
 		}
 		if state := load(t, l); len(state.Unfinished) != 2 {
@@ -702,10 +735,10 @@ func TestStateFolderThatIsAFile(t *testing.T) {
 	if l.Trouble() == nil {
 		t.Error("no trouble")
 	}
-	if _, err := l.Load(morning); err == nil {
+	if _, err := l.Load(bg, morning); err == nil {
 		t.Error("loaded from nothing")
 	}
-	if _, err := l.Decide(scheduler.Round{At: morning}); !errors.Is(err, syscall.ENOTDIR) {
+	if _, err := l.Claim(bg, store.Round{At: morning}); !errors.Is(err, syscall.ENOTDIR) {
 		t.Errorf("a write: %v", err)
 	}
 }
@@ -720,7 +753,7 @@ func TestFullDiskFailsWritesAndKeepsTheRest(t *testing.T) {
 	}
 	var err error
 	for i := 0; err == nil && i < 100; i++ {
-		err = l.Attempted(scheduler.RunID("wake", morning), fmt.Sprint("g", i), long)
+		err = accept(l, runAt(morning).ID, fmt.Sprint("g", i), "a", long...)
 	}
 	if err == nil {
 		t.Fatal("the disk never filled")
@@ -734,12 +767,12 @@ func TestHangingDiskDoesNotHangTheCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := open(t, t.TempDir())
 		hang := make(chan struct{})
-		hung := l.update("hang", func(*bbolt.Tx) error { <-hang; return nil })
-		if !errors.Is(hung, ErrSlow) {
+		hung := l.update(bg, "hang", func(*bbolt.Tx) error { <-hang; return nil })
+		if !errors.Is(hung, store.ErrSlow) {
 			t.Errorf("got %v", hung)
 		}
 		begin := time.Now()
-		if _, err := l.Decide(scheduler.Round{At: morning}); !errors.Is(err, ErrSlow) || time.Since(begin) > 0 {
+		if _, err := l.Claim(bg, store.Round{At: morning}); !errors.Is(err, store.ErrSlow) || time.Since(begin) > 0 {
 			t.Errorf("the next one waited %s for %v", time.Since(begin), err)
 		}
 		close(hang)
@@ -763,7 +796,7 @@ func TestOneBadWriteDoesNotSpoilItsNeighbours(t *testing.T) {
 	if err := <-group[1].done; err == nil {
 		t.Error("the bad one passed")
 	}
-	if err := l.update("panic", bad); err == nil {
+	if err := l.update(bg, "panic", bad); err == nil {
 		t.Error("a panic passed")
 	}
 	decide(t, l, runAt(morning))
@@ -782,17 +815,19 @@ func TestOldEntriesAreRemovedAndYoungOnesKept(t *testing.T) {
 		}
 		now := morning.Add((days - 1) * 24 * time.Hour)
 		for i := range 90 {
-			_, err := l.Decide(scheduler.Round{At: now.Add(time.Duration(i) * time.Minute)})
+			_, err := l.Claim(bg, store.Round{At: now.Add(time.Duration(i) * time.Minute)})
 			must(t, err)
 		}
 		synctest.Wait()
-		entries, err := l.History(Query{})
+		entries, err := l.History(bg, store.Query{})
 		must(t, err)
 		if len(entries) != 11 || entries[10].Result != "" {
 			t.Errorf("%d entries, the oldest %+v", len(entries), entries[len(entries)-1])
 		}
-		must(t, l.view("count", func(tx *bbolt.Tx) error {
-			for bucket, want := range map[string]int{"entries": 11, "results": 10, "lists": 2, "seen": 2, "open": 1} {
+		must(t, l.view(bg, "count", func(tx *bbolt.Tx) error {
+			for bucket, want := range map[string]int{
+				"records": 11, "ids": 11, "outcomes": 10, "lists": 2, "seen": 2, "unfinished": 1,
+			} {
 				if got := tx.Bucket([]byte(bucket)).Stats().KeyN; got != want {
 					t.Errorf("%s: %d, want %d", bucket, got, want)
 				}
@@ -808,11 +843,11 @@ func TestClockSetAYearAheadForAMinuteKeepsTheHistory(t *testing.T) {
 		l := open(t, t.TempDir())
 		decide(t, l, runAt(morning))
 		for _, at := range []time.Duration{0, 50 * time.Minute, 365 * 24 * time.Hour, 365*24*time.Hour + time.Minute, 70 * time.Minute} {
-			_, err := l.Decide(scheduler.Round{At: morning.Add(at)})
+			_, err := l.Claim(bg, store.Round{At: morning.Add(at)})
 			must(t, err)
 		}
 		synctest.Wait()
-		if entries, _ := l.History(Query{}); len(entries) != 1 {
+		if entries, _ := l.History(bg, store.Query{}); len(entries) != 1 {
 			t.Errorf("%d entries", len(entries))
 		}
 		must(t, l.Close())

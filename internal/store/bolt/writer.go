@@ -1,12 +1,16 @@
 package bolt
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"zecpower/internal/store"
 )
 
 // maxGroup is how many writes share one commit at most. A commit costs one flush of the disk,
@@ -29,35 +33,50 @@ func (r *request) try(tx *bbolt.Tx) (err error) {
 	return r.do(tx)
 }
 
-// update passes a write to the writer and waits until it is committed, at most Config.WriteTimeout.
-func (l *Store) update(op string, do func(*bbolt.Tx) error) error {
+// update passes a write to the writer and waits until it is committed, until ctx ends, or for
+// Config.WriteTimeout.
+func (l *Store) update(ctx context.Context, op string, do func(*bbolt.Tx) error) error {
 	if l.readOnly {
-		return ErrReadOnly
+		return store.ErrReadOnly
 	}
-	slow := fmt.Errorf("store: %s: %w", op, ErrSlow)
+	slow := fmt.Errorf("store: %s: %w", op, store.ErrSlow)
 	if l.overdue() {
 		return slow
 	}
 	timeout := time.NewTimer(l.cfg.WriteTimeout)
 	defer timeout.Stop()
 	r := &request{do: do, done: make(chan error, 1)}
-	select {
-	case l.requests <- r:
-	case <-l.done:
-		return fmt.Errorf("store: %s: closed", op)
-	case <-timeout.C:
-		return slow
+	requests, answer := l.requests, chan error(nil)
+	for {
+		select {
+		case requests <- r:
+			requests, answer = nil, r.done
+		case err := <-answer:
+			if err != nil {
+				return fmt.Errorf("store: %s: %w", op, err)
+			}
+			return nil
+		case <-l.done:
+			return l.closed(op, r)
+		case <-ctx.Done():
+			return fmt.Errorf("store: %s: %w", op, context.Cause(ctx))
+		case <-timeout.C:
+			return slow
+		}
 	}
+}
+
+// closed is the answer to a write during which the store was closed. The writer may have committed
+// it before it ended.
+func (l *Store) closed(op string, r *request) error {
 	select {
 	case err := <-r.done:
-		if err != nil {
-			return fmt.Errorf("store: %s: %w", op, err)
+		if err == nil {
+			return nil
 		}
-		return nil
-	case <-l.done:
+		return fmt.Errorf("store: %s: %w", op, err)
+	default:
 		return fmt.Errorf("store: %s: closed", op)
-	case <-timeout.C:
-		return slow
 	}
 }
 
@@ -120,14 +139,18 @@ func (l *Store) gather(first *request) []*request {
 // commit makes one transaction of a group of writes. Where one of them fails by itself, each gets a
 // transaction of its own, so that one bad write costs no other.
 func (l *Store) commit(group []*request) {
-	if err := l.writable(); err != nil {
+	err := l.writable()
+	if err == nil {
+		err = l.inPlace()
+	}
+	if err != nil {
 		for _, r := range group {
 			r.done <- err
 		}
 		return
 	}
 	var bad error
-	err := l.transact(func(tx *bbolt.Tx) error {
+	err = l.transact(func(tx *bbolt.Tx) error {
 		for _, r := range group {
 			if bad = r.try(tx); bad != nil {
 				return bad
@@ -192,37 +215,36 @@ func (l *Store) writable() error {
 	defer l.mu.Unlock()
 	if l.db != nil {
 		_ = l.db.Close() // its shared lock excludes the exclusive one
-		l.db = nil
+		l.db, l.file = nil, nil
 	}
-	db, err := openWritable(l.cfg)
+	db, file, err := openWritable(l.cfg)
 	if err != nil {
 		l.trouble = err
-		if readable, err := openReadable(l.cfg); err == nil {
-			l.db = readable
+		if readable, file, err := openReadable(l.cfg); err == nil {
+			l.db, l.file = readable, file
 		}
 		return err
 	}
-	l.db, l.trouble = db, nil
+	l.db, l.file, l.trouble = db, file, nil
 	l.cfg.Warn("the store can be written again", nil)
 	return nil
 }
 
 // view reads.
-func (l *Store) view(op string, do func(*bbolt.Tx) error) (err error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.db == nil {
-		why := errNothing
-		if l.trouble != nil {
-			why = l.trouble
-		}
-		return fmt.Errorf("store: %s: %w", op, why)
-	}
+func (l *Store) view(ctx context.Context, op string, do func(*bbolt.Tx) error) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("store: %s: %w", op, err)
 		}
 	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.db == nil {
+		return cmp.Or(l.trouble, errNothing)
+	}
 	return viewOf(l.db, do)
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zecpower/scheduler"
+	"zecpower/internal/store"
 )
 
 func TestPanickingWriteDoesNotSpoilItsNeighbours(t *testing.T) {
@@ -43,9 +43,9 @@ func TestDiskThatAnswersAtTheLastMomentIsNotGivenUp(t *testing.T) {
 	for range 50 {
 		synctest.Test(t, func(t *testing.T) {
 			l := open(t, t.TempDir())
-			_ = l.update("slow", func(*bbolt.Tx) error { time.Sleep(l.cfg.WriteTimeout); return nil })
+			_ = l.update(bg, "slow", func(*bbolt.Tx) error { time.Sleep(l.cfg.WriteTimeout); return nil })
 			synctest.Wait()
-			_, err := l.Decide(scheduler.Round{At: morning})
+			_, err := l.Claim(bg, store.Round{At: morning})
 			must(t, errors.Join(err, l.Close()))
 		})
 	}

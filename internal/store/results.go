@@ -1,4 +1,4 @@
-package bolt
+package store
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"slices"
 	"strings"
@@ -16,8 +17,12 @@ import (
 )
 
 // Results are stored by columns: most of a column repeats one value, which compresses to almost
-// nothing. The ids stand apart, in a list that all runs over the same group share. A list and a set
-// of columns begin with a byte that says how the rest is packed.
+// nothing. The ids stand apart, in a list that all runs over the same group share. Results begin
+// with a byte for the version of their columns; then, as in a list, a byte says how the rest is
+// packed.
+const resultsVersion = 1
+
+// The ways of packing.
 const (
 	packedNot   = 0
 	packedFlate = 1
@@ -332,18 +337,69 @@ func setBoot(r *power.InstanceResult, v uint64) {
 	r.BootDuration = time.Duration(v) * time.Millisecond //nolint:gosec // milliseconds
 }
 
-// encodeChunk writes results that became final at one time: ids and columns in one value.
-func encodeChunk(results []power.InstanceResult) []byte {
+// encodeResults writes everything of results but the ids.
+func encodeResults(results []power.InstanceResult) ([]byte, error) {
+	packed, err := pack(appendResults(nil, results))
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte{resultsVersion}, packed...), nil
+}
+
+// unpackResults returns the columns of results that encodeResults wrote.
+func unpackResults(data []byte) ([]byte, error) {
+	rest, err := knownVersion(data)
+	if err != nil {
+		return nil, err
+	}
+	return unpack(rest)
+}
+
+// knownVersion returns what follows the version of results.
+func knownVersion(data []byte) ([]byte, error) {
+	switch {
+	case len(data) == 0:
+		return nil, errCut
+	case data[0] != resultsVersion:
+		return nil, fmt.Errorf("results: written in version %d, this zecpower knows %d", data[0], resultsVersion)
+	}
+	return data[1:], nil
+}
+
+// EncodeChunk writes results that became final at one time: ids and columns in one value.
+func EncodeChunk(results []power.InstanceResult) []byte {
 	ids := joinIDs(idsOf(results))
-	out := binary.AppendUvarint(nil, uint64(len(ids)))
+	out := binary.AppendUvarint([]byte{resultsVersion}, uint64(len(ids)))
 	return appendResults(append(out, ids...), results)
 }
 
-func decodeChunk(data []byte) ([]power.InstanceResult, error) {
-	d := decoder{rest: data}
+// DecodeChunk reads what EncodeChunk wrote.
+func DecodeChunk(data []byte) ([]power.InstanceResult, error) {
+	rest, err := knownVersion(data)
+	if err != nil {
+		return nil, err
+	}
+	d := decoder{rest: rest}
 	n := d.count()
 	if d.err != nil {
 		return nil, d.err
 	}
 	return decodeResults(d.rest[n:], splitIDs(d.rest[:n]))
+}
+
+// ResultsOfSchema1 returns results, or a chunk of them, that were written before they had a
+// version.
+func ResultsOfSchema1(data []byte) []byte { return append([]byte{1}, data...) }
+
+// EncodeIDs and DecodeIDs turn the ids of an acceptance into one value; an id holds no line break.
+func EncodeIDs(ids []string) []byte { return joinIDs(ids) }
+
+// DecodeIDs reads what EncodeIDs wrote.
+func DecodeIDs(data []byte) []string { return splitIDs(data) }
+
+// ChunkKey tells the chunks of a run's group apart: the same instances give the same key.
+func ChunkKey(results []power.InstanceResult) string {
+	h := fnv.New64a()
+	_, _ = h.Write(joinIDs(idsOf(results)))
+	return string(binary.BigEndian.AppendUint64(nil, h.Sum64()))
 }

@@ -1,4 +1,4 @@
-package bolt
+package store
 
 import (
 	"reflect"
@@ -7,6 +7,29 @@ import (
 
 	"zecpower/internal/power"
 )
+
+var morning = time.Date(2026, 11, 17, 7, 45, 0, 0, time.UTC) // a Tuesday
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func started(id string) power.InstanceResult {
+	return power.InstanceResult{
+		InstanceID: id, Outcome: power.OutcomeStarted, State: "RUNNING", Attempts: 1,
+		ReachedAt: morning.Add(42 * time.Second), BootDuration: 40 * time.Second,
+	}
+}
+
+func failed(id string, reason power.Reason) power.InstanceResult {
+	return power.InstanceResult{
+		InstanceID: id, Outcome: power.OutcomeFailed, Reason: reason, Code: "OPERATION_DENIED_INSTANCE_RECYCLED",
+		State: "RECYCLE", RequestID: "T-" + id, Attempts: 1,
+	}
+}
 
 func sample(n int) []power.InstanceResult {
 	results := make([]power.InstanceResult, n)
@@ -39,14 +62,14 @@ func instanceID(i int) string {
 func TestResultsSurviveTheirEncoding(t *testing.T) {
 	for _, n := range []int{0, 1, 100, 5000} {
 		want := sample(n)
-		got, err := decodeChunk(encodeChunk(want))
+		got, err := DecodeChunk(EncodeChunk(want))
 		must(t, err)
 		if n > 0 && !reflect.DeepEqual(got, want) || len(got) != n {
 			t.Errorf("%d results came back different", n)
 		}
-		packed, err := pack(appendResults(nil, want))
+		packed, err := encodeResults(want)
 		must(t, err)
-		plain, err := unpack(packed)
+		plain, err := unpackResults(packed)
 		must(t, err)
 		if got, err = decodeResults(plain, idsOf(want)); err != nil || n > 0 && !reflect.DeepEqual(got, want) {
 			t.Errorf("%d packed results came back different: %v", n, err)
@@ -69,7 +92,7 @@ func TestResultsWithoutHTTPStatusesAreRead(t *testing.T) {
 			State: "RECYCLE", RequestID: "T2", Attempts: 2,
 		},
 	}
-	got, err := decodeChunk([]byte("\ai-1\ni-2" + columns))
+	got, err := DecodeChunk(ResultsOfSchema1([]byte("\ai-1\ni-2" + columns)))
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("a chunk: %+v, %v", got, err)
 	}
@@ -107,15 +130,23 @@ func TestResultsOfAnotherListAreRefused(t *testing.T) {
 			t.Errorf("unpacked %v", data)
 		}
 	}
+	for _, data := range [][]byte{nil, {resultsVersion + 1, packedNot}} {
+		if _, err := unpackResults(data); err == nil {
+			t.Errorf("unpacked results %v", data)
+		}
+		if _, err := DecodeChunk(data); err == nil {
+			t.Errorf("decoded a chunk %v", data)
+		}
+	}
 }
 
 // FuzzDecodeChunk: noise is an error or results, never a panic or a flood of memory.
 func FuzzDecodeChunk(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(encodeChunk(sample(3)))
-	f.Add(encodeChunk(sample(100))[:200])
+	f.Add(EncodeChunk(sample(3)))
+	f.Add(EncodeChunk(sample(100))[:200])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		results, err := decodeChunk(data)
+		results, err := DecodeChunk(data)
 		if err == nil && len(results) > len(data) {
 			t.Errorf("%d results from %d bytes", len(results), len(data))
 		}

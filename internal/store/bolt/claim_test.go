@@ -7,7 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"zecpower/internal/power"
-	"zecpower/scheduler"
+	"zecpower/internal/store"
 )
 
 func TestResumptionCountsOnceHoweverOftenItIsWritten(t *testing.T) {
@@ -15,17 +15,17 @@ func TestResumptionCountsOnceHoweverOftenItIsWritten(t *testing.T) {
 	l := open(t, dir)
 	d := runAt(morning)
 	decide(t, l, d)
-	f := d.Firing()
+	f := d
 	f.Resumed = true
 	for range 2 {
 		must(t, l.Close())
 		l = open(t, dir)
 		for range 3 {
-			_, err := l.Decide(scheduler.Round{Begins: []scheduler.Firing{f}})
+			_, err := l.Claim(bg, store.Round{Updates: []store.Run{f}})
 			must(t, err)
 		}
 	}
-	entries, err := l.History(Query{})
+	entries, err := l.History(bg, store.Query{})
 	must(t, err)
 	if entries[0].Resumes != 2 {
 		t.Errorf("%d resumptions, want 2", entries[0].Resumes)
@@ -47,23 +47,23 @@ func TestRunWhoseProgressIsDamagedStillEnds(t *testing.T) {
 	l := open(t, t.TempDir())
 	gone, ended := runAt(morning), runAt(morning.Add(time.Hour))
 	decide(t, l, gone, ended)
-	for _, d := range []scheduler.Decision{gone, ended} {
-		must(t, l.Final(d.Firing().RunID, "web", []power.InstanceResult{started("i-1")}))
+	for _, d := range []store.Run{gone, ended} {
+		must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{started("i-1")}))
 	}
-	must(t, l.update("damage", func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketProgress)
+	must(t, l.update(bg, "damage", func(tx *bbolt.Tx) error {
+		b := tx.Bucket(bucketSteps)
 		return b.ForEach(func(k, _ []byte) error { return b.Put(k, []byte{0xee}) })
 	}))
-	f := ended.Firing()
+	f := ended
 	f.Resumed = true
-	_, err := l.Decide(scheduler.Round{
-		Begins:   []scheduler.Firing{f},
-		Abandons: []scheduler.Abandonment{{Firing: gone.Firing(), Kind: scheduler.DecisionInterrupted, At: morning}},
+	_, err := l.Claim(bg, store.Round{
+		Updates:  []store.Run{f},
+		Abandons: []store.Abandonment{{Run: gone, Kind: store.KindInterrupted, At: morning}},
 	})
 	must(t, err)
-	r := report(f.RunID, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
-	must(t, l.Finish(f, scheduler.RunEnd{Result: power.ResultOK, Report: &r}, ended.Nominal))
-	entries, err := l.History(Query{})
+	r := report(f.ID, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
+	must(t, l.Finish(bg, f, store.End{At: ended.Nominal, Result: power.ResultOK, Report: &r}))
+	entries, err := l.History(bg, store.Query{})
 	must(t, err)
 	for _, e := range entries {
 		if e.Err == "" || e.FinishedAt.IsZero() {

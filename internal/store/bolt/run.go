@@ -1,0 +1,129 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"zecpower/internal/power"
+	"zecpower/internal/store"
+)
+
+// Begin implements store.Store.
+func (l *Store) Begin(ctx context.Context, run store.Run, b store.Beginning) error {
+	const op = "record a run's beginning"
+	targets, err := store.EncodeTargets(b.Groups) // here and not in the writer, which others wait for
+	if err != nil {
+		return fmt.Errorf("store: %s: %w", op, err)
+	}
+	return l.update(ctx, op, func(tx *bbolt.Tx) error {
+		return changeRun(tx, run, func(r *store.Record) error {
+			r.Begin(b, targets, l.process)
+			return putGroups(tx, r, targets)
+		})
+	})
+}
+
+// Finish implements store.Store. A run without a report is closed with its progress.
+func (l *Store) Finish(ctx context.Context, run store.Run, e store.End) error {
+	const op = "record a run's end"
+	var groups []power.GroupReport
+	if e.Report != nil {
+		groups = e.Report.Groups
+	}
+	reported, err := store.EncodeReport(groups) // as in Begin
+	if err != nil {
+		return fmt.Errorf("store: %s: %w", op, err)
+	}
+	return l.update(ctx, op, func(tx *bbolt.Tx) error {
+		return changeRun(tx, run, func(r *store.Record) error {
+			values, damage, err := endOf(tx, run, e, reported)
+			if err != nil {
+				return err
+			}
+			r.Finish(e, values, damage)
+			if err := closeRun(tx, r, values); err != nil || run.Schedule == store.ManualSchedule {
+				return err
+			}
+			return putLast(tx, r)
+		})
+	})
+}
+
+// endOf returns the groups that a run ends with, and why its progress cannot be read.
+func endOf(tx *bbolt.Tx, run store.Run, e store.End, reported []store.GroupValue) (values []store.GroupValue, damage, err error) {
+	if e.Report != nil && !run.Resumed {
+		return reported, nil, nil
+	}
+	done, damage := readProgress(tx, run.ID)
+	if e.Report == nil {
+		values, err = store.EncodeProgress(done)
+		return values, damage, err
+	}
+	if damage != nil {
+		return reported, damage, nil
+	}
+	values, err = store.WithProgress(done, e.Report.Groups, reported)
+	return values, nil, err
+}
+
+// closeRun moves what a run did from steps to outcomes and lists.
+func closeRun(tx *bbolt.Tx, r *store.Record, groups []store.GroupValue) error {
+	if err := putGroups(tx, r, groups); err != nil {
+		return err
+	}
+	if err := deleteUnder(tx.Bucket(bucketSteps), ofRun(r.ID)); err != nil {
+		return err
+	}
+	return tx.Bucket(bucketUnfinished).Delete([]byte(r.ID))
+}
+
+func putGroups(tx *bbolt.Tx, r *store.Record, groups []store.GroupValue) error {
+	for _, g := range groups {
+		if err := putGroup(tx, r, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func putGroup(tx *bbolt.Tx, r *store.Record, g store.GroupValue) error {
+	if g.List == nil {
+		return nil
+	}
+	hash := g.Totals.List
+	if lists := tx.Bucket(bucketLists); lists.Get(hash) == nil {
+		if err := lists.Put(hash, g.List); err != nil {
+			return err
+		}
+	}
+	nominal := timeKey(r.Nominal)
+	if seen := tx.Bucket(bucketSeen); bytes.Compare(seen.Get(hash), nominal) < 0 {
+		if err := seen.Put(hash, nominal); err != nil {
+			return err
+		}
+	}
+	if newest := tx.Bucket(bucketGroups); !g.Partial || newest.Get([]byte(g.Totals.Group)) == nil {
+		if err := newest.Put([]byte(g.Totals.Group), hash); err != nil {
+			return err
+		}
+	}
+	if g.Results == nil {
+		return nil
+	}
+	return tx.Bucket(bucketOutcomes).Put(groupKey(r.ID, g.Totals.Group), g.Results)
+}
+
+func putLast(tx *bbolt.Tx, r *store.Record) error {
+	b := tx.Bucket(bucketLast)
+	var last store.LastRun
+	if data := b.Get([]byte(r.Schedule)); data != nil {
+		if err := json.Unmarshal(data, &last); err != nil {
+			return err
+		}
+	}
+	return putJSON(b, []byte(r.Schedule), last.Follow(r.ID, r))
+}

@@ -1,0 +1,77 @@
+package store
+
+import (
+	"time"
+
+	"zecpower/internal/power"
+)
+
+// Run is one run, claimed or begun.
+type Run struct {
+	ID       string // its key; opaque to the store
+	Schedule string // ManualSchedule: by hand
+	Action   power.Action
+	Groups   []string
+	Nominal  time.Time // the time that the schedule names; by hand, when it was asked for
+	Planned  time.Time // when it begins, as far as known: nominal time and jitter, or later
+	Deadline time.Time // zero: none
+	CatchUp  bool      // it begins late, after its nominal time was missed
+	Waits    string    // what it waits for; empty once it begins
+	Resumed  bool      // an earlier process claimed it, and may have done a part of it
+}
+
+// Beginning is what is known of a run once it begins.
+type Beginning struct {
+	At     time.Time
+	Groups []Targets
+}
+
+// Targets are the instances of one group.
+type Targets struct {
+	Group string
+	IDs   []string // the same id twice counts once
+	Err   string   // why the group has no ids; empty otherwise
+}
+
+// Acceptance is one accepted request of a run.
+type Acceptance struct {
+	RunID, Group string
+	Request      string // tells the requests of a run apart
+	IDs          []string
+}
+
+// Progress is what a run without an end has done, by group.
+type Progress struct {
+	Final    map[string][]power.InstanceResult // final outcomes, each id once
+	Accepted map[string]map[string]int         // accepted requests by id
+	Requests map[string]int                    // accepted requests
+}
+
+// NewProgress returns a Progress with nothing in it.
+func NewProgress() Progress {
+	return Progress{
+		Final: map[string][]power.InstanceResult{}, Accepted: map[string]map[string]int{}, Requests: map[string]int{},
+	}
+}
+
+// AddAccepted counts one accepted request.
+func (p Progress) AddAccepted(group string, ids []string) {
+	p.Requests[group]++
+	if p.Accepted[group] == nil {
+		p.Accepted[group] = make(map[string]int, len(ids))
+	}
+	for _, id := range ids {
+		p.Accepted[group][id]++
+	}
+}
+
+// empty reports that nothing is recorded.
+func (p Progress) empty() bool { return len(p.Final) == 0 && len(p.Accepted) == 0 }
+
+// End is how a run ended.
+type End struct {
+	At     time.Time
+	Result power.Result
+	Err    string        // why the whole run failed; empty: it did not
+	Report *power.Report // nil where it failed before it had any: its progress is its record
+}

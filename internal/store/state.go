@@ -1,0 +1,65 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"zecpower/internal/power"
+)
+
+// State is what a store holds for the scheduler. Its zero value is the state of an empty store.
+type State struct {
+	// Watermarks says, by schedule name, how far each schedule is decided.
+	Watermarks map[string]Watermark
+	// DecidedThrough holds for every schedule that has a watermark: no nominal time up to here is
+	// undecided. Zero where nothing was ever recorded.
+	DecidedThrough time.Time
+	// Unfinished are the claimed runs without an end, in the order of their nominal times.
+	Unfinished []Run
+	// Ran holds, by schedule name, the nominal times after Load's recent that were claimed as a
+	// run.
+	Ran map[string][]time.Time
+	// Last is the newest finished run of each schedule, by schedule name.
+	Last map[string]LastRun
+}
+
+// NewState returns a State with nothing in it.
+func NewState() State {
+	return State{Watermarks: map[string]Watermark{}, Ran: map[string][]time.Time{}, Last: map[string]LastRun{}}
+}
+
+// LastRun is how a schedule's newest finished run ended. The zero value: none has finished.
+type LastRun struct {
+	RunID       string
+	Nominal     time.Time
+	FinishedAt  time.Time // wall clock
+	Result      power.Result
+	LastSuccess time.Time // when a run of it last finished with power.ResultOK; zero: never
+}
+
+// Follow returns l after the end of another run of the schedule. An end that is recorded late does
+// not replace that of a newer run.
+func (l LastRun) Follow(id string, r *Record) LastRun {
+	if r.Result == power.ResultOK && r.FinishedAt.After(l.LastSuccess) {
+		l.LastSuccess = r.FinishedAt
+	}
+	if !r.FinishedAt.Before(l.FinishedAt) {
+		l.RunID, l.Nominal, l.FinishedAt, l.Result = id, r.Nominal, r.FinishedAt, r.Result
+	}
+	return l
+}
+
+// SameDay reports whether a and b lie on one UTC day. Nominal times of one day that do not run for
+// the same reason are reported and recorded as one stretch.
+func SameDay(a, b time.Time) bool {
+	const day = 24 * 60 * 60
+	return a.Unix()/day == b.Unix()/day
+}
+
+// SortUnfinished brings Unfinished into its order.
+func (s *State) SortUnfinished() {
+	slices.SortFunc(s.Unfinished, func(a, b Run) int {
+		return cmp.Or(a.Nominal.Compare(b.Nominal), cmp.Compare(a.ID, b.ID))
+	})
+}

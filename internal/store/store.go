@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"zecpower/internal/power"
+)
+
+// Store is the durable record of decisions and runs.
+//
+// A call ends when its context does, at the latest; the implementation may give up earlier. A write
+// that was given up may still be written later.
+type Store interface {
+	// Load returns what earlier processes decided and left undone. State.Ran holds only nominal
+	// times after recent.
+	Load(ctx context.Context, recent time.Time) (State, error)
+
+	// Claim records a round before any of its runs begins. A claim is put only where its id has no
+	// run yet; held are the ids of those that had one, in whatever state, and their records stay as
+	// they are. A claim replaces a note of the same id. A note never replaces a run. A run that has
+	// ended stays ended. A small round is one transaction; a large one is written by its
+	// [Round.Parts], in order.
+	Claim(ctx context.Context, r Round) (held []string, err error)
+
+	// Begin records that a run begins, before its first request leaves, whether it was claimed or
+	// not. Where it is repeated, as by a resumed run, the first time stays and the targets are
+	// replaced.
+	Begin(ctx context.Context, r Run, b Beginning) error
+
+	// Accepted records that the API accepted a request of a run. The same request counts once.
+	Accepted(ctx context.Context, a Acceptance) error
+
+	// Final records outcomes of a run's instances. The first outcome of an instance stays.
+	Final(ctx context.Context, runID, group string, results []power.InstanceResult) error
+
+	// Progress returns what is recorded of a run that has not ended.
+	Progress(ctx context.Context, runID string) (Progress, error)
+
+	// Finish records the end of a run, whether it was claimed or not. The first end stays.
+	Finish(ctx context.Context, r Run, e End) error
+
+	// History answers q, newest first. It reads in short steps, so that no write waits for it.
+	History(ctx context.Context, q Query) ([]Entry, error)
+
+	// AcceptKey records that the API accepted an access key. name tells keys apart and is no secret.
+	AcceptKey(ctx context.Context, name string, at time.Time) error
+
+	// KeyAccepted returns when the API last accepted an access key, to within an hour. Zero: never,
+	// as far as is recorded.
+	KeyAccepted(ctx context.Context, name string) (time.Time, error)
+
+	// Trouble says why nothing can be written at present; nil when it can.
+	Trouble() error
+
+	// Close waits for the writes in progress, within limits, and releases the store. It may be
+	// called twice.
+	Close() error
+}
+
+// ManualSchedule stands in the place of a schedule's name in runs by hand.
+const ManualSchedule = "manual"
+
+var (
+	// ErrReadOnly is the answer to a write where the store was opened to be read.
+	ErrReadOnly = errors.New("store: opened to be read only")
+
+	// ErrSlow is the answer to a call that the disk, or the server, did not finish in time. A write
+	// may still be written later.
+	ErrSlow = errors.New("store: no answer in time")
+
+	// ErrTooMuch is the answer to a query that would read more than one query may.
+	ErrTooMuch = errors.New("it reads more than one query may: ask for less, with --since, or for one --schedule")
+)
