@@ -90,7 +90,7 @@ func RecordManual(ctx context.Context, stateDir string, r power.Report, accepted
 	return l.Finish(ctx, run, store.End{At: r.FinishedAt, Result: r.Result(), Report: &r})
 }
 
-// manualID returns the id of a run by hand. Its random end tells two of one second apart.
+// manualID returns the id of a run by hand. Its random end distinguishes two of one second.
 func manualID(at time.Time) string {
 	var end [3]byte
 	_, _ = rand.Read(end[:]) // never fails

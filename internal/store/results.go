@@ -397,7 +397,7 @@ func EncodeIDs(ids []string) []byte { return joinIDs(ids) }
 // DecodeIDs reads what EncodeIDs wrote.
 func DecodeIDs(data []byte) []string { return splitIDs(data) }
 
-// ChunkKey tells the chunks of a run's group apart: the same instances give the same key.
+// ChunkKey distinguishes the chunks of a run's group: the same instances give the same key.
 func ChunkKey(results []power.InstanceResult) string {
 	h := fnv.New64a()
 	_, _ = h.Write(joinIDs(idsOf(results)))

@@ -36,7 +36,7 @@ type Targets struct {
 // Acceptance is one accepted request of a run.
 type Acceptance struct {
 	RunID, Group string
-	Request      string // tells the requests of a run apart
+	Request      string // distinguishes the requests of a run
 	IDs          []string
 }
 

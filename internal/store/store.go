@@ -44,7 +44,7 @@ type Store interface {
 	// History answers q, newest first. It reads in short steps, so that no write waits for it.
 	History(ctx context.Context, q Query) ([]Entry, error)
 
-	// AcceptKey records that the API accepted an access key. name tells keys apart and is no secret.
+	// AcceptKey records that the API accepted an access key. name distinguishes keys and is no secret.
 	AcceptKey(ctx context.Context, name string, at time.Time) error
 
 	// KeyAccepted returns when the API last accepted an access key, to within an hour. Zero: never,

@@ -87,6 +87,11 @@ func accept(l *Store, id, group, request string, ids ...string) error {
 	return l.Accepted(bg, store.Acceptance{RunID: id, Group: group, Request: request, IDs: ids})
 }
 
+// roundOf claims runs.
+func roundOf(runs ...store.Run) store.Round {
+	return store.Round{At: runs[len(runs)-1].Nominal, Claims: runs}
+}
+
 func load(t testing.TB, l *Store) store.State {
 	t.Helper()
 	state, err := l.Load(bg, morning.Add(-24*time.Hour))

@@ -1,0 +1,214 @@
+package storetest
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"zecpower/internal/power"
+	"zecpower/internal/store"
+)
+
+func testClaimsAndNotes(t *testing.T, newPlace func(*testing.T, Options) Place) {
+	s, _ := open(t, newPlace)
+	missed := noteOf(store.KindMissed, "wake", morning)
+	note := func() {
+		t.Helper()
+		_, err := s.Claim(bg, store.Round{Notes: []store.Note{missed}})
+		must(t, err)
+	}
+	note()
+	if held := claim(t, s, runOf("wake", morning)); len(held) != 0 {
+		t.Errorf("a note keeps the run from happening: %v", held)
+	}
+	note()
+	if entries := history(t, s, store.Query{}); len(entries) != 1 || entries[0].Kind != store.KindRun {
+		t.Errorf("history: %+v", entries)
+	}
+	if held := claim(t, s, runOf("wake", morning)); len(held) != 1 {
+		t.Errorf("claimed twice: held %v", held)
+	}
+}
+
+// testStretches pauses a schedule all day, over a restart of the daemon.
+func testStretches(t *testing.T, newPlace func(*testing.T, Options) Place) {
+	s, p := open(t, newPlace)
+	for i := range 6 {
+		paused := noteOf(store.KindPaused, "wake", morning.Add(time.Duration(i)*10*time.Second))
+		for range 2 {
+			_, err := s.Claim(bg, store.Round{Notes: []store.Note{paused}})
+			must(t, err)
+		}
+		if i == 3 {
+			s = restart(t, s, p)
+		}
+	}
+	_, err := s.Claim(bg, store.Round{Notes: []store.Note{noteOf(store.KindPaused, "wake", morning.Add(24*time.Hour))}})
+	must(t, err)
+	entries := history(t, s, store.Query{})
+	if len(entries) != 2 || entries[1].Count != 6 || !entries[1].LastTime.Equal(morning.Add(50*time.Second)) {
+		t.Errorf("history: %+v", entries)
+	}
+}
+
+func testEnds(t *testing.T, newPlace func(*testing.T, Options) Place) {
+	s, _ := open(t, newPlace)
+	r := runOf("wake", morning)
+	claim(t, s, r)
+	must(t, s.Finish(bg, r, endOf(r, started("i-1"))))
+	want := history(t, s, store.Query{})
+	must(t, s.Finish(bg, r, endOf(r, failed("i-1"))))
+	must(t, s.Begin(bg, r, store.Beginning{At: morning}))
+	must(t, s.Accepted(bg, store.Acceptance{RunID: r.ID, Group: "web", Request: "late", IDs: []string{"i-1"}}))
+	must(t, s.Final(bg, r.ID, "web", []power.InstanceResult{failed("i-1")}))
+	_, err := s.Claim(bg, store.Round{
+		Claims: []store.Run{r}, Updates: []store.Run{r}, Abandons: []store.Abandonment{{Run: r, Kind: store.KindOverlap, At: morning}},
+	})
+	must(t, err)
+	if got := history(t, s, store.Query{}); !reflect.DeepEqual(got, want) {
+		t.Errorf("history: %+v, was %+v", got, want)
+	}
+	state, err := s.Load(bg, morning.Add(-time.Hour))
+	if err != nil || len(state.Unfinished) != 0 {
+		t.Errorf("unfinished: %+v, %v", state.Unfinished, err)
+	}
+	if p, err := s.Progress(bg, r.ID); err != nil || len(p.Final)+len(p.Accepted) != 0 {
+		t.Errorf("progress: %+v, %v", p, err)
+	}
+}
+
+// testBeginnings follows one run through its phases: claimed, going, cut off, going on.
+func testBeginnings(t *testing.T, newPlace func(*testing.T, Options) Place) {
+	s, p := open(t, newPlace)
+	r := runOf("wake", morning)
+	check := func(phase string, want store.Entry, group *store.GroupEntry) {
+		t.Helper()
+		e := history(t, s, store.Query{})[0]
+		if e.Begun != want.Begun || e.Going != want.Going || e.Resumes != want.Resumes || !e.BegunAt.Equal(want.BegunAt) {
+			t.Errorf("%s: %+v, want %+v", phase, e, want)
+		}
+		if group == nil && len(e.Results) > 0 || group != nil && (len(e.Results) != 2 || !reflect.DeepEqual(e.Results[1], *group)) {
+			t.Errorf("%s: %+v, want %+v", phase, e.Results, group)
+		}
+	}
+	claim(t, s, r)
+	check("claimed", store.Entry{}, nil)
+	targets := []store.Targets{{Group: "db", Err: "no such file"}, {Group: "web", IDs: []string{"i-1", "i-2", "i-3", "i-2"}}}
+	must(t, s.Begin(bg, r, store.Beginning{At: morning, Groups: targets}))
+	check("begun", store.Entry{Begun: true, Going: true, BegunAt: morning}, &store.GroupEntry{Group: "web", Total: 3})
+	for i, ids := range [][]string{{"i-1", "i-2"}, {"i-2", "i-3"}} {
+		must(t, s.Accepted(bg, store.Acceptance{RunID: r.ID, Group: "web", Request: fmt.Sprint(i), IDs: ids}))
+	}
+	must(t, s.Final(bg, r.ID, "web", []power.InstanceResult{started("i-1")}))
+	done := &store.GroupEntry{Group: "web", Total: 3, Done: 1, Requests: 2, Accepted: 3}
+	check("under way", store.Entry{Begun: true, Going: true, BegunAt: morning}, done)
+
+	s = restart(t, s, p)
+	check("cut off", store.Entry{Begun: true, BegunAt: morning}, done)
+	r.Resumed = true
+	_, err := s.Claim(bg, store.Round{Updates: []store.Run{r}})
+	must(t, err)
+	must(t, s.Begin(bg, r, store.Beginning{At: morning.Add(time.Minute), Groups: targets}))
+	check("resumed", store.Entry{Begun: true, Going: true, BegunAt: morning, Resumes: 1}, done)
+	must(t, s.Finish(bg, r, endOf(r, started("i-1"), started("i-2"), started("i-3"))))
+	if e := history(t, s, store.Query{})[0]; e.Begun || e.Going || e.Result != power.ResultOK || e.Results[0].Done != 3 || e.Results[0].Requests != 0 {
+		t.Errorf("ended: %+v", e)
+	}
+}
+
+// testOpaqueIDs uses ids of no form at all.
+func testOpaqueIDs(t *testing.T, newPlace func(*testing.T, Options) Place) {
+	s, p := open(t, newPlace)
+	ids := []string{"x", "a/b/c", "manual/2026-11-17T07:45:00Z-0a1b2c", "manual/2026-11-17T07:45:00Z-ffffff", "läuft", "x/"}
+	for _, id := range ids {
+		r := runOf("wake", morning)
+		r.ID = id
+		if held := claim(t, s, r); len(held) != 0 {
+			t.Errorf("%q is taken for another: %v", id, held)
+		}
+		must(t, s.Accepted(bg, store.Acceptance{RunID: id, Group: "web", Request: "1", IDs: []string{"of " + id}}))
+		must(t, s.Final(bg, id, "web", []power.InstanceResult{started("of " + id)}))
+	}
+	s = restart(t, s, p)
+	for _, id := range ids {
+		done, err := s.Progress(bg, id)
+		must(t, err)
+		if len(done.Final["web"]) != 1 || done.Final["web"][0].InstanceID != "of "+id || done.Accepted["web"]["of "+id] != 1 {
+			t.Errorf("%q: progress %+v", id, done)
+		}
+		r := runOf("wake", morning)
+		r.ID = id
+		must(t, s.Finish(bg, r, endOf(r, started("of "+id))))
+	}
+	found := map[string]bool{}
+	for _, e := range history(t, s, store.Query{}) {
+		found[e.RunID] = e.Result == power.ResultOK && e.Results[0].Done == 1
+	}
+	for _, id := range ids {
+		if !found[id] {
+			t.Errorf("%q is not in the history, or wrong", id)
+		}
+	}
+	bad := runOf("wake", morning)
+	bad.ID = ""
+	if _, err := s.Claim(bg, store.Round{Claims: []store.Run{bad}}); err == nil {
+		t.Error("a run without an id was claimed")
+	}
+}
+
+// testLargeRound records more than one transaction holds.
+func testLargeRound(t *testing.T, newPlace func(*testing.T, Options) Place) {
+	s, p := open(t, newPlace)
+	r := store.Round{At: morning, Watermarks: []store.Watermark{{Schedule: "wake", Through: morning}}}
+	for i := range store.PartSize + 100 {
+		r.Claims = append(r.Claims, runOf("wake", morning.Add(-time.Duration(i)*time.Minute)))
+		r.Notes = append(r.Notes, noteOf(store.KindMissed, fmt.Sprint("s-", i), morning))
+	}
+	for range 2 {
+		held, err := s.Claim(bg, r)
+		must(t, err)
+		if n := len(held); n != 0 && n != len(r.Claims) {
+			t.Errorf("%d held", n)
+		}
+	}
+	s = restart(t, s, p)
+	state, err := s.Load(bg, morning.Add(-time.Hour))
+	must(t, err)
+	if len(state.Unfinished) != len(r.Claims) || !state.DecidedThrough.Equal(morning) || len(state.Watermarks) != 1 {
+		t.Errorf("%d unfinished, decided through %s, %d watermarks", len(state.Unfinished), state.DecidedThrough, len(state.Watermarks))
+	}
+	if entries := history(t, s, store.Query{Since: morning, Limit: store.MaxLimit}); len(entries) != len(r.Notes)+1 {
+		t.Errorf("%d entries", len(entries))
+	}
+}
+
+// testRetention passes an hour of rounds after 30 days of runs, with a retention of 10 days.
+func testRetention(t *testing.T, newPlace func(*testing.T, Options) Place) {
+	p := newPlace(t, Options{Retention: 10 * 24 * time.Hour})
+	s := p.Open(t)
+	defer func() { must(t, s.Close()) }()
+	const days = 30
+	for i := range days {
+		r := runOf("wake", morning.Add(time.Duration(i)*24*time.Hour))
+		claim(t, s, r)
+		if i != 3 { // one that never ended
+			must(t, s.Finish(bg, r, endOf(r, started(fmt.Sprint("i-", i/12)))))
+		}
+	}
+	now := morning.Add((days - 1) * 24 * time.Hour)
+	for i := range 90 {
+		_, err := s.Claim(bg, store.Round{At: now.Add(time.Duration(i) * time.Minute)})
+		must(t, err)
+	}
+	eventually(t, func() error {
+		entries := history(t, s, store.Query{})
+		if len(entries) != 11 || entries[10].Result != "" {
+			return fmt.Errorf("%d entries, the oldest %+v", len(entries), entries[len(entries)-1])
+		}
+		return nil
+	})
+	if held := claim(t, s, runOf("wake", morning)); len(held) != 0 {
+		t.Errorf("a run that was removed is held: %v", held)
+	}
+}
