@@ -12,6 +12,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/logging"
 	"zecpower/internal/metrics"
+	"zecpower/internal/power"
 	"zecpower/internal/store"
 	"zecpower/scheduler"
 )
@@ -59,4 +60,23 @@ func TestABeginningIsRecordedOnceTheStoreTakesIt(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestProgressThatTheStoreDoesNotTakeIsReported(t *testing.T) {
+	var reported []string
+	j := journal{fullStore{}, func(op string, _ error) { reported = append(reported, op) }}
+	if err := errors.Join(j.Attempted("wake/1", "web", []string{"i-1"}), j.Final("wake/1", "web", nil)); err == nil || len(reported) != 2 {
+		t.Errorf("reported %q, %v", reported, err)
+	}
+}
+
+// fullStore takes no progress.
+type fullStore struct{ store.Store }
+
+func (fullStore) Accepted(context.Context, store.Acceptance) error {
+	return errors.New("no space left on device")
+}
+
+func (fullStore) Final(context.Context, string, string, []power.InstanceResult) error {
+	return errors.New("no space left on device")
 }

@@ -132,7 +132,7 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 		return &ConfigError{err}
 	}
 	d.account.requests = d.metrics
-	d.account.journal = resumable{journal{d.store}}
+	d.account.journal = resumable{journal{d.store, d.storeFailed}}
 	d.account.observer = d.observers()
 	s, err := d.account.prepare(cfg)
 	if err != nil {
