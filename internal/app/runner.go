@@ -21,8 +21,7 @@ func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunE
 	if f.Resumed {
 		d.restore(ctx, f, groups)
 	}
-	began := d.recordBeginning(ctx, f, groups)
-	defer began()
+	defer d.recordBeginning(ctx, f, groups)()
 	report := s.batcher.Run(ctx, batcher.Run{
 		RunID: f.RunID, Schedule: f.Schedule, Action: f.Action, ScheduledAt: f.Nominal,
 		Deadline: f.Deadline, Resumed: f.Resumed, Groups: groups,
