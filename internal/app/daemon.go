@@ -134,7 +134,7 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 		return &ConfigError{err}
 	}
 	d.account.requests = d.metrics
-	d.account.journal = resumable{journal{d.store}}
+	d.account.journal = resumable{journal{d.store, d.storeFailed}}
 	d.account.observer = d.observers()
 	s, err := d.account.prepare(cfg, d.account.key.Load())
 	if err != nil {

@@ -24,8 +24,7 @@ func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunE
 	if f.Resumed {
 		d.restore(ctx, f, groups)
 	}
-	began := d.recordBeginning(ctx, f, groups)
-	defer began()
+	defer d.recordBeginning(ctx, f, groups)()
 	report := s.batcher.Run(ctx, batcher.Run{
 		RunID: f.RunID, Schedule: f.Schedule, Action: f.Action, ScheduledAt: f.Nominal,
 		Deadline: f.Deadline, Resumed: f.Resumed, Groups: groups,
@@ -63,17 +62,29 @@ func runErrors(r power.Report) error {
 }
 
 // journal writes a run's progress to the store. Its calls are bounded by the store alone: what the
-// API accepted is recorded also where the run is being cut off.
-type journal struct{ store store.Store }
+// API accepted is recorded also where the run is being cut off. The batcher goes on without the
+// record, so the journal reports what the store did not take.
+type journal struct {
+	store  store.Store
+	failed func(op string, err error)
+}
 
 // Attempted implements batcher.Journal. Each call is one request.
 func (j journal) Attempted(runID, group string, ids []string) error {
-	return j.store.Accepted(context.Background(), store.Acceptance{RunID: runID, Group: group, Request: rand.Text(), IDs: ids})
+	a := store.Acceptance{RunID: runID, Group: group, Request: rand.Text(), IDs: ids}
+	return j.report("record accepted instances", j.store.Accepted(context.Background(), a))
 }
 
 // Final implements batcher.Journal.
 func (j journal) Final(runID, group string, results []power.InstanceResult) error {
-	return j.store.Final(context.Background(), runID, group, results)
+	return j.report("record outcomes", j.store.Final(context.Background(), runID, group, results))
+}
+
+func (j journal) report(op string, err error) error {
+	if err != nil {
+		j.failed(op, err)
+	}
+	return err
 }
 
 // resumable is the journal of scheduled runs. An instance that a stop of the daemon cut off is not

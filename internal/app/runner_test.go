@@ -32,7 +32,7 @@ func TestAResumedRunIsGivenWhatItHadDone(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	nominal := time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
 	f := scheduler.Firing{RunID: scheduler.RunID("wake", nominal), Schedule: "wake", Nominal: nominal, Groups: []string{"web", "db"}}
-	j := journal{l}
+	j := journal{store: l}
 	gone := power.InstanceResult{InstanceID: "i-1", Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled}
 	if err := j.Attempted(f.RunID, "web", []string{"i-2"}); err != nil {
 		t.Fatal(err)

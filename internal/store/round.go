@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"zecpower/internal/power"
@@ -60,13 +61,15 @@ func (r *Round) size() int {
 const PartSize = 5000
 
 // Parts splits r into rounds of at most size items, to be written in order. Claims come first: a
-// crash in between must lose lines of the history rather than runs. What says how far everything is
-// decided comes last, because it must not be durable before the decisions that it covers. The last
-// part has At.
+// crash in between must lose lines of the history rather than runs. Notes follow in the order of
+// time, so that each part touches few pages. What says how far everything is decided comes last,
+// because it must not be durable before the decisions that it covers. The last part has At.
 func (r Round) Parts(size int) []Round {
 	if r.size() <= size {
 		return []Round{r}
 	}
+	r.Notes = slices.Clone(r.Notes)
+	slices.SortStableFunc(r.Notes, func(a, b Note) int { return a.Nominal.Compare(b.Nominal) })
 	var parts []Round
 	part, room := Round{}, size
 	add := func(all int, put func(from, to int)) {

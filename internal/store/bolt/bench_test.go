@@ -54,22 +54,85 @@ func benchRun(b *testing.B, l *Store, nominal time.Time, results []power.Instanc
 	finish(b, l, d, power.GroupReport{Group: "web", Results: results})
 }
 
-// BenchmarkDecide10k is 10,000 schedules that fire in one round.
-func BenchmarkDecide10k(b *testing.B) {
+// due is a round in which n schedules fire.
+func due(n int, nominal time.Time) store.Round {
+	round := store.Round{At: nominal}
+	for i := range n {
+		r := runOf(instanceID(i), nominal)
+		round.Claims = append(round.Claims, r)
+		round.Watermarks = append(round.Watermarks, store.Watermark{Schedule: r.Schedule, Through: nominal, Spec: "45 7 * * *"})
+	}
+	return round
+}
+
+// BenchmarkClaimAndBegin is what runs wait for: the claims of a round, then the beginning of each
+// run over 100 instances, written at the same time.
+func BenchmarkClaimAndBegin(b *testing.B) {
+	targets := []store.Targets{{Group: "web", IDs: idsOf(sample(100))}}
+	for _, n := range []int{1, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			l := open(b, b.TempDir())
+			i := 0
+			for b.Loop() {
+				round := due(n, morning.Add(time.Duration(i)*time.Hour))
+				_, err := l.Claim(bg, round)
+				must(b, err)
+				errs := make(chan error, n)
+				for _, r := range round.Claims {
+					go func() { errs <- l.Begin(bg, r, store.Beginning{At: r.Planned, Groups: targets}) }()
+				}
+				for range n {
+					must(b, <-errs)
+				}
+				i++
+			}
+		})
+	}
+}
+
+// BenchmarkClaim10k is 10,000 schedules that fire in one round.
+func BenchmarkClaim10k(b *testing.B) {
 	l := open(b, b.TempDir())
 	i := 0
 	for b.Loop() {
-		nominal := morning.Add(time.Duration(i) * time.Hour)
-		round := store.Round{At: nominal}
-		for n := range 10_000 {
-			d := runOf(instanceID(n), nominal)
-			round.Claims = append(round.Claims, d)
-			round.Watermarks = append(round.Watermarks, store.Watermark{Schedule: d.Schedule, Through: nominal, Spec: "45 7 * * *"})
-		}
-		_, err := l.Claim(bg, round)
+		_, err := l.Claim(bg, due(10_000, morning.Add(time.Duration(i)*time.Hour)))
 		must(b, err)
 		i++
 	}
+}
+
+// BenchmarkNotes300k is the round of 10,000 schedules after a month without a daemon. longest-ms is
+// how long another write waited meanwhile.
+func BenchmarkNotes300k(b *testing.B) {
+	var longest time.Duration
+	for b.Loop() {
+		l := open(b, b.TempDir())
+		round := store.Round{At: morning}
+		for i := range 300_000 {
+			n := notRun(store.KindMissed, morning.Add(time.Duration(i/10_000)*24*time.Hour))
+			n.Schedule = fmt.Sprint("s-", i%10_000)
+			n.ID = fmt.Sprint(n.Schedule, "/", i)
+			round.Notes = append(round.Notes, n)
+		}
+		done := make(chan error)
+		go func() {
+			_, err := l.Claim(bg, round)
+			done <- err
+		}()
+		for going := true; going; {
+			select {
+			case err := <-done:
+				must(b, err)
+				going = false
+			default:
+				begin := time.Now()
+				must(b, l.AcceptKey(bg, "key", begin))
+				longest = max(longest, time.Since(begin))
+			}
+		}
+		must(b, l.Close())
+	}
+	b.ReportMetric(float64(longest.Milliseconds()), "longest-ms")
 }
 
 func BenchmarkHistoryOfAnInstance(b *testing.B) {

@@ -46,10 +46,8 @@ func (l *Store) claimPart(ctx context.Context, r store.Round) ([]string, error) 
 				return err
 			}
 		}
-		for _, n := range r.Notes {
-			if err := note(tx, n); err != nil {
-				return err
-			}
+		if err := putNotes(tx, r.Notes); err != nil {
+			return err
 		}
 		return l.putWatermarks(tx, r)
 	})
@@ -83,7 +81,7 @@ func (l *Store) putWatermarks(tx *bbolt.Tx, r store.Round) error {
 
 // claim puts a run where its id has none. held reports that it has one already.
 func claim(tx *bbolt.Tx, run store.Run) (held bool, err error) {
-	there, err := getRecord(tx, run.ID)
+	there, err := getRun(tx, run.ID)
 	if err != nil {
 		return false, err
 	}
@@ -95,29 +93,6 @@ func claim(tx *bbolt.Tx, run store.Run) (held bool, err error) {
 		return false, err
 	}
 	return false, tx.Bucket(bucketUnfinished).Put([]byte(r.ID), present)
-}
-
-// note writes why nominal times did not run. It extends the schedule's newest note where it can.
-func note(tx *bbolt.Tx, n store.Note) error {
-	there, err := getRecord(tx, n.ID)
-	if err != nil || there != nil && there.Claimed() {
-		return err
-	}
-	tails := tx.Bucket(bucketTails)
-	if tail := tails.Get([]byte(n.Schedule)); tail != nil {
-		r, err := getRecord(tx, string(tail))
-		if err != nil {
-			return err
-		}
-		if r != nil && r.Continue(n) {
-			return putRecord(tx, r)
-		}
-	}
-	r := store.NewNote(n)
-	if err := putRecord(tx, &r); err != nil {
-		return err
-	}
-	return tails.Put([]byte(n.Schedule), []byte(n.ID))
 }
 
 func (l *Store) updateRun(tx *bbolt.Tx, run store.Run) error {
@@ -142,7 +117,7 @@ func abandon(tx *bbolt.Tx, a store.Abandonment) error {
 // changeRun changes a run that has not ended. One that has ended stays as it is. A run whose claim
 // was lost, or whose time was noted as missed before, is claimed first.
 func changeRun(tx *bbolt.Tx, run store.Run, change func(r *store.Record) error) error {
-	r, err := getRecord(tx, run.ID)
+	r, err := getRun(tx, run.ID)
 	if err != nil {
 		return err
 	}

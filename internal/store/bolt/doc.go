@@ -13,7 +13,7 @@
 //
 // Buckets:
 //   - records: time, schedule and id → store.Record; in time order, for range reads
-//   - ids: id → time and schedule, which make the record's key
+//   - ids: id of a run → time and schedule, which make the record's key
 //   - unfinished: runs without an end
 //   - steps: what an unfinished run has done, one value a request or chunk
 //   - outcomes: results of an ended run, one value a group

@@ -63,7 +63,7 @@ func loadRecent(tx *bbolt.Tx, recent time.Time, ran map[string][]time.Time) erro
 
 func loadUnfinished(tx *bbolt.Tx, state *store.State) error {
 	err := tx.Bucket(bucketUnfinished).ForEach(func(id, _ []byte) error {
-		r, err := getRecord(tx, string(id))
+		r, err := getRun(tx, string(id))
 		if err == nil && r != nil {
 			state.Unfinished = append(state.Unfinished, r.Run())
 		}

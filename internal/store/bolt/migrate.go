@@ -154,10 +154,11 @@ func migrateRecord(tx *bbolt.Tx, key, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.Bucket(bucketIDs).Put([]byte(id), key); err != nil {
+	r, err := decodeRecord(recordKey(key, id), data)
+	if err != nil {
 		return err
 	}
-	if err := tx.Bucket(bucketRecords).Put(recordKey(key, id), data); err != nil {
+	if err := putRecord(tx, r); err != nil {
 		return err
 	}
 	prefix := ofRun(string(key))

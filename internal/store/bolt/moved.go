@@ -16,7 +16,7 @@ func (l *Store) inPlace() error {
 	now, err := os.Stat(l.cfg.path())
 	switch {
 	case err != nil && !os.IsNotExist(err):
-		return nil // the write itself reports trouble of the disk better //nolint:nilerr // as said
+		return nil //nolint:nilerr // the write itself reports trouble of the disk better
 	case err == nil && os.SameFile(now, file):
 		return nil
 	}

@@ -35,7 +35,7 @@ func (l *Store) step(ctx context.Context, op, id, group string, kind byte, which
 	}
 	key := append(append(groupKey(id, group), kind), which...)
 	return l.update(ctx, op, func(tx *bbolt.Tx) error {
-		if r, err := getRecord(tx, id); err != nil || r != nil && r.Ended() {
+		if r, err := getRun(tx, id); err != nil || r != nil && r.Ended() {
 			return err // progress of a run that has ended comes too late
 		}
 		return tx.Bucket(bucketSteps).Put(key, value)

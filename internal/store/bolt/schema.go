@@ -18,9 +18,9 @@ var (
 	bucketMeta       = []byte("meta")       // schema, through, accepted keys
 	bucketWatermarks = []byte("watermarks") // schedule → store.Watermark
 	bucketRecords    = []byte("records")    // record key → store.Record
-	bucketIDs        = []byte("ids")        // id → the record key without the id
+	bucketIDs        = []byte("ids")        // id of a run → its record key without the id
 	bucketUnfinished = []byte("unfinished") // id of a run without an end → anything
-	bucketTails      = []byte("tails")      // schedule → id of its newest note
+	bucketTails      = []byte("tails")      // schedule → record key of its newest note
 	bucketSteps      = []byte("steps")      // id, group, kind, which → ids or results
 	bucketOutcomes   = []byte("outcomes")   // id, group → results in the order of the list
 	bucketLists      = []byte("lists")      // hash → ids
@@ -87,13 +87,17 @@ func putJSON(b *bbolt.Bucket, key []byte, v any) error {
 	return b.Put(key, data)
 }
 
-// getRecord is nil where there is none.
-func getRecord(tx *bbolt.Tx, id string) (*store.Record, error) {
+// getRun is the record of a run; nil where there is none.
+func getRun(tx *bbolt.Tx, id string) (*store.Record, error) {
 	place := tx.Bucket(bucketIDs).Get([]byte(id))
 	if place == nil {
 		return nil, nil //nolint:nilnil // absence is no error here
 	}
-	key := recordKey(place, id)
+	return getRecord(tx, recordKey(place, id))
+}
+
+// getRecord is nil where there is none.
+func getRecord(tx *bbolt.Tx, key []byte) (*store.Record, error) {
 	data := tx.Bucket(bucketRecords).Get(key)
 	if data == nil {
 		return nil, nil //nolint:nilnil // as above
@@ -115,13 +119,7 @@ func putRecord(tx *bbolt.Tx, r *store.Record) error {
 		return err
 	}
 	place := placeOf(r.Nominal, r.Schedule)
-	ids := tx.Bucket(bucketIDs)
-	if before := ids.Get([]byte(r.ID)); !bytes.Equal(before, place) {
-		if before != nil {
-			if err := tx.Bucket(bucketRecords).Delete(recordKey(before, r.ID)); err != nil {
-				return err
-			}
-		}
+	if ids := tx.Bucket(bucketIDs); r.Claimed() && ids.Get([]byte(r.ID)) == nil {
 		if err := ids.Put([]byte(r.ID), place); err != nil {
 			return err
 		}

@@ -245,7 +245,10 @@ func openReadable(cfg Config) (*bbolt.DB, os.FileInfo, error) {
 // openMigrated migrates the file of an older zecpower, and opens it to be read.
 func openMigrated(cfg Config) (*bbolt.DB, error) {
 	db, _, err := openDB(cfg, false)
-	if err != nil {
+	switch {
+	case errors.As(err, new(*HeldError)):
+		return nil, err // a daemon has begun meanwhile
+	case err != nil:
 		return nil, fmt.Errorf("%w: it is of an older zecpower, and is migrated by the first that may write it: start the daemon", err)
 	}
 	if err := errors.Join(prepare(db), db.Close()); err != nil {

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -84,6 +83,6 @@ func testFrozenDisk(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	state, err := s.Load(bg, morning.Add(-time.Hour))
 	must(t, err)
 	if n := len(state.Ran["wake"]); n != 2 && n != 3 { // the write that was given up may have been made
-		t.Error(fmt.Sprintf("%d runs", n))
+		t.Errorf("%d runs", n)
 	}
 }

@@ -123,6 +123,12 @@ func faults() map[string]func(step, store.Store) {
 	return map[string]func(step, store.Store){
 		"lost":       func(step, store.Store) {},
 		"unreported": func(w step, s store.Store) { _ = w.do(bg, s) },
+		"slow": func(w step, s store.Store) { // it is repeated while it is under way
+			first := make(chan error)
+			go func() { first <- w.do(bg, s) }()
+			_ = w.do(bg, s)
+			<-first
+		},
 		"cut short": func(w step, s store.Store) {
 			ctx, cancel := context.WithCancel(bg)
 			cancel()
