@@ -78,7 +78,7 @@ func scriptAPI(ts *testscript.TestScript, _ bool, args []string) {
 	options.Boot = zecsim.Boot{Time: 50 * time.Millisecond}
 	if len(args) > 0 {
 		var err error
-		options, err = zecsim.LoadScenario(ts.MkAbs(args[0]))
+		options, err = zecsim.LoadScenario(ts.MkAbs(args[0]), 0)
 		ts.Check(err)
 	}
 	sim, endpoint, shut, err := serveSim(options)

@@ -107,7 +107,7 @@ func (h *host) simulatorOptions(f simulateFlags) (zecsim.Options, error) {
 		return options, usageError("--instances %d: it cannot be negative", f.instances)
 	case f.scenario != "":
 		var err error
-		if options, err = zecsim.LoadScenarioSized(f.scenario, f.instances); err != nil {
+		if options, err = zecsim.LoadScenario(f.scenario, f.instances); err != nil {
 			return options, &exit{exitUsage, err}
 		}
 	case f.instances > 0:

@@ -16,11 +16,8 @@ const maxScenarioBytes = 1 << 20
 // LoadScenario reads a scenario file: see scenario.example.yaml, which shows every key. Keys that
 // are left out keep the values of [DefaultOptions]; keys that are unknown or repeated are errors.
 // Its error is a [*strictyaml.Invalid] with every mistake. Credentials never stand in a scenario.
-func LoadScenario(path string) (Options, error) { return LoadScenarioSized(path, 0) }
-
-// LoadScenarioSized is LoadScenario for a fleet of another size than the file says, where instances
-// is above 0: shares and ranges are then of that.
-func LoadScenarioSized(path string, instances int) (Options, error) {
+// instances above 0 replaces the fleet's size of the file: shares and ranges are then of that.
+func LoadScenario(path string, instances int) (Options, error) {
 	data, err := strictyaml.ReadFile(path, maxScenarioBytes)
 	if err != nil {
 		d := &strictyaml.Doc{File: path}
@@ -30,7 +27,7 @@ func LoadScenarioSized(path string, instances int) (Options, error) {
 	return ParseScenario(path, data, instances)
 }
 
-// ParseScenario is LoadScenarioSized for a file that was read already; name stands for it in
+// ParseScenario is LoadScenario for a file that was read already; name stands for it in
 // errors.
 func ParseScenario(name string, data []byte, instances int) (Options, error) {
 	r := &scenarioReader{

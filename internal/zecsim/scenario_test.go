@@ -19,7 +19,7 @@ import (
 const soldOut apiclient.Code = "RESOURCE_INSUFFICIENT_PRODUCT_SOLD_OUT"
 
 func TestExampleScenarioMeansWhatItSays(t *testing.T) {
-	o, err := LoadScenario("scenario.example.yaml")
+	o, err := LoadScenario("scenario.example.yaml", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestScenarioFileThatCannotBeRead(t *testing.T) {
 		folder:                             "is a directory, not a file (name a file in it)",
 		large:                              "is larger than the 1 MiB that are read (is this the right file?)",
 	} {
-		if _, err := LoadScenario(path); err == nil || err.Error() != path+": "+want {
+		if _, err := LoadScenario(path, 0); err == nil || err.Error() != path+": "+want {
 			t.Errorf("error is %v, want %s", err, want)
 		}
 	}
