@@ -10,6 +10,7 @@ import (
 // deleted or replaced, and what is written to it would be lost with it. The writer calls it before
 // each commit; the next try to reopen the file then finds what is in its place, or makes a new one.
 func (l *Store) inPlace() error {
+	defer l.atWork()() // the folder's disk may hang as well
 	l.mu.RLock()
 	file := l.file
 	l.mu.RUnlock()

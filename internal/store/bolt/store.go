@@ -96,6 +96,7 @@ type Store struct {
 	once     sync.Once
 	process  string                    // identifies this opening of the file; empty: read only
 	busy     atomic.Pointer[time.Time] // since when the writer waits for the disk; nil: it does not
+	late     atomic.Pointer[time.Time] // the busy that a write last gave up on
 
 	// The writer owns these.
 	prunedAt time.Time // when pruning last began

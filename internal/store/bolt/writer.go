@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -61,6 +62,7 @@ func (l *Store) update(ctx context.Context, op string, do func(*bbolt.Tx) error)
 		case <-ctx.Done():
 			return fmt.Errorf("store: %s: %w", op, context.Cause(ctx))
 		case <-timeout.C:
+			l.late.Store(l.busy.Load())
 			return slow
 		}
 	}
@@ -80,11 +82,12 @@ func (l *Store) closed(op string, r *request) error {
 	}
 }
 
-// overdue reports whether the writer has waited for the disk for longer than a write may take.
-// Further callers need not wait as well.
+// overdue reports whether the writer has waited for the disk for longer than a write may take, or
+// for so long that a write gave up on it. Further callers need not wait as well: a run's claim and
+// its beginning are written one after the other, before its first request.
 func (l *Store) overdue() bool {
 	since := l.busy.Load()
-	return since != nil && time.Since(*since) >= l.cfg.WriteTimeout
+	return since != nil && (time.Since(*since) >= l.cfg.WriteTimeout || since == l.late.Load())
 }
 
 // atWork records that the writer waits for the disk, until done is called.
@@ -211,23 +214,28 @@ func (l *Store) writable() error {
 		return trouble
 	}
 	defer l.atWork()()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.db != nil {
-		_ = l.db.Close() // its shared lock excludes the exclusive one
-		l.db, l.file = nil, nil
-	}
+	l.replace(nil, nil, trouble) // its shared lock excludes the exclusive one
 	db, file, err := openWritable(l.cfg)
 	if err != nil {
-		l.trouble = err
-		if readable, file, err := openReadable(l.cfg); err == nil {
-			l.db, l.file = readable, file
-		}
+		readable, file, _ := openReadable(l.cfg)
+		l.replace(readable, file, err)
 		return err
 	}
-	l.db, l.file, l.trouble = db, file, nil
+	l.replace(db, file, nil)
 	l.cfg.Warn("the store can be written again", nil)
 	return nil
+}
+
+// replace makes readers use db; nil: there is nothing to read. mu is not held while a file is opened
+// or closed: the disk may hang, and readers must not wait for it.
+func (l *Store) replace(db *bbolt.DB, file os.FileInfo, trouble error) {
+	l.mu.Lock()
+	before := l.db
+	l.db, l.file, l.trouble = db, file, trouble
+	l.mu.Unlock()
+	if before != nil {
+		_ = before.Close() // no reader is left: each holds mu
+	}
 }
 
 // view reads.
