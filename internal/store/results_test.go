@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 )
 
-var morning = time.Date(2026, 11, 17, 7, 45, 0, 0, time.UTC) // a Tuesday
+var morning = powertest.Morning
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -17,51 +18,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func started(id string) power.InstanceResult {
-	return power.InstanceResult{
-		InstanceID: id, Outcome: power.OutcomeStarted, State: "RUNNING", Attempts: 1,
-		ReachedAt: morning.Add(42 * time.Second), BootDuration: 40 * time.Second,
-	}
-}
-
-func failed(id string, reason power.Reason) power.InstanceResult {
-	return power.InstanceResult{
-		InstanceID: id, Outcome: power.OutcomeFailed, Reason: reason, Code: "OPERATION_DENIED_INSTANCE_RECYCLED",
-		State: "RECYCLE", RequestID: "T-" + id, Attempts: 1,
-	}
-}
-
-func sample(n int) []power.InstanceResult {
-	results := make([]power.InstanceResult, n)
-	for i := range results {
-		id := instanceID(i)
-		switch {
-		case i%97 == 0:
-			results[i] = failed(id, power.ReasonRecycled)
-			results[i].HTTPStatus = 403
-		case i%53 == 0:
-			results[i] = power.InstanceResult{InstanceID: id, Outcome: power.OutcomeAlreadyRunning, State: "RUNNING", ReachedAt: morning}
-		default:
-			results[i] = started(id)
-			results[i].ReachedAt = morning.Add(time.Duration(i*7919%600_000) * time.Millisecond)
-			results[i].BootDuration = time.Duration(20_000+i*31%40_000) * time.Millisecond
-		}
-	}
-	return results
-}
-
-func instanceID(i int) string {
-	const digits = "0123456789"
-	id := []byte("1301473919000000000")
-	for at, n := len(id)-1, uint64(i)*2654435761%999_999_937; n > 0; at, n = at-1, n/10 {
-		id[at] = digits[n%10]
-	}
-	return string(id)
-}
-
 func TestResultsSurviveTheirEncoding(t *testing.T) {
 	for _, n := range []int{0, 1, 100, 5000} {
-		want := sample(n)
+		want := powertest.Fleet(n)
 		got, err := DecodeChunk(EncodeChunk(want))
 		must(t, err)
 		if n > 0 && !reflect.DeepEqual(got, want) || len(got) != n {
@@ -109,7 +68,7 @@ func TestResultsWithoutHTTPStatusesAreRead(t *testing.T) {
 }
 
 func TestHTTPStatusesAreKeptOrRefused(t *testing.T) {
-	want := []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRejected), failed("i-3", power.ReasonRejected)}
+	want := []power.InstanceResult{powertest.Started("i-1"), powertest.Failed("i-2", power.ReasonRejected), powertest.Failed("i-3", power.ReasonRejected)}
 	want[1].HTTPStatus, want[2].HTTPStatus = 409, 599
 	plain := appendResults(nil, want)
 	got, err := decodeResults(plain, idsOf(want))
@@ -122,7 +81,7 @@ func TestHTTPStatusesAreKeptOrRefused(t *testing.T) {
 }
 
 func TestResultsOfAnotherListAreRefused(t *testing.T) {
-	if _, err := decodeResults(appendResults(nil, sample(3)), []string{"i-1"}); err == nil {
+	if _, err := decodeResults(appendResults(nil, powertest.Fleet(3)), []string{"i-1"}); err == nil {
 		t.Error("three results for one id")
 	}
 	for _, data := range [][]byte{nil, {9}, {packedFlate, 1, 2, 3}} {
@@ -143,8 +102,8 @@ func TestResultsOfAnotherListAreRefused(t *testing.T) {
 // FuzzDecodeChunk: noise is an error or results, never a panic or a flood of memory.
 func FuzzDecodeChunk(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(EncodeChunk(sample(3)))
-	f.Add(EncodeChunk(sample(100))[:200])
+	f.Add(EncodeChunk(powertest.Fleet(3)))
+	f.Add(EncodeChunk(powertest.Fleet(100))[:200])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		results, err := DecodeChunk(data)
 		if err == nil && len(results) > len(data) {

@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 )
 
@@ -21,7 +22,7 @@ func BenchmarkRun(b *testing.B) {
 		b.Run(map[int]string{1_000: "1k", 200_000: "200k"}[n], func(b *testing.B) {
 			dir := b.TempDir()
 			l := open(b, dir)
-			results := sample(n)
+			results := powertest.Fleet(n)
 			i := 0
 			for b.Loop() {
 				benchRun(b, l, morning.Add(time.Duration(i)*time.Hour), results)
@@ -48,7 +49,7 @@ func benchRun(b *testing.B, l *Store, nominal time.Time, results []power.Instanc
 	id := d.ID
 	for at := 0; at < len(results); at += 100 {
 		chunk := results[at:min(at+100, len(results))]
-		must(b, accept(l, id, "web", fmt.Sprint(at), idsOf(chunk)...))
+		must(b, accept(l, id, "web", fmt.Sprint(at), powertest.IDs(chunk)...))
 		must(b, l.Final(bg, id, "web", chunk))
 	}
 	finish(b, l, d, power.GroupReport{Group: "web", Results: results})
@@ -58,7 +59,7 @@ func benchRun(b *testing.B, l *Store, nominal time.Time, results []power.Instanc
 func due(n int, nominal time.Time) store.Round {
 	round := store.Round{At: nominal}
 	for i := range n {
-		r := runOf(instanceID(i), nominal)
+		r := runOf(powertest.InstanceID(i), nominal)
 		round.Claims = append(round.Claims, r)
 		round.Watermarks = append(round.Watermarks, store.Watermark{Schedule: r.Schedule, Through: nominal, Spec: "45 7 * * *"})
 	}
@@ -68,7 +69,7 @@ func due(n int, nominal time.Time) store.Round {
 // BenchmarkClaimAndBegin is what runs wait for: the claims of a round, then the beginning of each
 // run over 100 instances, written at the same time.
 func BenchmarkClaimAndBegin(b *testing.B) {
-	targets := []store.Targets{{Group: "web", IDs: idsOf(sample(100))}}
+	targets := []store.Targets{{Group: "web", IDs: powertest.IDs(powertest.Fleet(100))}}
 	for _, n := range []int{1, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			l := open(b, b.TempDir())
@@ -137,7 +138,7 @@ func BenchmarkNotes300k(b *testing.B) {
 
 func BenchmarkHistoryOfAnInstance(b *testing.B) {
 	l := open(b, b.TempDir())
-	results := sample(50_000)
+	results := powertest.Fleet(50_000)
 	for i := range 90 {
 		d := runAt(morning.Add(time.Duration(i) * 24 * time.Hour))
 		decide(b, l, d)
@@ -151,39 +152,4 @@ func BenchmarkHistoryOfAnInstance(b *testing.B) {
 			b.Fatal(len(entries))
 		}
 	}
-}
-
-func sample(n int) []power.InstanceResult {
-	results := make([]power.InstanceResult, n)
-	for i := range results {
-		id := instanceID(i)
-		switch {
-		case i%97 == 0:
-			results[i] = failed(id, power.ReasonRecycled)
-			results[i].HTTPStatus = 403
-		case i%53 == 0:
-			results[i] = power.InstanceResult{InstanceID: id, Outcome: power.OutcomeAlreadyRunning, State: "RUNNING", ReachedAt: morning}
-		default:
-			results[i] = started(id)
-			results[i].ReachedAt = morning.Add(time.Duration(i*7919%600_000) * time.Millisecond)
-			results[i].BootDuration = time.Duration(20_000+i*31%40_000) * time.Millisecond
-		}
-	}
-	return results
-}
-
-func idsOf(results []power.InstanceResult) (ids []string) {
-	for _, r := range results {
-		ids = append(ids, r.InstanceID)
-	}
-	return ids
-}
-
-func instanceID(i int) string {
-	const digits = "0123456789"
-	id := []byte("1301473919000000000")
-	for at, n := len(id)-1, uint64(i)*2654435761%999_999_937; n > 0; at, n = at-1, n/10 {
-		id[at] = digits[n%10]
-	}
-	return string(id)
 }

@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 )
 
@@ -36,8 +37,8 @@ func TestEndThatIsRecordedLateDoesNotReplaceANewerOne(t *testing.T) {
 	l := open(t, t.TempDir())
 	older, newer := runAt(morning), runAt(morning.Add(24*time.Hour))
 	decide(t, l, older, newer)
-	finish(t, l, newer, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
-	finish(t, l, older, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
+	finish(t, l, newer, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-1")}})
+	finish(t, l, older, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-1")}})
 	if last := load(t, l).Last["wake"]; !last.Nominal.Equal(newer.Nominal) || last.LastSuccess.Before(newer.Nominal) {
 		t.Errorf("last run: %+v", last)
 	}
@@ -48,7 +49,7 @@ func TestRunWhoseProgressIsDamagedStillEnds(t *testing.T) {
 	gone, ended := runAt(morning), runAt(morning.Add(time.Hour))
 	decide(t, l, gone, ended)
 	for _, d := range []store.Run{gone, ended} {
-		must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{started("i-1")}))
+		must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{powertest.Started("i-1")}))
 	}
 	must(t, l.update(bg, "damage", func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketSteps)
@@ -61,7 +62,7 @@ func TestRunWhoseProgressIsDamagedStillEnds(t *testing.T) {
 		Abandons: []store.Abandonment{{Run: gone, Kind: store.KindInterrupted, At: morning}},
 	})
 	must(t, err)
-	r := report(f.ID, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
+	r := report(f.ID, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-1")}})
 	must(t, l.Finish(bg, f, store.End{At: ended.Nominal, Result: power.ResultOK, Report: &r}))
 	entries, err := l.History(bg, store.Query{})
 	must(t, err)

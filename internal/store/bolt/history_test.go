@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 )
 
@@ -31,9 +32,9 @@ func TestHistoryHasTheHTTPStatusOfARefusal(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	refused := failed("i-8", power.ReasonRejected)
+	refused := powertest.Failed("i-8", power.ReasonRejected)
 	refused.HTTPStatus = 409
-	finish(t, l, d, power.GroupReport{Group: "web", Total: 2, Done: 1, Failed: 1, Results: []power.InstanceResult{started("i-7"), refused}})
+	finish(t, l, d, power.GroupReport{Group: "web", Total: 2, Done: 1, Failed: 1, Results: []power.InstanceResult{powertest.Started("i-7"), refused}})
 	entries, err := l.History(bg, store.Query{})
 	must(t, err)
 	if f := entries[0].Results[0].Failures; len(f) != 1 || f[0].HTTPStatus != 409 {
@@ -50,10 +51,10 @@ func TestInstanceOfARunThatLeftNoReport(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-7"), started("i-8")}})
+	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-7"), powertest.Started("i-8")}})
 	d = runAt(morning.Add(24 * time.Hour))
 	decide(t, l, d)
-	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{started("i-8")}))
+	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{powertest.Started("i-8")}))
 	must(t, l.Finish(bg, d, store.End{At: d.Nominal, Result: power.ResultFailed, Err: "the run panicked: boom"}))
 	entries, err := l.History(bg, store.Query{Instance: "i-7"})
 	must(t, err)
@@ -66,10 +67,10 @@ func TestInstanceThatAnInterruptedRunDidNotComeTo(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-7"), started("i-8")}})
+	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-7"), powertest.Started("i-8")}})
 	d = runAt(morning.Add(24 * time.Hour))
 	decide(t, l, d)
-	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{started("i-8")}))
+	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{powertest.Started("i-8")}))
 	gone := store.Abandonment{Run: d, Kind: store.KindInterrupted, Reason: "interrupted", At: d.Nominal.Add(24 * time.Hour)}
 	_, err := l.Claim(bg, store.Round{Abandons: []store.Abandonment{gone}})
 	must(t, err)
@@ -85,14 +86,14 @@ func TestResumedRunKeepsWhatItDidToAGroupThatIsGone(t *testing.T) {
 	d := runAt(morning)
 	decide(t, l, d)
 	f := d
-	must(t, l.Final(bg, f.ID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
-	must(t, l.Final(bg, f.ID, "db", []power.InstanceResult{started("i-3"), started("i-4")}))
+	must(t, l.Final(bg, f.ID, "web", []power.InstanceResult{powertest.Started("i-1"), powertest.Failed("i-2", power.ReasonRecycled)}))
+	must(t, l.Final(bg, f.ID, "db", []power.InstanceResult{powertest.Started("i-3"), powertest.Started("i-4")}))
 	f.Resumed = true
 	_, err := l.Claim(bg, store.Round{Updates: []store.Run{f}})
 	must(t, err)
 	r := report(f.ID,
 		power.GroupReport{Group: "web", Err: "there is no group \"web\""},
-		power.GroupReport{Group: "db", Results: []power.InstanceResult{started("i-4"), started("i-5")}}) // i-3 was taken out
+		power.GroupReport{Group: "db", Results: []power.InstanceResult{powertest.Started("i-4"), powertest.Started("i-5")}}) // i-3 was taken out
 	must(t, l.Finish(bg, f, store.End{At: morning.Add(time.Minute), Result: power.ResultPartial, Report: &r}))
 
 	entries, err := l.History(bg, store.Query{})

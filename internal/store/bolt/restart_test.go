@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 	"zecpower/scheduler"
 	"zecpower/scheduler/cron"
@@ -117,7 +118,7 @@ func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing schedul
 		f.mu.Lock()
 		f.started[id]++
 		f.mu.Unlock()
-		results = append(results, started(id))
+		results = append(results, powertest.Started(id))
 		must(t, d.Final(bg, firing.RunID, "web", results[i:]))
 	}
 	return scheduler.RunEnd{

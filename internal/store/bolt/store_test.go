@@ -18,10 +18,11 @@ import (
 	"go.etcd.io/bbolt"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 )
 
-var morning = time.Date(2026, 11, 17, 7, 45, 0, 0, time.UTC) // a Tuesday
+var morning = powertest.Morning
 
 func open(t testing.TB, dir string, change ...func(*Config)) *Store {
 	t.Helper()
@@ -99,20 +100,6 @@ func load(t testing.TB, l *Store) store.State {
 	return state
 }
 
-func started(id string) power.InstanceResult {
-	return power.InstanceResult{
-		InstanceID: id, Outcome: power.OutcomeStarted, State: "RUNNING", Attempts: 1,
-		ReachedAt: morning.Add(42 * time.Second), BootDuration: 40 * time.Second,
-	}
-}
-
-func failed(id string, reason power.Reason) power.InstanceResult {
-	return power.InstanceResult{
-		InstanceID: id, Outcome: power.OutcomeFailed, Reason: reason, Code: "OPERATION_DENIED_INSTANCE_RECYCLED",
-		State: "RECYCLE", RequestID: "T-" + id, Attempts: 1,
-	}
-}
-
 func report(runID string, groups ...power.GroupReport) power.Report {
 	for i, g := range groups {
 		groups[i].Total, groups[i].Done, groups[i].Failed = 0, 0, 0
@@ -154,7 +141,7 @@ func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
 	if got := state.Ran["wake"]; len(got) != 1 || !got[0].Equal(morning) {
 		t.Errorf("ran: %v", got)
 	}
-	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
+	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-1")}})
 	state = load(t, l)
 	if len(state.Unfinished) != 0 {
 		t.Errorf("still unfinished: %+v", state.Unfinished)
@@ -164,7 +151,7 @@ func TestClaimedRunIsUnfinishedUntilItsEnd(t *testing.T) {
 	}
 	next := runAt(morning.Add(24 * time.Hour))
 	decide(t, l, next)
-	finish(t, l, next, power.GroupReport{Group: "web", Results: []power.InstanceResult{failed("i-1", power.ReasonAuth)}})
+	finish(t, l, next, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Failed("i-1", power.ReasonAuth)}})
 	if last := load(t, l).Last["wake"]; last.Result != power.ResultFailed || !last.LastSuccess.Equal(morning.Add(time.Minute)) {
 		t.Errorf("a failure loses the last success: %+v", last)
 	}
@@ -197,7 +184,7 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 	if held := decide(t, l, d); len(held) != 1 || held[0] != d.ID {
 		t.Errorf("held again: %v", held)
 	}
-	results := []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}
+	results := []power.InstanceResult{powertest.Started("i-1"), powertest.Failed("i-2", power.ReasonRecycled)}
 	for range 2 {
 		must(t, l.Final(bg, d.ID, "web", results))
 	}
@@ -279,7 +266,7 @@ func TestAbandonedRunKeepsWhatItDid(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{started("i-1"), failed("i-2", power.ReasonRecycled)}))
+	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{powertest.Started("i-1"), powertest.Failed("i-2", power.ReasonRecycled)}))
 	round := store.Round{Abandons: []store.Abandonment{
 		{Run: d, Kind: store.KindInterrupted, Reason: "interrupted", At: morning.Add(2 * time.Hour)},
 	}}
@@ -304,14 +291,14 @@ func TestWhyWasThisMachineNotOn(t *testing.T) {
 	l := open(t, t.TempDir())
 	day := func(n int) time.Time { return morning.Add(time.Duration(n) * 24 * time.Hour) }
 	web := func(r power.InstanceResult) power.GroupReport {
-		return power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-0"), r}}
+		return power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-0"), r}}
 	}
 	d := runAt(day(0))
 	decide(t, l, d)
-	finish(t, l, d, web(started("i-7")))
+	finish(t, l, d, web(powertest.Started("i-7")))
 	d = runAt(day(1))
 	decide(t, l, d)
-	finish(t, l, d, web(failed("i-7", power.ReasonRecycled)))
+	finish(t, l, d, web(powertest.Failed("i-7", power.ReasonRecycled)))
 	excluded := notRun(store.KindExcluded, day(2))
 	excluded.Calendar = "sg-holidays"
 	missed := notRun(store.KindMissed, day(3))
@@ -323,7 +310,7 @@ func TestWhyWasThisMachineNotOn(t *testing.T) {
 	other := runOf("other", day(5))
 	other.Groups = []string{"db"}
 	decide(t, l, other)
-	finish(t, l, other, power.GroupReport{Group: "db", Results: []power.InstanceResult{started("i-9")}})
+	finish(t, l, other, power.GroupReport{Group: "db", Results: []power.InstanceResult{powertest.Started("i-9")}})
 	d = runAt(day(6))
 	decide(t, l, d)
 	must(t, accept(l, d.ID, "web", "a", "i-7"))
@@ -397,7 +384,7 @@ func TestFailuresAreListedUpToABound(t *testing.T) {
 	decide(t, l, d)
 	results := make([]power.InstanceResult, 300)
 	for i := range results {
-		results[i] = failed(fmt.Sprintf("i-%03d", i), power.ReasonRecycled)
+		results[i] = powertest.Failed(fmt.Sprintf("i-%03d", i), power.ReasonRecycled)
 	}
 	finish(t, l, d, power.GroupReport{Group: "web", Results: results})
 	entries, err := l.History(bg, store.Query{})
@@ -410,7 +397,7 @@ func TestFailuresAreListedUpToABound(t *testing.T) {
 
 func TestManualRunIsRecordedAndNeverResumed(t *testing.T) {
 	l := open(t, t.TempDir())
-	r := report("manual/2026-11-17T07:45:00Z", power.GroupReport{Group: "web", Results: []power.InstanceResult{started("i-1")}})
+	r := report("manual/2026-11-17T07:45:00Z", power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-1")}})
 	r.Schedule = ""
 	run := store.Run{
 		ID: r.RunID, Schedule: store.ManualSchedule, Action: r.Action, Groups: []string{"web"}, Nominal: r.ScheduledAt, Planned: r.StartedAt,
@@ -815,7 +802,7 @@ func TestOldEntriesAreRemovedAndYoungOnesKept(t *testing.T) {
 			d := runAt(morning.Add(time.Duration(i) * 24 * time.Hour))
 			decide(t, l, d)
 			if i != 3 { // one that never ended
-				finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{started(fmt.Sprint("i-", i/12))}})
+				finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started(fmt.Sprint("i-", i/12))}})
 			}
 		}
 		now := morning.Add((days - 1) * 24 * time.Hour)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 )
 
@@ -56,7 +57,7 @@ func testEnds(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	s, _ := open(t, newPlace)
 	r := runOf("wake", morning)
 	claim(t, s, r)
-	must(t, s.Finish(bg, r, endOf(r, started("i-1"))))
+	must(t, s.Finish(bg, r, endOf(r, powertest.Started("i-1"))))
 	want := history(t, s, store.Query{})
 	must(t, s.Finish(bg, r, endOf(r, failed("i-1"))))
 	must(t, s.Begin(bg, r, store.Beginning{At: morning}))
@@ -100,7 +101,7 @@ func testBeginnings(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	for i, ids := range [][]string{{"i-1", "i-2"}, {"i-2", "i-3"}} {
 		must(t, s.Accepted(bg, store.Acceptance{RunID: r.ID, Group: "web", Request: fmt.Sprint(i), IDs: ids}))
 	}
-	must(t, s.Final(bg, r.ID, "web", []power.InstanceResult{started("i-1")}))
+	must(t, s.Final(bg, r.ID, "web", []power.InstanceResult{powertest.Started("i-1")}))
 	done := &store.GroupEntry{Group: "web", Total: 3, Done: 1, Requests: 2, Accepted: 3}
 	check("under way", store.Entry{Begun: true, Going: true, BegunAt: morning}, done)
 
@@ -111,7 +112,7 @@ func testBeginnings(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	must(t, err)
 	must(t, s.Begin(bg, r, store.Beginning{At: morning.Add(time.Minute), Groups: targets}))
 	check("resumed", store.Entry{Begun: true, Going: true, BegunAt: morning, Resumes: 1}, done)
-	must(t, s.Finish(bg, r, endOf(r, started("i-1"), started("i-2"), started("i-3"))))
+	must(t, s.Finish(bg, r, endOf(r, powertest.Started("i-1"), powertest.Started("i-2"), powertest.Started("i-3"))))
 	if e := history(t, s, store.Query{})[0]; e.Begun || e.Going || e.Result != power.ResultOK || e.Results[0].Done != 3 || e.Results[0].Requests != 0 {
 		t.Errorf("ended: %+v", e)
 	}
@@ -128,7 +129,7 @@ func testOpaqueIDs(t *testing.T, newPlace func(*testing.T, Options) Place) {
 			t.Errorf("%q is taken for another: %v", id, held)
 		}
 		must(t, s.Accepted(bg, store.Acceptance{RunID: id, Group: "web", Request: "1", IDs: []string{"of " + id}}))
-		must(t, s.Final(bg, id, "web", []power.InstanceResult{started("of " + id)}))
+		must(t, s.Final(bg, id, "web", []power.InstanceResult{powertest.Started("of " + id)}))
 	}
 	s = restart(t, s, p)
 	for _, id := range ids {
@@ -139,7 +140,7 @@ func testOpaqueIDs(t *testing.T, newPlace func(*testing.T, Options) Place) {
 		}
 		r := runOf("wake", morning)
 		r.ID = id
-		must(t, s.Finish(bg, r, endOf(r, started("of "+id))))
+		must(t, s.Finish(bg, r, endOf(r, powertest.Started("of "+id))))
 	}
 	found := map[string]bool{}
 	for _, e := range history(t, s, store.Query{}) {
@@ -193,7 +194,7 @@ func testRetention(t *testing.T, newPlace func(*testing.T, Options) Place) {
 		r := runOf("wake", morning.Add(time.Duration(i)*24*time.Hour))
 		claim(t, s, r)
 		if i != 3 { // one that never ended
-			must(t, s.Finish(bg, r, endOf(r, started(fmt.Sprint("i-", i/12)))))
+			must(t, s.Finish(bg, r, endOf(r, powertest.Started(fmt.Sprint("i-", i/12)))))
 		}
 	}
 	now := morning.Add((days - 1) * 24 * time.Hour)

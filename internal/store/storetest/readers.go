@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 )
 
@@ -51,7 +52,7 @@ func testReaders(t *testing.T, newPlace func(*testing.T, Options) Place) {
 			results = append(results, failed(id))
 			continue
 		}
-		results = append(results, started(id))
+		results = append(results, powertest.Started(id))
 	}
 	for i := range 60 {
 		r := runOf("wake", morning.Add(time.Duration(i)*time.Hour))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 )
 
@@ -42,21 +43,21 @@ func story() []step {
 		}},
 		accepting(wake, "request-1", "i-1", "i-2"),
 		accepting(wake, "request-2", "i-2"),
-		finishing(wake, started("i-1"), failed("i-2")),
+		finishing(wake, powertest.Started("i-1"), failed("i-2")),
 		claiming("a queued run begins, another never does", store.Round{
 			At: morning.Add(time.Minute), Updates: []store.Run{begun}, Notes: []store.Note{later},
 			Abandons: []store.Abandonment{{Run: gone, Kind: store.KindMissed, Reason: "removed", At: morning.Add(time.Minute)}},
 			Forget:   []string{"old"},
 		}),
-		ending(wake, endOf(wake, started("i-1"), failed("i-2"), started("i-3"))),
+		ending(wake, endOf(wake, powertest.Started("i-1"), failed("i-2"), powertest.Started("i-3"))),
 		claiming("the next claim", store.Round{
 			At: next.Nominal, Claims: []store.Run{next}, Watermarks: []store.Watermark{{Schedule: "wake", Through: next.Nominal, Spec: "45 7"}},
 		}),
 		accepting(next, "request-1", "i-1"),
 		ending(next, store.End{At: next.Nominal.Add(time.Minute), Result: power.ResultFailed, Err: "the run panicked: boom"}),
-		ending(byHand, endOf(byHand, started("i-9"))),
+		ending(byHand, endOf(byHand, powertest.Started("i-9"))),
 		accepting(begun, "request-1", "i-4"),
-		finishing(begun, started("i-4")),
+		finishing(begun, powertest.Started("i-4")),
 		{"an accepted key", func(ctx context.Context, s store.Store) error { return s.AcceptKey(ctx, "key", morning) }},
 	}
 	return steps

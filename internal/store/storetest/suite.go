@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 )
 
@@ -62,7 +63,7 @@ func Run(t *testing.T, newPlace func(t *testing.T, o Options) Place) {
 
 var (
 	bg      = context.Background()
-	morning = time.Date(2026, 11, 17, 7, 45, 0, 0, time.UTC) // a Tuesday
+	morning = powertest.Morning
 )
 
 func must(t testing.TB, err error) {
@@ -109,13 +110,6 @@ func claim(t testing.TB, s store.Store, runs ...store.Run) (held []string) {
 	held, err := s.Claim(bg, store.Round{At: runs[len(runs)-1].Nominal, Claims: runs})
 	must(t, err)
 	return held
-}
-
-func started(id string) power.InstanceResult {
-	return power.InstanceResult{
-		InstanceID: id, Outcome: power.OutcomeStarted, State: "RUNNING", Attempts: 1,
-		ReachedAt: morning.Add(42 * time.Second), BootDuration: 40 * time.Second,
-	}
 }
 
 func failed(id string) power.InstanceResult {
