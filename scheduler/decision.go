@@ -31,14 +31,16 @@ type Decision struct {
 	Action   power.Action
 	Groups   []string
 	Kind     DecisionKind
-	Nominal  time.Time    // the first nominal time of the stretch
-	Last     time.Time    // the last one (with AtLeast: a bound); Nominal for a single time
-	Count    int          // how many nominal times the decision stands for, at least 1
-	AtLeast  bool         // the stretch has more times than Count: the loop did not count them all
-	RunAt    time.Time    // of a claim: when the run begins, as far as known
-	Deadline time.Time    // of a claim: when the run has to end; zero: no deadline
-	Reason   MissedReason // of DecisionMissed; empty otherwise
-	Calendar string       // of DecisionExcluded: the calendar's name; empty otherwise
+	Nominal  time.Time // the first nominal time of the stretch
+	Last     time.Time // the last one (with AtLeast: a bound); Nominal for a single time
+	Count    int       // how many nominal times the decision stands for, at least 1
+	AtLeast  bool      // the stretch has more times than Count: the loop did not count them all
+	RunAt    time.Time // of a claim: when the run begins, as far as known
+	Deadline time.Time // of a claim: when the run has to end; zero: no deadline
+	// Fingerprint is the schedule's; see [Firing].
+	Fingerprint string
+	Reason      MissedReason // of DecisionMissed; empty otherwise
+	Calendar    string       // of DecisionExcluded: the calendar's name; empty otherwise
 }
 
 // Claims reports whether d is a run: now, later, or after its predecessor.
@@ -55,7 +57,8 @@ func (d Decision) Firing() Firing {
 	return Firing{
 		RunID: RunID(d.Schedule, d.Nominal), Schedule: d.Schedule, Action: d.Action, Groups: d.Groups,
 		Nominal: d.Nominal, RunAt: d.RunAt, Deadline: d.Deadline, CatchUp: d.Kind == DecisionCatchUp,
-		Waits: map[DecisionKind]Wait{DecisionJittered: WaitTime, DecisionQueued: WaitTurn}[d.Kind],
+		Fingerprint: d.Fingerprint,
+		Waits:       map[DecisionKind]Wait{DecisionJittered: WaitTime, DecisionQueued: WaitTurn}[d.Kind],
 	}
 }
 

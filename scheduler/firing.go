@@ -20,6 +20,13 @@ type Firing struct {
 	CatchUp  bool      // it begins late, after its nominal time was missed
 	Waits    Wait      // what it waits for; WaitNone once it begins
 	Resumed  bool      // an earlier process claimed it, and may have done a part of it
+
+	// LeftOut are the groups with which a resumed run began, and which its schedule no longer names.
+	// Their open instances are not powered any more. Groups has the others.
+	LeftOut []string
+	// Fingerprint identifies the timing, zone and action of the schedule that claimed it. Empty: it
+	// was claimed before there were fingerprints, and its schedule has no watermark.
+	Fingerprint string
 }
 
 // Wait says what a claimed run waits for.

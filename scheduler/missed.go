@@ -24,12 +24,15 @@ const (
 	MissedRemoved MissedReason = "removed"
 	// MissedPaused: its schedule was paused before it could be resumed.
 	MissedPaused MissedReason = "paused"
+	// MissedEdited: its schedule's timing, zone or action was edited before it began or could be
+	// resumed.
+	MissedEdited MissedReason = "edited"
 )
 
 // MissedReasons lists every reason, in the order of the constants.
 func MissedReasons() []MissedReason {
 	return []MissedReason{
 		MissedDown, MissedAsleep, MissedStalled, MissedClockStep, MissedCatchUpOff, MissedSuperseded,
-		MissedInterrupted, MissedRemoved, MissedPaused,
+		MissedInterrupted, MissedRemoved, MissedPaused, MissedEdited,
 	}
 }

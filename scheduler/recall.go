@@ -34,7 +34,7 @@ func (l *Loop) recall(now time.Time) {
 	// 2. Drop the runs of this process from those to resume. There are some where the store answers
 	// late. This must come before remember, which adds the runs of other processes: after it the
 	// two cannot be distinguished.
-	unfinished := l.ofOthers(state.Unfinished)
+	unfinished := l.ofOthers(state)
 
 	// 3. Remember what ran, so that no time runs twice, and report how each schedule last ended.
 	l.remember(state)
@@ -49,11 +49,16 @@ func (l *Loop) recall(now time.Time) {
 }
 
 // ofOthers returns the runs that this process did not claim.
-func (l *Loop) ofOthers(runs []store.Run) (others []Firing) {
-	for _, r := range runs {
-		if e := l.entries[r.Schedule]; e == nil || !e.hasRun(r.Nominal) {
-			others = append(others, firingOf(r))
+func (l *Loop) ofOthers(state store.State) (others []Firing) {
+	for _, r := range state.Unfinished {
+		if e := l.entries[r.Schedule]; e != nil && e.hasRun(r.Nominal) {
+			continue
 		}
+		f := firingOf(r)
+		if f.Fingerprint == "" { // claimed before there were fingerprints
+			f.Fingerprint = fingerprintOf(state.Watermarks[r.Schedule])
+		}
+		others = append(others, f)
 	}
 	return others
 }
@@ -153,8 +158,13 @@ func (l *Loop) resume(r *resumption, f Firing, now time.Time) {
 	// time that was never claimed. Its reason is found the same way; the cause is that no daemon
 	// was there.
 	kind, reason := resume(f, schedule, now, replaced)
-	if kind == DecisionInterrupted && reason == MissedInterrupted && f.Waits != WaitNone {
-		kind, reason = DecisionMissed, situation{schedule: schedule, cause: MissedDown}.missedReason(replaced)
+	if kind == DecisionInterrupted && f.Waits != WaitNone {
+		switch reason {
+		case MissedInterrupted:
+			kind, reason = DecisionMissed, situation{schedule: schedule, cause: MissedDown}.missedReason(replaced)
+		case MissedEdited:
+			kind = DecisionMissed
+		}
 	}
 
 	// 2. Apply the overlap policy. busy: a run of the schedule is going, or begins in this round.

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"slices"
 	"time"
 
 	"zecpower/internal/store"
@@ -11,8 +12,9 @@ import (
 // Record returns f as the store keeps it.
 func (f Firing) Record() store.Run {
 	return store.Run{
-		ID: f.RunID, Schedule: f.Schedule, Action: f.Action, Groups: f.Groups, Nominal: f.Nominal, Planned: f.RunAt,
+		ID: f.RunID, Schedule: f.Schedule, Action: f.Action, Groups: slices.Concat(f.Groups, f.LeftOut), Nominal: f.Nominal, Planned: f.RunAt,
 		Deadline: f.Deadline, CatchUp: f.CatchUp, Waits: string(f.Waits), Resumed: f.Resumed,
+		Fingerprint: f.Fingerprint,
 	}
 }
 
@@ -21,6 +23,7 @@ func firingOf(r store.Run) Firing {
 	return Firing{
 		RunID: r.ID, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, Nominal: r.Nominal, RunAt: r.Planned,
 		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: Wait(r.Waits), Resumed: r.Resumed,
+		Fingerprint: r.Fingerprint,
 	}
 }
 

@@ -24,8 +24,8 @@ type reload struct {
 // The old schedules decide what came due up to now, the new ones what comes later: no schedule
 // fires for a time before it, or its edit, was loaded. Runs that are going are not disturbed. Runs
 // that wait for their jittered time or in the queue keep their place and begin with the groups that
-// their schedule has then, unless it is removed or paused. In that case they are recorded and do
-// not run.
+// their schedule has then, unless it is removed or paused, or its timing, zone or action is edited.
+// In that case they are recorded and do not run.
 func (l *Loop) Reload(schedules []Schedule) error {
 	if err := validate(schedules); err != nil {
 		return err
@@ -80,24 +80,14 @@ func (l *Loop) applyReload(now time.Time) {
 
 	// 2. Replace the schedules in one step, so that a snapshot shows the old ones or the new ones.
 	round := store.Round{At: now}
-	var dropped []Firing
 	l.lock(func() {
-		round.Forget, dropped = l.remove(request.schedules)
-		round.Watermarks = l.adopt(request.schedules, now)
-		dropped = append(dropped, l.dropPaused()...)
+		l.remove(request.schedules, &round)
+		l.adopt(request.schedules, &round)
+		l.dropPaused(&round)
 		l.rebuildQueue()
 	})
 
-	// 3. End the claims that were dropped: missed where the schedule was removed, else paused.
-	for _, f := range dropped {
-		kind, reason := DecisionPaused, MissedReason("")
-		if e := l.entries[f.Schedule]; e == nil || e.schedule == nil {
-			kind, reason = DecisionMissed, MissedRemoved
-		}
-		round.Abandons = append(round.Abandons, abandonment(f, kind, reason, now))
-	}
-
-	// 4. Record before reporting, and answer the caller last: after that a crash finds the new
+	// 3. Record before reporting, and answer the caller last: after that a crash finds the new
 	// schedules' watermarks.
 	l.record(round)
 	l.notifyAbandoned(round.Abandons)
@@ -108,10 +98,9 @@ func (l *Loop) applyReload(now time.Time) {
 	close(request.done)
 }
 
-// remove takes the schedules that are not among next out of force. It returns their names, and
-// their claims that had not begun. An entry with runs that are going stays until the last of them
-// ends.
-func (l *Loop) remove(next []Schedule) (names []string, dropped []Firing) {
+// remove takes the schedules that are not among next out of force, with their claims that have not
+// begun. An entry with runs that are going stays until the last of them ends.
+func (l *Loop) remove(next []Schedule, r *store.Round) {
 	stays := make(map[string]bool, len(next))
 	for i := range next {
 		stays[next[i].Name] = true
@@ -120,52 +109,59 @@ func (l *Loop) remove(next []Schedule) (names []string, dropped []Firing) {
 		if stays[name] || e.schedule == nil {
 			continue
 		}
-		names = append(names, name)
-		dropped = append(dropped, e.dropClaims()...)
+		r.Forget = append(r.Forget, name)
+		e.dropClaims(r, DecisionMissed, MissedRemoved)
 		e.schedule, e.hasNext, e.notified = nil, false, time.Time{}
 		if e.idle() {
 			delete(l.entries, name)
 		}
 	}
-	return names, dropped
 }
 
-// adopt puts next in force from now on. It returns the watermarks of new and edited schedules; the
-// others keep theirs.
-func (l *Loop) adopt(next []Schedule, now time.Time) (watermarks []store.Watermark) {
+// adopt puts next in force from r.At on. A new or edited schedule gets a watermark; the others keep
+// theirs. Claims of an edited one that have not begun do not run: see [Firing.Fingerprint].
+func (l *Loop) adopt(next []Schedule, r *store.Round) {
 	for i := range next {
 		e := l.entries[next[i].Name]
 		isNew := e == nil || e.schedule == nil
 		if e == nil {
 			e = l.newEntry(&next[i])
 		}
-		edited := e.spec != next[i].spec()
-		e.schedule, e.spec, e.through = &next[i], next[i].spec(), now
+		if !isNew && e.schedule.fingerprint() != next[i].fingerprint() {
+			e.dropClaims(r, DecisionMissed, MissedEdited)
+		}
+		respecified := e.spec != next[i].spec()
+		e.schedule, e.spec, e.through = &next[i], next[i].spec(), r.At
 		e.seek()
 		e.seekDue(true)
-		if isNew || edited {
-			watermarks = append(watermarks, e.watermark())
+		if isNew || respecified {
+			r.Watermarks = append(r.Watermarks, e.watermark())
 		}
 	}
-	return watermarks
 }
 
-// dropPaused removes and returns the claims of paused schedules that have not begun.
-func (l *Loop) dropPaused() (dropped []Firing) {
+// dropPaused ends the claims of paused schedules that have not begun.
+func (l *Loop) dropPaused(r *store.Round) {
 	for _, e := range l.entries {
 		if e.schedule != nil && e.schedule.Paused {
-			dropped = append(dropped, e.dropClaims()...)
+			e.dropClaims(r, DecisionPaused, "")
 		}
 	}
-	return dropped
 }
 
-// dropClaims removes and returns the claims that have not begun.
-func (e *entry) dropClaims() []Firing {
+// dropClaims ends the claims that have not begun, and records why in r. A run that an earlier
+// process began, and that waits in the queue, is interrupted where it would be missed.
+func (e *entry) dropClaims(r *store.Round, kind DecisionKind, reason MissedReason) {
 	claims := e.waiting
 	if e.queued != nil {
 		claims = append(claims, *e.queued)
 	}
 	e.waiting, e.queued = nil, nil
-	return claims
+	for _, f := range claims {
+		as := kind
+		if kind == DecisionMissed && f.Waits == WaitNone {
+			as = DecisionInterrupted
+		}
+		r.Abandons = append(r.Abandons, abandonment(f, as, reason, r.At))
+	}
 }

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"zecpower/internal/store"
+	"zecpower/scheduler/cron"
 )
 
 func TestScheduleAddedByAReloadIsCaughtUpAfterAKill(t *testing.T) {
@@ -70,12 +73,15 @@ func TestRunThatWaitsBeginsWithTheGroupsOfItsTime(t *testing.T) {
 			}
 			w.pass(time.Hour)
 			for _, c := range w.calls {
-				want := "frontend"
-				if c.RunID == RunID("queues", at("05 07:00")) { // it had begun
-					want = "web"
+				want, leftOut := []string{"frontend"}, []string(nil)
+				switch had := c.RunID == RunID("queues", at("05 07:00")); { // it had begun
+				case had && c.Resumed:
+					want, leftOut = nil, []string{"web"}
+				case had:
+					want = []string{"web"}
 				}
-				if len(c.Groups) != 1 || c.Groups[0] != want {
-					t.Errorf("%s ran with groups %q, want %s", c.RunID, c.Groups, want)
+				if !slices.Equal(c.Groups, want) || !slices.Equal(c.LeftOut, leftOut) {
+					t.Errorf("%s ran with groups %q, without %q, want %q, %q", c.RunID, c.Groups, c.LeftOut, want, leftOut)
 				}
 			}
 			if len(w.calls) < 3 {
@@ -83,6 +89,88 @@ func TestRunThatWaitsBeginsWithTheGroupsOfItsTime(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An edit of the timing, the zone or the action ends what was claimed before it, over a reload and
+// over a restart. What has begun goes on in the same process, and is interrupted by a restart.
+func TestAnEditEndsWhatWasClaimedBeforeIt(t *testing.T) {
+	stops := func(s *Schedule) { s.Action = "stop" }
+	for _, restart := range []bool{false, true} {
+		for name, tc := range map[string]struct {
+			spec   string
+			change func(*Schedule)
+		}{
+			"action": {"45 7 * * *", stops},
+			"timing": {"45 19 * * *", func(*Schedule) {}},
+			"zone":   {"45 7 * * *", inZone(t, "Asia/Singapore", "45 7 * * *")},
+		} {
+			story(t, "05 07:44", func(t *testing.T, w *world) {
+				w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+				began, shifted := mustSchedule(t, "began", "45 7 * * *"), mustSchedule(t, "shifted", "45 7 * * *", jitter(40*time.Minute))
+				queues := mustSchedule(t, "queues", "45,46 7 * * *", overlap(OverlapQueue))
+				w.start(began, shifted, queues)
+				w.until("05 07:46:10")
+				w.expectAll("05 07:45:00 run began/2026-01-05T07:45:00Z", "05 07:45:00 run queues/2026-01-05T07:45:00Z")
+				edited := func(name string) Schedule { return mustSchedule(t, name, tc.spec, tc.change) }
+				next := []Schedule{edited("began"), edited("shifted"), edited("queues")}
+				if restart {
+					w.kill()
+					w.start(next...)
+					w.expectAll(
+						"05 07:46:10 missed began 05 07:45:00 edited x1", "05 07:46:10 missed queues 05 07:45:00 edited x1",
+						"05 07:46:10 missed shifted 05 07:45:00 edited x1", "05 07:46:10 missed queues 05 07:46:00 edited x1")
+					w.expectKinds(map[string]store.Kind{
+						"began/2026-01-05T07:45:00Z": store.KindInterrupted, "queues/2026-01-05T07:45:00Z": store.KindInterrupted,
+						"shifted/2026-01-05T07:45:00Z": store.KindMissed, "queues/2026-01-05T07:46:00Z": store.KindMissed,
+					})
+				} else {
+					if err := w.loop.Reload(next); err != nil {
+						t.Fatal(err)
+					}
+					w.expectAll("05 07:46:10 missed shifted 05 07:45:00 edited x1", "05 07:46:10 missed queues 05 07:46:00 edited x1")
+				}
+				w.pass(time.Hour)
+				if n := len(w.calls); n != 2 {
+					t.Errorf("%s edited, restart %v: %d runs, want the two that had begun", name, restart, n)
+				}
+			})
+		}
+	}
+}
+
+// A claim of the first release has no fingerprint: its schedule's watermark shows an edit.
+func TestAClaimWithoutAFingerprintIsComparedByTheWatermark(t *testing.T) {
+	for _, edited := range []bool{false, true} {
+		story(t, "05 07:44", func(t *testing.T, w *world) {
+			w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+			s := mustSchedule(t, "s", "45 7 * * *")
+			w.start(s)
+			w.until("05 07:46")
+			w.kill()
+			w.store.runs["s/2026-01-05T07:45:00Z"].run.Fingerprint = ""
+			if edited {
+				s = mustSchedule(t, "s", "45 9 * * *")
+			}
+			w.start(s)
+			w.pass(time.Minute)
+			if resumed := len(w.calls) == 2; resumed == edited {
+				t.Errorf("edited %v: resumed %v", edited, resumed)
+			}
+		})
+	}
+}
+
+// inZone moves a schedule to a zone.
+func inZone(t *testing.T, name, spec string) func(*Schedule) {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	timetable, err := cron.Parse(spec, zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(s *Schedule) { s.Timetable, s.Zone = timetable, zone }
 }
 
 func TestRemovedAndPausedSchedulesDropWhatWaits(t *testing.T) {

@@ -20,6 +20,9 @@ func resume(f Firing, s *Schedule, now time.Time, replaced bool) (DecisionKind, 
 		return DecisionInterrupted, MissedRemoved
 	case s.Paused:
 		return DecisionInterrupted, MissedPaused
+	// What it was claimed for is no longer what the schedule says.
+	case !f.claimedBy(s):
+		return DecisionInterrupted, MissedEdited
 	// A jittered run that has not begun has used none of its deadline's time. It is early, on time
 	// or late like any run that was never claimed.
 	case f.Waits == WaitTime && f.RunAt.After(now):
@@ -41,10 +44,11 @@ func resume(f Firing, s *Schedule, now time.Time, replaced bool) (DecisionKind, 
 // schedule.
 func (f Firing) begin(kind DecisionKind, s *Schedule, now time.Time) Firing {
 	// A run that waited takes the groups that its schedule has by now: the groups at its claim may
-	// be gone. A run that began keeps its groups, and so does a run of a schedule with another
-	// action, whose groups may be meant for that action only.
-	if f.Waits != WaitNone && f.Action == s.Action {
+	// be gone. A run that began keeps its groups, but for those that its schedule no longer names.
+	if f.Waits != WaitNone {
 		f.Groups = s.Groups
+	} else {
+		f.Groups, f.LeftOut = divide(f.Groups, s.Groups)
 	}
 	f.CatchUp = f.CatchUp || kind == DecisionCatchUp && f.Waits != WaitTurn
 	// Only a run whose time is used up, or whose time counts from the end of its predecessor, gets
@@ -54,6 +58,18 @@ func (f Firing) begin(kind DecisionKind, s *Schedule, now time.Time) Firing {
 	}
 	f.Waits = WaitNone
 	return f
+}
+
+// divide returns the names that are among named, and the others.
+func divide(names, named []string) (among, others []string) {
+	for _, name := range names {
+		if slices.Contains(named, name) {
+			among = append(among, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	return among, others
 }
 
 // replaces reports whether a younger run of the schedule does the work of f at now: one that began,

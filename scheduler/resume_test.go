@@ -10,7 +10,7 @@ import (
 
 func TestResumeDecidesHowAClaimedRunGoesOn(t *testing.T) {
 	s := mustSchedule(t, "s", "45 7 * * *")
-	f := Firing{Nominal: at("05 07:45"), RunAt: at("05 07:50"), Deadline: at("05 08:20")}
+	f := Firing{Action: s.Action, Fingerprint: s.fingerprint(), Nominal: at("05 07:45"), RunAt: at("05 07:50"), Deadline: at("05 08:20")}
 	for _, tc := range []struct {
 		story    string
 		schedule *Schedule

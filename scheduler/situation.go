@@ -92,7 +92,7 @@ func (s situation) decideOne(o Occurrence, catchUp, replaced bool) Decision {
 		d.Kind, d.Reason = DecisionMissed, s.missedReason(replaced)
 	}
 	if d.Claims() {
-		d.Deadline = s.schedule.deadline(d.RunAt)
+		d.Deadline, d.Fingerprint = s.schedule.deadline(d.RunAt), s.schedule.fingerprint()
 	}
 	return d
 }

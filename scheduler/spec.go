@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"strings"
 	"time"
 
 	"zecpower/internal/store"
@@ -14,11 +15,27 @@ import (
 // cost the run that the schedule missed meanwhile. A pause is part of it: when a pause is lifted
 // while the daemon is down, the times that it held back must not run.
 func (s *Schedule) spec() string {
-	spec := s.Timetable.String() + "\n" + s.Zone.String() + "\n" + string(s.Action)
 	if s.Paused {
-		spec += pausedSuffix
+		return s.fingerprint() + pausedSuffix
 	}
-	return spec
+	return s.fingerprint()
+}
+
+// fingerprint returns a text that identifies what a run of the schedule is: its timing, zone and
+// action. A run whose fingerprint differs from its schedule's was claimed before an edit.
+func (s *Schedule) fingerprint() string {
+	return s.Timetable.String() + "\n" + s.Zone.String() + "\n" + string(s.Action)
+}
+
+// fingerprintOf returns the fingerprint of the schedule that a watermark was written for.
+func fingerprintOf(w store.Watermark) string { return strings.TrimSuffix(w.Spec, pausedSuffix) }
+
+// claimedBy reports whether f was claimed by s as it is now.
+func (f Firing) claimedBy(s *Schedule) bool {
+	if f.Fingerprint == "" {
+		return f.Action == s.Action
+	}
+	return f.Fingerprint == s.fingerprint()
 }
 
 // pausedSuffix ends the spec of a paused schedule.

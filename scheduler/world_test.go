@@ -228,6 +228,26 @@ func (w *world) expect(want ...string) {
 	w.log = nil
 }
 
+// expectAll is expect for lines in any order.
+func (w *world) expectAll(want ...string) {
+	w.t.Helper()
+	w.mu.Lock()
+	slices.Sort(w.log)
+	w.mu.Unlock()
+	slices.Sort(want)
+	w.expect(want...)
+}
+
+// expectKinds compares what became of runs in the store.
+func (w *world) expectKinds(want map[string]store.Kind) {
+	w.t.Helper()
+	for id, kind := range want {
+		if r := w.store.runs[id]; r == nil || r.kind != kind {
+			w.t.Errorf("%s: %+v, want %s", id, r, kind)
+		}
+	}
+}
+
 // mustSchedule is an hourly-or-other schedule in UTC with an hour of catch-up.
 func mustSchedule(t testing.TB, name, spec string, change ...func(*Schedule)) Schedule {
 	t.Helper()

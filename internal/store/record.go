@@ -40,6 +40,7 @@ type Record struct {
 	Deadline     time.Time    `json:"dl,omitzero"`
 	CatchUp      bool         `json:"cu,omitempty"`
 	Waits        string       `json:"w,omitempty"`
+	Fingerprint  string       `json:"fp,omitempty"`
 	Resumes      int          `json:"rs,omitempty"`
 	ResumedBy    string       `json:"rb,omitempty"` // the process that counted the last resume
 	BegunAt      time.Time    `json:"b,omitzero"`
@@ -57,6 +58,7 @@ func NewClaim(r Run) Record {
 	return Record{
 		ID: r.ID, Schedule: r.Schedule, Nominal: r.Nominal.UTC(), Kind: KindRun, Action: r.Action, Groups: r.Groups,
 		Planned: utc(r.Planned), Deadline: utc(r.Deadline), CatchUp: r.CatchUp, Waits: r.Waits,
+		Fingerprint: r.Fingerprint,
 	}
 }
 
@@ -72,7 +74,7 @@ func NewNote(n Note) Record {
 func (r *Record) Run() Run {
 	return Run{
 		ID: r.ID, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, Nominal: r.Nominal, Planned: r.Planned,
-		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits,
+		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits, Fingerprint: r.Fingerprint,
 	}
 }
 

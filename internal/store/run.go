@@ -18,6 +18,9 @@ type Run struct {
 	CatchUp  bool      // it begins late, after its nominal time was missed
 	Waits    string    // what it waits for; empty once it begins
 	Resumed  bool      // an earlier process claimed it, and may have done a part of it
+	// Fingerprint identifies what its schedule said when the run was claimed. Empty: the run was
+	// claimed before there were fingerprints, or by hand.
+	Fingerprint string
 }
 
 // Beginning is what is known of a run once it begins.
