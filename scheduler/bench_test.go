@@ -47,7 +47,7 @@ func benchLoop(b *testing.B, spec string) (*Loop, *handClock) {
 	clock := &handClock{Reading{Wall: at("05 00:00")}}
 	loop, err := New(Config{
 		Schedules: schedules, Store: forgetful{}, Observer: quiet{}, Clock: clock,
-		Run: func(context.Context, Firing) RunEnd { return RunEnd{Result: power.ResultOK} },
+		Prepare: ready(func(context.Context, Firing) RunEnd { return RunEnd{Result: power.ResultOK} }),
 	})
 	if err != nil {
 		b.Fatal(err)

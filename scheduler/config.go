@@ -9,16 +9,17 @@ import (
 	"zecpower/internal/store"
 )
 
-// Config is everything that a Loop needs. Run, Store and Observer are required.
+// Config is everything that a Loop needs. Prepare, Store and Observer are required.
 type Config struct {
 	// Schedules are the first schedules; none is allowed. Loop.Reload replaces them. A caller must
 	// not change them once they are passed.
 	Schedules []Schedule
-	// Run makes one run and returns when it is over. The loop calls it from a goroutine of its own,
-	// several runs at the same time, and never twice for one RunID in a process. Run obeys ctx and
-	// the firing's deadline by itself. ctx ends when the daemon stops, and a minute after the
-	// deadline at the latest. A panic of Run ends that run alone, with a *PanicError.
-	Run func(ctx context.Context, f Firing) RunEnd
+	// Prepare makes a run ready: it finds the instances of its groups. The loop calls it, and then
+	// the run that it returns, from goroutines of their own, several at the same time, and never
+	// twice for one RunID in a process. A run that is not ready within prepareWait holds up no
+	// other. ctx ends when the daemon stops. A panic of either ends that run alone, with a
+	// *PanicError.
+	Prepare func(ctx context.Context, f Firing) Prepared
 	// Store keeps what must survive a crash.
 	Store store.Store
 	// Observer is notified of everything that the loop does. A panic of it ends that one call.
@@ -43,8 +44,8 @@ const DefaultHeartbeat = 15 * time.Second
 // or invalid, for schedules all problems at once.
 func New(cfg Config) (*Loop, error) {
 	switch {
-	case cfg.Run == nil:
-		return nil, errors.New("scheduler: no run function")
+	case cfg.Prepare == nil:
+		return nil, errors.New("scheduler: no function that prepares runs")
 	case cfg.Store == nil:
 		return nil, errors.New("scheduler: no store")
 	case cfg.Observer == nil:

@@ -52,6 +52,9 @@ func (d Decision) Claims() bool {
 	return false
 }
 
+// begins reports whether d is a run that begins now.
+func (d Decision) begins() bool { return d.Kind == DecisionRun || d.Kind == DecisionCatchUp }
+
 // Firing returns the run that d claims. It has a meaning only where Claims is true.
 func (d Decision) Firing() Firing {
 	return Firing{

@@ -1,10 +1,12 @@
 package scheduler
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 // Firing is one run, claimed or begun. It is a value: once it is passed on, no one changes it or
@@ -21,6 +23,9 @@ type Firing struct {
 	Waits    Wait      // what it waits for; WaitNone once it begins
 	Resumed  bool      // an earlier process claimed it, and may have done a part of it
 
+	// Source is that of the schedule that decided the run, or where it waited or is resumed, of the
+	// schedule by then. The store does not keep it.
+	Source any
 	// LeftOut are the groups with which a resumed run began, and which its schedule no longer names.
 	// Their open instances are not powered any more. Groups has the others.
 	LeftOut []string
@@ -44,11 +49,27 @@ func RunID(schedule string, nominal time.Time) string {
 	return schedule + "/" + nominal.UTC().Format(time.RFC3339)
 }
 
+// Prepared is a run that is ready to begin.
+type Prepared struct {
+	// Groups are recorded with the run's beginning.
+	Groups []store.Targets
+	// Run makes the run and returns when it is over. It is called at most once, after the beginning
+	// is recorded. It obeys ctx and the firing's deadline by itself. ctx ends when the daemon stops,
+	// and a minute after the deadline at the latest.
+	Run func(ctx context.Context) RunEnd
+}
+
 // RunEnd is how a run ended.
 type RunEnd struct {
 	Result power.Result
 	Err    error         // why the whole run failed; a *PanicError after a panic; nil: it did not
 	Report *power.Report // the outcomes of its instances; nil where it failed before any
+	// CutOff says that the end of the context kept it from its end. Where the daemon stops, such a
+	// run stays open for the next start.
+	CutOff bool
+	// Recorded is called once the end is in the store, or could not be written. It is not called
+	// for a run that stays open. Nil: no call.
+	Recorded func()
 }
 
 // PanicError is a panic of the run function, or of an observer.

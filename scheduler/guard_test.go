@@ -33,12 +33,12 @@ func TestPanicOfAnObserverEndsThatCallAlone(t *testing.T) {
 		reported := map[string]int{}
 		loop, err := New(Config{
 			Schedules: []Schedule{mustSchedule(t, "web", "* * * * *"), mustSchedule(t, "off", "* * * * *", paused)},
-			Run: func(context.Context, Firing) RunEnd {
+			Prepare: ready(func(context.Context, Firing) RunEnd {
 				mu.Lock()
 				defer mu.Unlock()
 				runs++
 				return RunEnd{Result: power.ResultOK}
-			},
+			}),
 			Store:    forgetful{},
 			Observer: Observers{panicking{}, countingStarts{&mu, &missed}},
 			OnPanic: func(p *PanicError) {

@@ -35,7 +35,7 @@ type Loop struct {
 	wrote      bool          // this round wrote to the store, or tried to
 
 	// mu guards the fields below and every entry. The goroutine of Run is their only writer, but
-	// for started and pending: it reads the others without mu and writes them under it. Snapshot
+	// for started, pending and unbegun: it reads the others without mu and writes them under it. Snapshot
 	// and Reload take mu from other goroutines.
 	mu         sync.Mutex
 	started    bool
@@ -43,7 +43,8 @@ type Loop struct {
 	queue      queue
 	active     int // runs that are going
 	pending    *reload
-	storeErr   error // of the last write to the store; nil where it succeeded
+	unbegun    []unbegun // written to by the goroutines of runs
+	storeErr   error     // of the last write to the store; nil where it succeeded
 	clockSteps int
 }
 
@@ -149,6 +150,7 @@ func (l *Loop) round() {
 	l.applyReload(now)
 
 	// 4. Record what the steps above did not.
+	l.takeUnbegun()
 	l.recordRest(reading)
 	l.starting = false
 	l.previous = reading

@@ -39,6 +39,7 @@ type memoryRun struct {
 	run    store.Run
 	kind   store.Kind   // KindOverlap and so on once abandoned
 	result power.Result // once finished
+	begun  []store.Targets
 }
 
 func (r *memoryRun) open() bool { return r.kind == "" && r.result == "" }
@@ -121,6 +122,11 @@ func (s *session) Claim(_ context.Context, r store.Round) (held []string, err er
 		for _, run := range r.Updates {
 			if known := s.run(run); known.open() {
 				known.run = run
+			}
+		}
+		for _, b := range r.Begins {
+			if known := s.run(b.Run); known.open() {
+				known.begun = b.Groups
 			}
 		}
 		for _, a := range r.Abandons {

@@ -130,17 +130,18 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 		return
 	}
 	// As in reconcile: durable first, then report, then begin.
+	addBeginnings(&r.round, r.begins, now)
 	l.record(r.round)
 	l.notifyAbandoned(r.round.Abandons)
-	for _, f := range r.begins {
-		l.begin(l.entries[f.Schedule], f)
+	for _, p := range r.begins {
+		l.begin(l.entries[p.firing.Schedule], p)
 	}
 }
 
 // resumption collects what becomes of the runs of earlier processes.
 type resumption struct {
 	round  store.Round
-	begins []Firing        // they are in round as well
+	begins []*launch       // they are in round as well
 	begun  map[string]bool // names of the schedules of begins
 }
 
@@ -177,7 +178,7 @@ func (l *Loop) resume(r *resumption, f Firing, now time.Time) {
 	case !busy || schedule.Overlap == OverlapAllow:
 		f = f.begin(kind, schedule, now)
 		r.begun[f.Schedule] = true
-		r.begins = append(r.begins, f)
+		r.begins = append(r.begins, l.prepare(f))
 		r.round.Updates = append(r.round.Updates, f.Record())
 	// A run that may have done a part of its work, or had a place in the queue, gets the queue's
 	// one place under any policy. Its record in the store is right as it is, so nothing is written.

@@ -10,6 +10,7 @@ import (
 type plan struct {
 	entry     *entry
 	begins    []Firing            // claimed before; their time has come
+	launches  map[string]*launch  // the runs that begin, by id: begins, and claims among decisions
 	abandons  []store.Abandonment // claimed before; they will not run
 	queue     *Firing             // claimed before; waits for its predecessor from now on; nil: none
 	decisions []Decision          // about nominal times that have come, claims among them
@@ -43,7 +44,14 @@ func (l *Loop) reconcile(shared situation) {
 		}
 	}
 
-	// 3. Record. An entry may have woken with nothing to record, and an empty round is not written.
+	// 3. Make the runs that begin ready, so that their claims and beginnings are one write.
+	var launches []*launch
+	for i := range plans {
+		launches = append(launches, l.prepareBegins(&plans[i])...)
+	}
+	addBeginnings(&round, launches, shared.now)
+
+	// 4. Record. An entry may have woken with nothing to record, and an empty round is not written.
 	// held names the runs that the store already had: another process, or this one before the clock
 	// was set back, claimed them, so they must not begin. Where the store fails, held is nil and
 	// every run begins: a fleet that stays off costs more than a run that might be made twice.
@@ -52,10 +60,31 @@ func (l *Loop) reconcile(shared situation) {
 		held = l.record(round)
 	}
 
-	// 4. Make the plans true, one schedule at a time. From here on requests may leave.
+	// 5. Make the plans true, one schedule at a time. From here on requests may leave.
 	for _, p := range plans {
 		l.apply(p, held, shared.now)
 	}
+}
+
+// prepareBegins begins to make the runs of p ready. They may yet turn out to have had their turn.
+func (l *Loop) prepareBegins(p *plan) (launches []*launch) {
+	for _, f := range p.begins {
+		launches = append(launches, l.prepare(f))
+	}
+	for _, d := range p.decisions {
+		if d.begins() {
+			f := d.Firing()
+			f.Source = p.entry.schedule.Source
+			launches = append(launches, l.prepare(f))
+		}
+	}
+	if len(launches) > 0 {
+		p.launches = make(map[string]*launch, len(launches))
+	}
+	for _, a := range launches {
+		p.launches[a.firing.RunID] = a
+	}
+	return launches
 }
 
 // addTo adds the plan to the round that is recorded.
@@ -157,7 +186,7 @@ func (l *Loop) apply(p plan, held map[string]bool, now time.Time) {
 	// 3. Begin the runs, older claims first. Each is durable by now, unless the store fails. Then
 	// report the next run.
 	for _, f := range begins {
-		l.begin(p.entry, f)
+		l.begin(p.entry, p.launches[f.RunID])
 	}
 	l.notifyNext(p.entry)
 }

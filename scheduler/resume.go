@@ -56,7 +56,7 @@ func (f Firing) begin(kind DecisionKind, s *Schedule, now time.Time) Firing {
 	if kind == DecisionCatchUp || f.Waits == WaitTurn {
 		f.RunAt, f.Deadline = now, s.deadline(now)
 	}
-	f.Waits = WaitNone
+	f.Waits, f.Source = WaitNone, s.Source
 	return f
 }
 

@@ -15,6 +15,7 @@ func join(r *store.Round, other store.Round) {
 	}
 	r.Claims = append(r.Claims, other.Claims...)
 	r.Updates = append(r.Updates, other.Updates...)
+	r.Begins = append(r.Begins, other.Begins...)
 	r.Notes = append(r.Notes, other.Notes...)
 	r.Abandons = append(r.Abandons, other.Abandons...)
 	r.Watermarks = latestWatermarks(append(r.Watermarks, other.Watermarks...), other.Forget)

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"runtime/debug"
 	"time"
 
 	"zecpower/internal/power"
@@ -26,47 +25,69 @@ type ended struct {
 
 // begin starts a claimed run in a goroutine of its own. Where the daemon is stopping it does
 // nothing: the claim is in the store, and the next start resumes it.
-func (l *Loop) begin(e *entry, f Firing) {
+func (l *Loop) begin(e *entry, p *launch) {
 	if l.runs.Err() != nil {
 		return
 	}
+	f := p.firing
 	l.cfg.Observer.RunStarted(f)
 	l.lock(func() {
 		e.running = append(e.running, Running{Firing: f, StartedAt: l.cfg.Clock.Read().Wall})
 		l.active++
 	})
-	go l.execute(l.runs, f)
+	go l.execute(l.runs, p)
 }
 
-// execute makes one run, records its end, and sends it to the loop, whatever the run function does.
-// It runs in the run's goroutine, which ends once the loop has received: join receives from all.
-func (l *Loop) execute(ctx context.Context, f Firing) {
+// execute makes one run, records its end, and sends it to the loop, whatever the run does. It runs
+// in the run's goroutine, which ends once the loop has received: join receives from all.
+func (l *Loop) execute(ctx context.Context, p *launch) {
 	begin := l.cfg.Clock.Read()
-	e := ended{firing: f, result: l.call(ctx, f, begin.Wall)}
+	e := ended{firing: p.firing, result: l.call(ctx, p, begin.Wall)}
 	end := l.cfg.Clock.Read()
 	e.at, e.took = end.Wall, end.Monotonic-begin.Monotonic
-	// A run that was cut short is left open, unless it got everything done: then there is nothing
-	// to resume.
-	e.suspended = ctx.Err() != nil && e.result.Result != power.ResultOK
+	// A run that the stop of the daemon cut off is left open. One that came to its end is not, be
+	// it that some of its instances failed: there is nothing to resume.
+	e.suspended = ctx.Err() != nil && e.result.CutOff
 	if !e.suspended {
-		e.unwritten = l.cfg.Store.Finish(l.writing, f.Record(), e.result.record(e.at))
+		e.unwritten = l.cfg.Store.Finish(l.writing, p.firing.Record(), e.result.record(e.at))
+		e.notify()
 	}
 	l.ends <- e
 }
 
-// call calls the run function, and turns a panic into a failed end.
-func (l *Loop) call(ctx context.Context, f Firing, now time.Time) (r RunEnd) {
+// notify calls RunEnd.Recorded. A panic of it becomes the run's error, where it has none.
+func (e *ended) notify() {
+	if e.result.Recorded == nil {
+		return
+	}
 	defer func() {
-		if v := recover(); v != nil {
-			r = RunEnd{Result: power.ResultFailed, Err: &PanicError{Value: v, Stack: debug.Stack()}}
+		if v := recover(); v != nil && e.result.Err == nil {
+			e.result.Err = panicked(v).Err
 		}
 	}()
-	if !f.Deadline.IsZero() {
+	e.result.Recorded()
+}
+
+// call makes the run once it is ready and its beginning is recorded, and turns a panic into a
+// failed end.
+func (l *Loop) call(ctx context.Context, p *launch, now time.Time) (r RunEnd) {
+	defer func() {
+		if v := recover(); v != nil {
+			r = panicked(v)
+		}
+	}()
+	if deadline := p.firing.Deadline; !deadline.IsZero() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.Deadline.Sub(now)+overrun)
+		ctx, cancel = context.WithTimeout(ctx, deadline.Sub(now)+overrun)
 		defer cancel()
 	}
-	return l.cfg.Run(ctx, f)
+	if err := p.await(ctx); err != nil {
+		return RunEnd{Result: power.ResultFailed, Err: err, CutOff: true}
+	}
+	if !p.recorded {
+		l.recordLate(p)
+	}
+	return p.ready.Run(ctx)
 }
 
 // finished processes the end of a run, and begins the queued run of its schedule.
@@ -83,6 +104,7 @@ func (l *Loop) finished(end ended) {
 		l.cfg.Observer.RunSuspended(end.firing)
 		return
 	}
+	l.dropBeginning(end.firing.RunID)
 	l.cfg.Observer.RunFinished(end.firing, end.result, end.took)
 	if e.schedule != nil {
 		l.cfg.Observer.LastRun(e.name, e.last)
@@ -140,6 +162,8 @@ func (l *Loop) beginQueued(e *entry) {
 		}
 	}
 	f = f.begin(kind, e.schedule, now)
-	l.record(store.Round{Updates: []store.Run{f.Record()}})
-	l.begin(e, f)
+	p, round := l.prepare(f), store.Round{Updates: []store.Run{f.Record()}}
+	addBeginnings(&round, []*launch{p}, now)
+	l.record(round)
+	l.begin(e, p)
 }

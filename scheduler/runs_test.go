@@ -25,11 +25,16 @@ func TestPanicInARunIsReportedAndWedgesNothing(t *testing.T) {
 }
 
 func TestPanicCarriesItsStack(t *testing.T) {
-	l := &Loop{cfg: Config{Run: func(context.Context, Firing) RunEnd { panic("boom") }}}
-	r := l.call(t.Context(), Firing{}, time.Time{})
-	var p *PanicError
-	if !errors.As(r.Err, &p) || !strings.Contains(string(p.Stack), "runs_test.go") || !strings.Contains(r.Err.Error(), "boom") {
-		t.Errorf("got %v", r.Err)
+	for name, prepare := range map[string]func(context.Context, Firing) Prepared{
+		"run":         ready(func(context.Context, Firing) RunEnd { panic("boom") }),
+		"preparation": func(context.Context, Firing) Prepared { panic("boom") },
+	} {
+		l := &Loop{cfg: Config{Prepare: prepare, Store: forgetful{}, Clock: SystemClock()}, runs: t.Context()}
+		r := l.call(t.Context(), l.prepare(Firing{}), time.Time{})
+		var p *PanicError
+		if !errors.As(r.Err, &p) || !strings.Contains(string(p.Stack), "runs_test.go") || !strings.Contains(r.Err.Error(), "boom") {
+			t.Errorf("%s: got %v", name, r.Err)
+		}
 	}
 }
 
@@ -49,7 +54,7 @@ func TestManyEndsAtOnceShareARound(t *testing.T) {
 			schedules = append(schedules, mustSchedule(t, fmt.Sprint("s", i), "45 7 * * *"))
 		}
 		loop, err := New(Config{
-			Schedules: schedules, Run: w.run(0), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock,
+			Schedules: schedules, Prepare: w.prepare(0), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock,
 			Alive: func() { w.countRound(); time.Sleep(time.Millisecond) }, // a round takes its time
 		})
 		if err != nil {

@@ -36,8 +36,12 @@ type Schedule struct {
 	Name      string          // unique in a configuration; part of every run's key
 	Timetable *cron.Timetable // its nominal times; required
 	Zone      *time.Location  // the zone of Timetable; calendar dates are dates there
-	Action    power.Action    // passed to the run function unchanged; required
-	Groups    []string        // passed to the run function unchanged, in order; at least one
+	Action    power.Action    // passed to Config.Prepare unchanged; required
+	Groups    []string        // passed to Config.Prepare unchanged, in order; at least one
+
+	// Source is what its groups mean: the configuration that it stands in. It is passed to
+	// Config.Prepare with each firing. Nil is fine.
+	Source any
 
 	// Exclude names the local dates on which a nominal time does not run, unless a calendar of
 	// Include contains the date too.

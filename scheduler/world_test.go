@@ -107,7 +107,8 @@ type world struct {
 	clock   *settableClock
 	store   *memoryStore
 	runFor  func(Firing) time.Duration
-	cut     power.Result // of a run whose context ends before it has had its time
+	custom  func(context.Context, Firing) Prepared // makes the runs; nil: prepare
+	cut     power.Result                           // of a run whose context ends before it has had its time
 	process int
 	loop    *Loop
 	sess    *session
@@ -138,31 +139,48 @@ func (w *world) cover(schedule string, from, until time.Time) {
 	w.covered[schedule] = append(w.covered[schedule], stretch{from, until})
 }
 
-// run is the run function: it takes its time and obeys its context.
-func (w *world) run(process int) func(context.Context, Firing) RunEnd {
-	return func(ctx context.Context, f Firing) RunEnd {
+// ready makes runs that need no preparation.
+func ready(run func(context.Context, Firing) RunEnd) func(context.Context, Firing) Prepared {
+	return func(_ context.Context, f Firing) Prepared {
+		return Prepared{Groups: targets(f), Run: func(ctx context.Context) RunEnd { return run(ctx, f) }}
+	}
+}
+
+// prepare returns runs that take their time and obey their contexts.
+func (w *world) prepare(process int) func(context.Context, Firing) Prepared {
+	return ready(func(ctx context.Context, f Firing) RunEnd { return w.run(ctx, process, f) })
+}
+
+// targets are the groups of f, with one instance each.
+func targets(f Firing) (all []store.Targets) {
+	for _, name := range f.Groups {
+		all = append(all, store.Targets{Group: name, IDs: []string{"i-" + name}})
+	}
+	return all
+}
+
+func (w *world) run(ctx context.Context, process int, f Firing) RunEnd {
+	w.mu.Lock()
+	w.calls = append(w.calls, call{f, process, w.clock.now()})
+	if w.going[f.Schedule]++; w.going[f.Schedule] > 1 && f.Schedule != "allows" {
+		w.overlapped = f.Schedule
+	}
+	w.mu.Unlock()
+	defer func() {
 		w.mu.Lock()
-		w.calls = append(w.calls, call{f, process, w.clock.now()})
-		if w.going[f.Schedule]++; w.going[f.Schedule] > 1 && f.Schedule != "allows" {
-			w.overlapped = f.Schedule
-		}
-		w.mu.Unlock()
-		defer func() {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.going[f.Schedule]--
-		}()
-		events{w}.add("run %s%s", f.RunID, map[bool]string{true: " resumed"}[f.Resumed])
-		d := w.runFor(f)
-		if d < 0 {
-			panic("boom")
-		}
-		select {
-		case <-ctx.Done():
-			return RunEnd{Result: w.cut, Err: ctx.Err()}
-		case <-time.After(d):
-			return RunEnd{Result: power.ResultOK}
-		}
+		defer w.mu.Unlock()
+		w.going[f.Schedule]--
+	}()
+	events{w}.add("run %s%s", f.RunID, map[bool]string{true: " resumed"}[f.Resumed])
+	d := w.runFor(f)
+	if d < 0 {
+		panic("boom")
+	}
+	select {
+	case <-ctx.Done():
+		return RunEnd{Result: w.cut, Err: ctx.Err(), CutOff: w.cut != power.ResultOK}
+	case <-time.After(d):
+		return RunEnd{Result: power.ResultOK}
 	}
 }
 
@@ -177,8 +195,12 @@ func (w *world) start(schedules ...Schedule) {
 	w.t.Helper()
 	w.process++
 	w.sess = &session{memoryStore: w.store}
+	prepare := w.custom
+	if prepare == nil {
+		prepare = w.prepare(w.process)
+	}
 	loop, err := New(Config{
-		Schedules: schedules, Run: w.run(w.process), Store: w.sess, Observer: Observers{events{w}}, Clock: w.clock, Alive: w.countRound,
+		Schedules: schedules, Prepare: prepare, Store: w.sess, Observer: Observers{events{w}}, Clock: w.clock, Alive: w.countRound,
 	})
 	if err != nil {
 		w.t.Fatal(err)

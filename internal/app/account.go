@@ -121,22 +121,3 @@ func (a *account) limit(cfg *config.Config) error {
 		RequestsPerSecond: cfg.API.RequestsPerSecond, Burst: cfg.API.Burst, MaxInFlight: cfg.API.MaxInFlight, Backoff: backoff(cfg),
 	})
 }
-
-// groups reads the ids of the named groups. A group that cannot be read fails alone, in the report;
-// the others go on.
-func (s *setup) groups(names []string) []batcher.Group {
-	groups := make([]batcher.Group, 0, len(names))
-	for _, name := range names {
-		groups = append(groups, s.group(name))
-	}
-	return groups
-}
-
-func (s *setup) group(name string) batcher.Group {
-	g, err := s.config.Group(name)
-	if err != nil {
-		return batcher.Group{Name: name, Err: err}
-	}
-	ids, err := g.IDs()
-	return batcher.Group{Name: name, IDs: ids, Err: err}
-}

@@ -245,25 +245,42 @@ func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
 	lost := power.InstanceResult{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonAPIError}
 	cut := power.InstanceResult{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled}
 	for name, c := range map[string]struct {
-		results         []power.InstanceResult
-		final, finished int
+		results []power.InstanceResult
+		final   int
 	}{
-		"finished": {[]power.InstanceResult{done, lost}, 2, 1},
-		"cut off":  {[]power.InstanceResult{done, lost, cut}, 2, 0},
-		"all cut":  {[]power.InstanceResult{cut}, 0, 0},
+		"finished": {[]power.InstanceResult{done, lost}, 2},
+		"cut off":  {[]power.InstanceResult{done, lost, cut}, 2},
+		"all cut":  {[]power.InstanceResult{cut}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kept := &keptEvents{}
-			o, before := suspending{kept}, slices.Clone(c.results)
+			o, before := newAwaiting(kept), slices.Clone(c.results)
 			o.Final(batcher.RunInfo{}, "web", c.results)
-			o.RunFinished(batcher.RunInfo{}, power.Report{Groups: []power.GroupReport{{Group: "web", Results: c.results}}})
-			if kept.final != c.final || kept.finished != c.finished {
-				t.Errorf("observed %d results and %d ends, want %d and %d", kept.final, kept.finished, c.final, c.finished)
+			if kept.final != c.final {
+				t.Errorf("observed %d results, want %d", kept.final, c.final)
 			}
 			if !slices.Equal(c.results, before) {
 				t.Error("the report itself was changed")
 			}
 		})
+	}
+}
+
+// Its log lines must not come again after a resume, so they wait for the record of the end. A run
+// that stays open has none.
+func TestTheEndOfARunIsPassedOnOnceItIsRecorded(t *testing.T) {
+	kept := &keptEvents{}
+	o := newAwaiting(kept)
+	r := power.Report{RunID: "wake/1"}
+	o.RunFinished(batcher.RunInfo{RunID: r.RunID}, r)
+	if kept.finished != 0 {
+		t.Error("passed on before it is recorded")
+	}
+	for range 2 {
+		o.recorded(r)
+	}
+	if kept.finished != 1 {
+		t.Errorf("passed on %d times", kept.finished)
 	}
 }
 

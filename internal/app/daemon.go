@@ -18,6 +18,7 @@ import (
 	"zecpower/internal/config"
 	"zecpower/internal/logging"
 	"zecpower/internal/metrics"
+	"zecpower/internal/run"
 	"zecpower/internal/store"
 	"zecpower/internal/store/bolt"
 	"zecpower/internal/web"
@@ -67,10 +68,13 @@ type Daemon struct {
 	events  *logging.Events
 	account *account
 	store   store.Store
-	loop    *scheduler.Loop
-	notify  notifier
-	runs    *tracker
-	started time.Time
+	outbox  *run.Outbox
+	// observer is notified of the runs, after the tracker.
+	observer *awaiting
+	loop     *scheduler.Loop
+	notify   notifier
+	runs     *tracker
+	started  time.Time
 
 	current  atomic.Pointer[setup] // for runs that begin now
 	reloaded atomic.Pointer[reloadState]
@@ -106,7 +110,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		return err
 	}
 	down.push("store", d.store.Close)
-	if err := d.begin(cfg); err != nil {
+	if err := d.begin(cfg, &down); err != nil {
 		return err
 	}
 	server, err := d.startWeb(&down)
@@ -129,13 +133,16 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 }
 
 // begin builds what the first configuration needs: the account, its setup, the loop.
-func (d *Daemon) begin(cfg *config.Config) (err error) {
+func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
 	if d.account, err = newAccount(cfg, d.opts.Credentials, d.accountEvents()); err != nil {
 		return &ConfigError{err}
 	}
 	d.account.requests = d.metrics
-	d.account.journal = resumable{journal{d.store, d.storeFailed}}
-	d.account.observer = d.observers()
+	d.outbox = run.NewOutbox(d.store.RecordProgress, d.storeFailed)
+	down.push("progress of runs", d.outbox.Close)
+	d.account.journal = resumable{d.outbox}
+	d.observer = newAwaiting(d.observers())
+	d.account.observer = batcher.Observers{d.runs, d.observer}
 	s, err := d.account.prepare(cfg, d.account.key.Load())
 	if err != nil {
 		return &ConfigError{err}
@@ -148,7 +155,7 @@ func (d *Daemon) begin(cfg *config.Config) (err error) {
 	d.warn(cfg)
 	d.logUnreadable(cfg)
 	d.loop, err = scheduler.New(scheduler.Config{
-		Schedules: cfg.Schedules, Run: d.makeRun, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
+		Schedules: cfg.Schedules, Prepare: d.prepareRun, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
 		Observer: scheduler.Observers{d.metrics.Scheduler(), d.events.Scheduler()},
 		OnPanic: func(p *scheduler.PanicError) {
 			d.events.Panicked(fmt.Errorf("a panic in an observer of the decision loop: %v", p.Value), p.Stack)
@@ -180,7 +187,7 @@ func (d *Daemon) logStore(message string, err error) {
 }
 
 func (d *Daemon) observers() batcher.Observers {
-	all := batcher.Observers{suspending{d.metrics}, suspending{d.events}, d.runs}
+	all := batcher.Observers{d.metrics, d.events}
 	if d.opts.Observer != nil {
 		all = append(all, d.opts.Observer)
 	}
@@ -313,4 +320,9 @@ func userAgent() string {
 		return "zecpower"
 	}
 	return "zecpower/" + version.Version
+}
+
+// storeFailed reports a write that was not, or perhaps not, made, as the scheduler reports its own.
+func (d *Daemon) storeFailed(op string, err error) {
+	scheduler.Observers{d.metrics.Scheduler(), d.events.Scheduler()}.StoreFailed(op, err)
 }

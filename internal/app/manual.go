@@ -5,12 +5,16 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"os"
+	"os/user"
 	"time"
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/power"
+	"zecpower/internal/run"
 	"zecpower/internal/store"
 	"zecpower/internal/store/bolt"
 	"zecpower/scheduler"
@@ -35,11 +39,20 @@ type Manual struct {
 }
 
 // run describes m as a run that begins at now.
-func (m Manual) run(s *setup, now time.Time) batcher.Run {
-	return batcher.Run{
-		RunID: manualID(now), Action: m.Action, ScheduledAt: now,
-		Deadline: now.Add(m.Deadline), Force: m.Force, Groups: s.groups(m.Groups), UnprovenKey: !m.KeyAccepted, FirstContact: true,
+func (m Manual) run(now time.Time) run.Run {
+	return run.Run{
+		ID: manualID(now), Action: m.Action, Nominal: now, Planned: now, Deadline: now.Add(m.Deadline), Actor: actor(),
+		Force: m.Force, UnprovenKey: !m.KeyAccepted, FirstContact: true, Names: m.Groups, Members: members(m.Config),
 	}
+}
+
+// actor names the person who runs this process.
+func actor() string {
+	uid := os.Getuid()
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return fmt.Sprintf("%s (uid %d)", u.Username, uid)
+	}
+	return fmt.Sprintf("uid %d", uid)
 }
 
 // Run makes the run and returns its report. An error means that no request was sent.
@@ -54,14 +67,14 @@ func (m Manual) Run(ctx context.Context) (power.Report, error) {
 		return power.Report{}, err
 	}
 	defer s.api.Close()
-	return s.batcher.Run(ctx, m.run(s, time.Now())), nil
+	maker := run.New(run.Config{Power: s.batcher.Run})
+	return maker.Prepare(ctx, m.run(time.Now())).Make(ctx).Report, nil
 }
 
 // Plan says what Run would send. It sends nothing and needs no credentials.
 func (m Manual) Plan() batcher.Plan {
-	s := &setup{config: m.Config}
 	api := m.Config.API
-	return batcher.PlanRun(m.run(s, time.Now()), m.Config.Batch.Size, api.RequestsPerSecond, api.Burst)
+	return run.New(run.Config{}).Plan(context.Background(), m.run(time.Now()), m.Config.Batch.Size, api.RequestsPerSecond, api.Burst)
 }
 
 // recordWait is how long RecordManual waits for another process to release the store: a `history`
@@ -82,7 +95,7 @@ func RecordManual(ctx context.Context, stateDir string, r power.Report, accepted
 		}
 	}
 	run := store.Run{
-		ID: r.RunID, Schedule: store.ManualSchedule, Action: r.Action, Nominal: r.ScheduledAt, Planned: r.StartedAt,
+		ID: r.RunID, Schedule: store.ManualSchedule, Action: r.Action, Nominal: r.ScheduledAt, Planned: r.StartedAt, Actor: actor(),
 	}
 	for _, g := range r.Groups {
 		run.Groups = append(run.Groups, g.Group)

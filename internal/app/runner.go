@@ -2,89 +2,55 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"slices"
+	"sync"
 
 	"go.uber.org/zap"
 
 	"zecpower/batcher"
+	"zecpower/internal/config"
 	"zecpower/internal/power"
+	"zecpower/internal/run"
 	"zecpower/internal/store"
 	"zecpower/scheduler"
 )
 
-// makeRun is the scheduler's run function: one firing through the batcher.
-func (d *Daemon) makeRun(ctx context.Context, f scheduler.Firing) scheduler.RunEnd {
-	s := d.current.Load()
-	groups := s.groups(f.Groups)
-	for _, g := range groups {
-		d.metrics.SetGroupUnreadable(g.Name, g.Err != nil)
-	}
-	if f.Resumed {
-		d.restore(ctx, f, groups)
-	}
-	defer d.recordBeginning(ctx, f, groups)()
-	report := s.batcher.Run(ctx, batcher.Run{
-		RunID: f.RunID, Schedule: f.Schedule, Action: f.Action, ScheduledAt: f.Nominal,
-		Deadline: f.Deadline, Resumed: f.Resumed, Groups: groups,
+// prepareRun makes a firing ready for the scheduler. The run keeps the setup that is in use now.
+func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.Prepared {
+	maker := run.New(run.Config{
+		Power: d.current.Load().batcher.Run, Progress: d.store.Progress, Resolved: d.groupResolved,
+		ProgressFailed: func(runID string, err error) {
+			d.log.Error("a run's progress cannot be read: each of its instances is described again", zap.String("run_id", runID), zap.Error(err))
+		},
 	})
-	d.recordKey()
-	return scheduler.RunEnd{Result: report.Result(), Report: &report, Err: runErrors(report)}
-}
-
-// restore sets in groups what the store has of an interrupted run. Without it the run is no less
-// safe, because a resumed run describes every id before it sends anything.
-func (d *Daemon) restore(ctx context.Context, f scheduler.Firing, groups []batcher.Group) {
-	p, err := d.store.Progress(ctx, f.RunID)
-	if err != nil {
-		d.log.Error("a run's progress cannot be read: each of its instances is described again", zap.String("run_id", f.RunID), zap.Error(err))
-		return
-	}
-	for i := range groups {
-		groups[i].Final = p.Final[groups[i].Name]
-		groups[i].Attempted = p.Accepted[groups[i].Name]
-	}
-}
-
-// runErrors joins the errors of the run itself and of groups that could not be run at all.
-func runErrors(r power.Report) error {
-	var errs []error
-	if r.Err != "" {
-		errs = append(errs, errors.New(r.Err))
-	}
-	for _, g := range r.Groups {
-		if g.Err != "" {
-			errs = append(errs, errors.New("group "+g.Group+": "+g.Err))
+	p := maker.Prepare(ctx, run.Run{
+		ID: f.RunID, Schedule: f.Schedule, Action: f.Action, Nominal: f.Nominal, Planned: f.RunAt, Deadline: f.Deadline,
+		Actor: store.ActorSchedule, Resumed: f.Resumed, Names: f.Groups, LeftOut: f.LeftOut, Members: members(f.Source.(*config.Config)),
+	})
+	return scheduler.Prepared{Groups: p.Targets(), Run: func(ctx context.Context) scheduler.RunEnd {
+		end := p.Make(ctx)
+		d.recordKey()
+		return scheduler.RunEnd{
+			Result: end.Report.Result(), Report: &end.Report, Err: end.Err, CutOff: end.CutOff,
+			Recorded: func() { d.observer.recorded(end.Report) },
 		}
+	}}
+}
+
+// groupResolved shows whether a group could be read when a run last needed it.
+func (d *Daemon) groupResolved(group string, err error) {
+	d.metrics.SetGroupUnreadable(group, err != nil)
+}
+
+// members reads the ids of groups as cfg means them.
+func members(cfg *config.Config) func(group string) ([]string, error) {
+	return func(group string) ([]string, error) {
+		g, err := cfg.Group(group)
+		if err != nil {
+			return nil, err
+		}
+		return g.IDs()
 	}
-	return errors.Join(errs...)
-}
-
-// journal writes a run's progress to the store. Its calls are bounded by the store alone: what the
-// API accepted is recorded also where the run is being cut off. The batcher goes on without the
-// record, so the journal reports what the store did not take.
-type journal struct {
-	store  store.Store
-	failed func(op string, err error)
-}
-
-// Attempted implements batcher.Journal. Each call is one request.
-func (j journal) Attempted(runID, group string, ids []string) error {
-	a := store.Acceptance{RunID: runID, Group: group, Request: rand.Text(), IDs: ids}
-	return j.report("record accepted instances", j.store.Accepted(context.Background(), a))
-}
-
-// Final implements batcher.Journal.
-func (j journal) Final(runID, group string, results []power.InstanceResult) error {
-	return j.report("record outcomes", j.store.Final(context.Background(), runID, group, results))
-}
-
-func (j journal) report(op string, err error) error {
-	if err != nil {
-		j.failed(op, err)
-	}
-	return err
 }
 
 // resumable is the journal of scheduled runs. An instance that a stop of the daemon cut off is not
@@ -100,25 +66,42 @@ func (j resumable) Final(runID, group string, results []power.InstanceResult) er
 	return j.Journal.Final(runID, group, results)
 }
 
-// suspending does the same for observers: a run that the daemon's stop cut off did not fail, and
-// the next start resumes it. The scheduler reports it as suspended.
-type suspending struct{ batcher.Observer }
+// awaiting does the same for observers: an instance that the daemon's stop cut off did not fail, and
+// the next start resumes it. The end of a run is passed on once it is recorded, so that it does not
+// come again after a resume.
+type awaiting struct {
+	batcher.Observer
+	mu    sync.Mutex
+	ended map[string]batcher.RunInfo // by run id: ended, and not recorded yet
+}
+
+func newAwaiting(o batcher.Observer) *awaiting {
+	return &awaiting{Observer: o, ended: map[string]batcher.RunInfo{}}
+}
 
 // Final implements batcher.Observer.
-func (o suspending) Final(run batcher.RunInfo, group string, results []power.InstanceResult) {
+func (o *awaiting) Final(run batcher.RunInfo, group string, results []power.InstanceResult) {
 	if results = final(results); len(results) > 0 {
 		o.Observer.Final(run, group, results)
 	}
 }
 
 // RunFinished implements batcher.Observer.
-func (o suspending) RunFinished(run batcher.RunInfo, r power.Report) {
-	for _, g := range r.Groups {
-		if slices.ContainsFunc(g.Results, cutOff) {
-			return
-		}
+func (o *awaiting) RunFinished(run batcher.RunInfo, _ power.Report) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended[run.RunID] = run
+}
+
+// recorded passes on the end of a run that RunFinished has received.
+func (o *awaiting) recorded(r power.Report) {
+	o.mu.Lock()
+	run, ok := o.ended[r.RunID]
+	delete(o.ended, r.RunID)
+	o.mu.Unlock()
+	if ok {
+		o.Observer.RunFinished(run, r)
 	}
-	o.Observer.RunFinished(run, r)
 }
 
 // cutOff reports whether a stop of the daemon caused a result: nothing else cancels a scheduled

@@ -32,6 +32,7 @@ func (l *loader) schedule(name string, key, value *yaml.Node) scheduler.Schedule
 	var exclude, include, only []*calendar.Calendar
 	s := scheduler.Schedule{
 		Name:     name,
+		Source:   l.config,
 		Zone:     l.config.Timezone,
 		CatchUp:  defaultCatchUp,
 		Overlap:  scheduler.OverlapSkip,

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -40,6 +41,23 @@ func EncodeTargets(groups []Targets) ([]GroupValue, error) {
 		values = append(values, v)
 	}
 	return values, nil
+}
+
+// DecodeTargets returns the groups of a beginning. list returns the encoded list of ids with a key.
+func DecodeTargets(groups []Totals, list func(key []byte) []byte) ([]Targets, error) {
+	targets := make([]Targets, 0, len(groups))
+	for _, g := range groups {
+		t := Targets{Group: g.Group, Err: g.Err}
+		if g.List != nil {
+			ids, err := unpack(list(g.List))
+			if err != nil {
+				return nil, fmt.Errorf("ids of group %s: %w", g.Group, err)
+			}
+			t.IDs = splitIDs(ids)
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
 }
 
 // EncodeReport returns the groups of a report.

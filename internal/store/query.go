@@ -66,6 +66,7 @@ type Entry struct {
 	Reason      string       `json:"reason,omitempty"`   // of KindMissed and KindInterrupted
 	Calendar    string       `json:"calendar,omitempty"` // of KindExcluded
 
+	Actor      string         `json:"actor,omitempty"` // who asked for it; empty: a schedule, or not recorded
 	RunTime    time.Time      `json:"run_time,omitzero"`
 	Deadline   time.Time      `json:"deadline,omitzero"`
 	CatchUp    bool           `json:"catch_up,omitempty"`

@@ -41,6 +41,7 @@ type Record struct {
 	CatchUp      bool         `json:"cu,omitempty"`
 	Waits        string       `json:"w,omitempty"`
 	Fingerprint  string       `json:"fp,omitempty"`
+	Actor        string       `json:"by,omitempty"` // empty: a schedule, or not recorded
 	Resumes      int          `json:"rs,omitempty"`
 	ResumedBy    string       `json:"rb,omitempty"` // the process that counted the last resume
 	BegunAt      time.Time    `json:"b,omitzero"`
@@ -58,8 +59,16 @@ func NewClaim(r Run) Record {
 	return Record{
 		ID: r.ID, Schedule: r.Schedule, Nominal: r.Nominal.UTC(), Kind: KindRun, Action: r.Action, Groups: r.Groups,
 		Planned: utc(r.Planned), Deadline: utc(r.Deadline), CatchUp: r.CatchUp, Waits: r.Waits,
-		Fingerprint: r.Fingerprint,
+		Fingerprint: r.Fingerprint, Actor: actorToKeep(r.Actor),
 	}
+}
+
+// actorToKeep leaves out what goes without saying, since it would stand in each record.
+func actorToKeep(actor string) string {
+	if actor == ActorSchedule {
+		return ""
+	}
+	return actor
 }
 
 // NewNote returns the record of nominal times that do not run.
@@ -74,7 +83,7 @@ func NewNote(n Note) Record {
 func (r *Record) Run() Run {
 	return Run{
 		ID: r.ID, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, Nominal: r.Nominal, Planned: r.Planned,
-		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits, Fingerprint: r.Fingerprint,
+		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits, Fingerprint: r.Fingerprint, Actor: r.Actor,
 	}
 }
 

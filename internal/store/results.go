@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -391,15 +393,32 @@ func DecodeChunk(data []byte) ([]power.InstanceResult, error) {
 // version.
 func ResultsOfSchema1(data []byte) []byte { return append([]byte{1}, data...) }
 
-// EncodeIDs and DecodeIDs turn the ids of an acceptance into one value; an id holds no line break.
-func EncodeIDs(ids []string) []byte { return joinIDs(ids) }
+// acceptedVersion begins the accepted ids of facts.
+const acceptedVersion = 1
 
-// DecodeIDs reads what EncodeIDs wrote.
-func DecodeIDs(data []byte) []string { return splitIDs(data) }
+// EncodeAccepted writes the accepted requests of facts; an id holds no line break.
+func EncodeAccepted(requests int, ids []string) []byte {
+	out := binary.AppendUvarint([]byte{acceptedVersion}, uint64(max(requests, 0)))
+	return append(out, joinIDs(ids)...)
+}
 
-// ChunkKey distinguishes the chunks of a run's group: the same instances give the same key.
+// DecodeAccepted reads what EncodeAccepted wrote.
+func DecodeAccepted(data []byte) (requests int, ids []string, err error) {
+	if len(data) == 0 || data[0] != acceptedVersion {
+		return 0, nil, fmt.Errorf("accepted ids: not of version %d", acceptedVersion)
+	}
+	d := decoder{rest: data[1:]}
+	requests = int(min(d.uvarint(), math.MaxInt32))
+	return requests, splitIDs(d.rest), d.err
+}
+
+// AcceptedOfSchema1 returns the ids of one accepted request that were written before they had a
+// version.
+func AcceptedOfSchema1(data []byte) []byte { return EncodeAccepted(1, splitIDs(data)) }
+
+// ChunkKey distinguishes the outcomes of a run's group: the same instances give the same key.
 func ChunkKey(results []power.InstanceResult) string {
 	h := fnv.New64a()
 	_, _ = h.Write(joinIDs(idsOf(results)))
-	return string(binary.BigEndian.AppendUint64(nil, h.Sum64()))
+	return strconv.FormatUint(h.Sum64(), 36)
 }

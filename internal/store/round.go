@@ -12,6 +12,7 @@ type Round struct {
 	At         time.Time     // every schedule is decided up to here; zero: no further than before
 	Claims     []Run         // new runs
 	Updates    []Run         // claimed runs that begin, resume, or now wait for something else
+	Begins     []Beginning   // runs that begin, claimed in this round or before, or never
 	Abandons   []Abandonment // claimed runs that do not begin, or do not go on
 	Notes      []Note        // nominal times that do not run
 	Watermarks []Watermark   // replace those of the same schedules
@@ -53,7 +54,7 @@ type Watermark struct {
 func (r *Round) Empty() bool { return r.size() == 0 }
 
 func (r *Round) size() int {
-	return len(r.Claims) + len(r.Updates) + len(r.Abandons) + len(r.Notes) + len(r.Watermarks) + len(r.Forget)
+	return len(r.Claims) + len(r.Updates) + len(r.Begins) + len(r.Abandons) + len(r.Notes) + len(r.Watermarks) + len(r.Forget)
 }
 
 // PartSize is how many items one transaction of a round has at most. A round of the size of
@@ -85,6 +86,7 @@ func (r Round) Parts(size int) []Round {
 	}
 	add(len(r.Claims), func(i, j int) { part.Claims = r.Claims[i:j] })
 	add(len(r.Updates), func(i, j int) { part.Updates = r.Updates[i:j] })
+	add(len(r.Begins), func(i, j int) { part.Begins = r.Begins[i:j] })
 	add(len(r.Abandons), func(i, j int) { part.Abandons = r.Abandons[i:j] })
 	add(len(r.Notes), func(i, j int) { part.Notes = r.Notes[i:j] })
 	add(len(r.Watermarks), func(i, j int) { part.Watermarks = r.Watermarks[i:j] })

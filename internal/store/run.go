@@ -21,10 +21,16 @@ type Run struct {
 	// Fingerprint identifies what its schedule said when the run was claimed. Empty: the run was
 	// claimed before there were fingerprints, or by hand.
 	Fingerprint string
+	Actor       string // who wanted it: [ActorSchedule], or a person; empty: not recorded
 }
 
-// Beginning is what is known of a run once it begins.
+// ActorSchedule is the actor of scheduled runs.
+const ActorSchedule = "schedule"
+
+// Beginning is what is known of a run once it begins. Where it is recorded again, as by a resumed
+// run, the first time stays and the groups are replaced.
 type Beginning struct {
+	Run    Run
 	At     time.Time
 	Groups []Targets
 }
@@ -36,15 +42,20 @@ type Targets struct {
 	Err   string   // why the group has no ids; empty otherwise
 }
 
-// Acceptance is one accepted request of a run.
-type Acceptance struct {
+// Facts are what is new of one group of a run.
+type Facts struct {
 	RunID, Group string
-	Request      string // distinguishes the requests of a run
-	IDs          []string
+	// Key distinguishes the facts of one group. Facts that are recorded again under their key count
+	// once.
+	Key      string
+	Requests int                    // requests that the API accepted
+	Accepted []string               // the ids of these requests; one that two of them named stands twice
+	Final    []power.InstanceResult // outcomes; the first that is recorded of an instance stays
 }
 
 // Progress is what a run without an end has done, by group.
 type Progress struct {
+	Groups   []Targets                         // with which it began; nil: no beginning is recorded
 	Final    map[string][]power.InstanceResult // final outcomes, each id once
 	Accepted map[string]map[string]int         // accepted requests by id
 	Requests map[string]int                    // accepted requests
@@ -57,9 +68,9 @@ func NewProgress() Progress {
 	}
 }
 
-// AddAccepted counts one accepted request.
-func (p Progress) AddAccepted(group string, ids []string) {
-	p.Requests[group]++
+// AddAccepted counts accepted requests and the ids that they named.
+func (p Progress) AddAccepted(group string, requests int, ids []string) {
+	p.Requests[group] += requests
 	if p.Accepted[group] == nil {
 		p.Accepted[group] = make(map[string]int, len(ids))
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"zecpower/internal/power"
 )
 
 // Store is the durable record of decisions and runs.
@@ -17,23 +15,16 @@ type Store interface {
 	// times after recent.
 	Load(ctx context.Context, recent time.Time) (State, error)
 
-	// Claim records a round before any of its runs begins. A claim is put only where its id has no
+	// Claim records a round before a request of any of its runs leaves. A claim is put only where its id has no
 	// run yet; held are the ids of those that had one, in whatever state, and their records stay as
 	// they are. A claim replaces a note of the same id. A note never replaces a run. A run that has
-	// ended stays ended. A small round is one transaction; a large one is written by its
-	// [Round.Parts], in order.
+	// ended stays ended. A small round is one transaction, in which a run that is claimed and begins has
+	// both; a large one is written by its [Round.Parts], in order.
 	Claim(ctx context.Context, r Round) (held []string, err error)
 
-	// Begin records that a run begins, before its first request leaves, whether it was claimed or
-	// not. Where it is repeated, as by a resumed run, the first time stays and the targets are
-	// replaced.
-	Begin(ctx context.Context, r Run, b Beginning) error
-
-	// Accepted records that the API accepted a request of a run. The same request counts once.
-	Accepted(ctx context.Context, a Acceptance) error
-
-	// Final records outcomes of a run's instances. The first outcome of an instance stays.
-	Final(ctx context.Context, runID, group string, results []power.InstanceResult) error
+	// RecordProgress records what runs have done, in one transaction. Facts of a run that has ended
+	// come too late and change nothing.
+	RecordProgress(ctx context.Context, facts []Facts) error
 
 	// Progress returns what is recorded of a run that has not ended.
 	Progress(ctx context.Context, runID string) (Progress, error)

@@ -50,7 +50,7 @@ func benchRun(b *testing.B, l *Store, nominal time.Time, results []power.Instanc
 	for at := 0; at < len(results); at += 100 {
 		chunk := results[at:min(at+100, len(results))]
 		must(b, accept(l, id, "web", fmt.Sprint(at), powertest.IDs(chunk)...))
-		must(b, l.Final(bg, id, "web", chunk))
+		must(b, end(l, id, "web", chunk...))
 	}
 	finish(b, l, d, power.GroupReport{Group: "web", Results: results})
 }
@@ -76,15 +76,11 @@ func BenchmarkClaimAndBegin(b *testing.B) {
 			i := 0
 			for b.Loop() {
 				round := due(n, morning.Add(time.Duration(i)*time.Hour))
+				for _, r := range round.Claims {
+					round.Begins = append(round.Begins, store.Beginning{Run: r, At: r.Planned, Groups: targets})
+				}
 				_, err := l.Claim(bg, round)
 				must(b, err)
-				errs := make(chan error, n)
-				for _, r := range round.Claims {
-					go func() { errs <- l.Begin(bg, r, store.Beginning{At: r.Planned, Groups: targets}) }()
-				}
-				for range n {
-					must(b, <-errs)
-				}
 				i++
 			}
 		})

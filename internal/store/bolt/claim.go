@@ -25,7 +25,11 @@ func (l *Store) Claim(ctx context.Context, r store.Round) (held []string, err er
 func (l *Store) claimPart(ctx context.Context, r store.Round) ([]string, error) {
 	// Owned by the writer until update returns nil: a write that timed out may still set it.
 	var held []string
-	err := l.update(ctx, "record decisions", func(tx *bbolt.Tx) error {
+	begins, err := encodeBeginnings(r.Begins)
+	if err != nil {
+		return nil, err
+	}
+	err = l.update(ctx, "record decisions", func(tx *bbolt.Tx) error {
 		held = nil
 		for _, run := range r.Claims {
 			already, err := claim(tx, run)
@@ -38,6 +42,11 @@ func (l *Store) claimPart(ctx context.Context, r store.Round) ([]string, error) 
 		}
 		for _, run := range r.Updates {
 			if err := l.updateRun(tx, run); err != nil {
+				return err
+			}
+		}
+		for _, b := range begins {
+			if err := l.begin(tx, b); err != nil {
 				return err
 			}
 		}

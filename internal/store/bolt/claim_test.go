@@ -49,7 +49,7 @@ func TestRunWhoseProgressIsDamagedStillEnds(t *testing.T) {
 	gone, ended := runAt(morning), runAt(morning.Add(time.Hour))
 	decide(t, l, gone, ended)
 	for _, d := range []store.Run{gone, ended} {
-		must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{powertest.Started("i-1")}))
+		must(t, end(l, d.ID, "web", powertest.Started("i-1")))
 	}
 	must(t, l.update(bg, "damage", func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketSteps)

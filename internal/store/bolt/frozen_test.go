@@ -71,13 +71,13 @@ func TestAWriteAfterOneThatTimedOutDoesNotWaitAgain(t *testing.T) {
 		if _, err := l.Claim(bg, roundOf(runAt(morning))); !errors.Is(err, store.ErrSlow) {
 			t.Errorf("the claim: %v", err)
 		}
-		begin := time.Now()
-		if err := l.Begin(bg, runAt(morning), store.Beginning{At: begin}); !errors.Is(err, store.ErrSlow) || time.Since(begin) > 0 {
-			t.Errorf("the beginning waited %s for %v", time.Since(begin), err)
+		now := time.Now()
+		if err := begin(l, store.Beginning{Run: runAt(morning), At: now}); !errors.Is(err, store.ErrSlow) || time.Since(now) > 0 {
+			t.Errorf("the beginning waited %s for %v", time.Since(now), err)
 		}
 		close(hang)
 		synctest.Wait()
-		must(t, l.Begin(bg, runAt(morning), store.Beginning{At: begin}))
+		must(t, begin(l, store.Beginning{Run: runAt(morning), At: now}))
 		must(t, l.Close())
 	})
 }

@@ -54,7 +54,7 @@ func TestInstanceOfARunThatLeftNoReport(t *testing.T) {
 	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-7"), powertest.Started("i-8")}})
 	d = runAt(morning.Add(24 * time.Hour))
 	decide(t, l, d)
-	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{powertest.Started("i-8")}))
+	must(t, end(l, d.ID, "web", powertest.Started("i-8")))
 	must(t, l.Finish(bg, d, store.End{At: d.Nominal, Result: power.ResultFailed, Err: "the run panicked: boom"}))
 	entries, err := l.History(bg, store.Query{Instance: "i-7"})
 	must(t, err)
@@ -70,7 +70,7 @@ func TestInstanceThatAnInterruptedRunDidNotComeTo(t *testing.T) {
 	finish(t, l, d, power.GroupReport{Group: "web", Results: []power.InstanceResult{powertest.Started("i-7"), powertest.Started("i-8")}})
 	d = runAt(morning.Add(24 * time.Hour))
 	decide(t, l, d)
-	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{powertest.Started("i-8")}))
+	must(t, end(l, d.ID, "web", powertest.Started("i-8")))
 	gone := store.Abandonment{Run: d, Kind: store.KindInterrupted, Reason: "interrupted", At: d.Nominal.Add(24 * time.Hour)}
 	_, err := l.Claim(bg, store.Round{Abandons: []store.Abandonment{gone}})
 	must(t, err)
@@ -86,8 +86,8 @@ func TestResumedRunKeepsWhatItDidToAGroupThatIsGone(t *testing.T) {
 	d := runAt(morning)
 	decide(t, l, d)
 	f := d
-	must(t, l.Final(bg, f.ID, "web", []power.InstanceResult{powertest.Started("i-1"), powertest.Failed("i-2", power.ReasonRecycled)}))
-	must(t, l.Final(bg, f.ID, "db", []power.InstanceResult{powertest.Started("i-3"), powertest.Started("i-4")}))
+	must(t, end(l, f.ID, "web", powertest.Started("i-1"), powertest.Failed("i-2", power.ReasonRecycled)))
+	must(t, end(l, f.ID, "db", powertest.Started("i-3"), powertest.Started("i-4")))
 	f.Resumed = true
 	_, err := l.Claim(bg, store.Round{Updates: []store.Run{f}})
 	must(t, err)

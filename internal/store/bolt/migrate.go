@@ -186,8 +186,13 @@ func migrateRuns(tx *bbolt.Tx) error {
 			return err
 		}
 		key := append([]byte(id), k[end:]...)
-		if kind := len(k) - 9; kind > end && k[kind] == kindFinal { // the last 8 bytes number it
+		kind := len(k) - 9 // the last 8 bytes number it
+		switch {
+		case kind <= end:
+		case k[kind] == kindFinal:
 			value = store.ResultsOfSchema1(value)
+		case k[kind] == kindAccepted:
+			value = store.AcceptedOfSchema1(value)
 		}
 		return tx.Bucket(bucketSteps).Put(key, value)
 	})

@@ -137,10 +137,12 @@ func TestRunInProgressOfSchema1IsResumedWithItsProgress(t *testing.T) {
 			Deadline: 30 * time.Minute,
 		}},
 		Store: l, Observer: scheduler.Observers{}, Clock: stillClock{time.Date(2026, 11, 25, 4, 32, 30, 0, time.UTC)},
-		Run: func(_ context.Context, f scheduler.Firing) scheduler.RunEnd {
-			defer stop()
-			resumed = f
-			return scheduler.RunEnd{Result: power.ResultPartial}
+		Prepare: func(_ context.Context, f scheduler.Firing) scheduler.Prepared {
+			return scheduler.Prepared{Run: func(context.Context) scheduler.RunEnd {
+				defer stop()
+				resumed = f
+				return scheduler.RunEnd{Result: power.ResultPartial, CutOff: true}
+			}}
 		},
 	})
 	must(t, err)

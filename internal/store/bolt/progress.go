@@ -8,7 +8,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zecpower/internal/power"
 	"zecpower/internal/store"
 )
 
@@ -18,37 +17,73 @@ const (
 	kindFinal    = 's'
 )
 
-// Accepted implements store.Store.
-func (l *Store) Accepted(ctx context.Context, a store.Acceptance) error {
-	return l.step(ctx, "record accepted instances", a.RunID, a.Group, kindAccepted, a.Request, store.EncodeIDs(a.IDs))
+// step is one value of a run's progress.
+type step struct {
+	runID      string
+	key, value []byte
 }
 
-// Final implements store.Store.
-func (l *Store) Final(ctx context.Context, runID, group string, results []power.InstanceResult) error {
-	value := store.EncodeChunk(results)
-	return l.step(ctx, "record outcomes", runID, group, kindFinal, store.ChunkKey(results), value)
-}
-
-func (l *Store) step(ctx context.Context, op, id, group string, kind byte, which string, value []byte) error {
-	if err := errors.Join(checkKey("run id", id), checkKey("group", group)); err != nil {
-		return fmt.Errorf("store: %s: %w", op, err)
-	}
-	key := append(append(groupKey(id, group), kind), which...)
-	return l.update(ctx, op, func(tx *bbolt.Tx) error {
-		if r, err := getRun(tx, id); err != nil || r != nil && r.Ended() {
-			return err // progress of a run that has ended comes too late
+// RecordProgress implements store.Store.
+func (l *Store) RecordProgress(ctx context.Context, facts []store.Facts) error {
+	const op = "record progress"
+	var steps []step // encoded here and not in the writer, which others wait for
+	for _, f := range facts {
+		if err := errors.Join(checkKey("run id", f.RunID), checkKey("group", f.Group), checkKey("key", f.Key)); err != nil {
+			return fmt.Errorf("store: %s: %w", op, err)
 		}
-		return tx.Bucket(bucketSteps).Put(key, value)
+		if f.Requests > 0 || len(f.Accepted) > 0 {
+			steps = append(steps, stepOf(f, kindAccepted, store.EncodeAccepted(f.Requests, f.Accepted)))
+		}
+		if len(f.Final) > 0 {
+			steps = append(steps, stepOf(f, kindFinal, store.EncodeChunk(f.Final)))
+		}
+	}
+	return l.update(ctx, op, func(tx *bbolt.Tx) error {
+		ended := map[string]bool{}
+		for _, s := range steps {
+			over, known := ended[s.runID]
+			if !known {
+				r, err := getRun(tx, s.runID)
+				if err != nil {
+					return err
+				}
+				over = r != nil && r.Ended()
+				ended[s.runID] = over
+			}
+			if over {
+				continue
+			}
+			if err := tx.Bucket(bucketSteps).Put(s.key, s.value); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+}
+
+func stepOf(f store.Facts, kind byte, value []byte) step {
+	return step{f.RunID, append(append(groupKey(f.RunID, f.Group), kind), f.Key...), value}
 }
 
 // Progress implements store.Store.
 func (l *Store) Progress(ctx context.Context, runID string) (p store.Progress, err error) {
 	err = l.view(ctx, "read a run's progress", func(tx *bbolt.Tx) error {
-		p, err = readProgress(tx, runID)
+		if p, err = readProgress(tx, runID); err != nil {
+			return err
+		}
+		p.Groups, err = readTargets(tx, runID)
 		return err
 	})
 	return p, err
+}
+
+// readTargets returns the groups with which a run began; nil where no beginning is recorded.
+func readTargets(tx *bbolt.Tx, id string) ([]store.Targets, error) {
+	r, err := getRun(tx, id)
+	if err != nil || r == nil || r.BegunAt.IsZero() {
+		return nil, err
+	}
+	return store.DecodeTargets(r.Totals, func(list []byte) []byte { return tx.Bucket(bucketLists).Get(list) })
 }
 
 // readProgress returns what it could read, also with an error.
@@ -63,8 +98,9 @@ func readProgress(tx *bbolt.Tx, id string) (store.Progress, error) {
 		}
 		group := string(name)
 		if which[0] == kindAccepted {
-			p.AddAccepted(group, store.DecodeIDs(value))
-			return nil
+			requests, ids, err := store.DecodeAccepted(value)
+			p.AddAccepted(group, requests, ids)
+			return err
 		}
 		results, err := store.DecodeChunk(value)
 		if err != nil {

@@ -86,8 +86,8 @@ func live(t *testing.T, dir string, f *fleet, d time.Duration) {
 			CatchUp: time.Hour, Deadline: 25 * time.Minute,
 		}},
 		Store: daemon, Observer: scheduler.Observers{},
-		Run: func(ctx context.Context, firing scheduler.Firing) scheduler.RunEnd {
-			return f.run(ctx, t, daemon, firing)
+		Prepare: func(_ context.Context, firing scheduler.Firing) scheduler.Prepared {
+			return scheduler.Prepared{Run: func(ctx context.Context) scheduler.RunEnd { return f.run(ctx, t, daemon, firing) }}
 		},
 	})
 	must(t, err)
@@ -111,7 +111,7 @@ func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing schedul
 	for i := len(results); i < 10; i++ {
 		select {
 		case <-ctx.Done():
-			return scheduler.RunEnd{Result: power.ResultPartial}
+			return scheduler.RunEnd{Result: power.ResultPartial, CutOff: true}
 		case <-time.After(time.Minute):
 		}
 		id := fmt.Sprintf("%s#%d", firing.RunID, i)
@@ -119,7 +119,7 @@ func (f *fleet) run(ctx context.Context, t *testing.T, d *daemon, firing schedul
 		f.started[id]++
 		f.mu.Unlock()
 		results = append(results, powertest.Started(id))
-		must(t, d.Final(bg, firing.RunID, "web", results[i:]))
+		must(t, end(d.Store, firing.RunID, "web", results[i:]...))
 	}
 	return scheduler.RunEnd{
 		Result: power.ResultOK, Report: new(report(firing.RunID, power.GroupReport{Group: "web", Results: results})),

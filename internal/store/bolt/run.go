@@ -12,18 +12,29 @@ import (
 	"zecpower/internal/store"
 )
 
-// Begin implements store.Store.
-func (l *Store) Begin(ctx context.Context, run store.Run, b store.Beginning) error {
-	const op = "record a run's beginning"
-	targets, err := store.EncodeTargets(b.Groups) // here and not in the writer, which others wait for
-	if err != nil {
-		return fmt.Errorf("store: %s: %w", op, err)
+// encodedBeginning is a beginning whose groups are encoded.
+type encodedBeginning struct {
+	store.Beginning
+	targets []store.GroupValue
+}
+
+// encodeBeginnings encodes outside of the writer, which others wait for.
+func encodeBeginnings(begins []store.Beginning) ([]encodedBeginning, error) {
+	encoded := make([]encodedBeginning, 0, len(begins))
+	for _, b := range begins {
+		targets, err := store.EncodeTargets(b.Groups)
+		if err != nil {
+			return nil, fmt.Errorf("store: record the beginning of %s: %w", b.Run.ID, err)
+		}
+		encoded = append(encoded, encodedBeginning{b, targets})
 	}
-	return l.update(ctx, op, func(tx *bbolt.Tx) error {
-		return changeRun(tx, run, func(r *store.Record) error {
-			r.Begin(b, targets, l.process)
-			return putGroups(tx, r, targets)
-		})
+	return encoded, nil
+}
+
+func (l *Store) begin(tx *bbolt.Tx, b encodedBeginning) error {
+	return changeRun(tx, b.Run, func(r *store.Record) error {
+		r.Begin(b.Beginning, b.targets, l.process)
+		return putGroups(tx, r, b.targets)
 	})
 }
 
@@ -34,7 +45,7 @@ func (l *Store) Finish(ctx context.Context, run store.Run, e store.End) error {
 	if e.Report != nil {
 		groups = e.Report.Groups
 	}
-	reported, err := store.EncodeReport(groups) // as in Begin
+	reported, err := store.EncodeReport(groups) // as in encodeBeginnings
 	if err != nil {
 		return fmt.Errorf("store: %s: %w", op, err)
 	}

@@ -85,7 +85,18 @@ func decide(t testing.TB, l *Store, items ...any) []string {
 }
 
 func accept(l *Store, id, group, request string, ids ...string) error {
-	return l.Accepted(bg, store.Acceptance{RunID: id, Group: group, Request: request, IDs: ids})
+	return l.RecordProgress(bg, []store.Facts{{RunID: id, Group: group, Key: request, Requests: 1, Accepted: ids}})
+}
+
+// end records outcomes.
+func end(l *Store, id, group string, results ...power.InstanceResult) error {
+	return l.RecordProgress(bg, []store.Facts{{RunID: id, Group: group, Key: store.ChunkKey(results), Final: results}})
+}
+
+// begin records a beginning.
+func begin(l *Store, b store.Beginning) error {
+	_, err := l.Claim(bg, store.Round{Begins: []store.Beginning{b}})
+	return err
 }
 
 // roundOf claims runs.
@@ -186,7 +197,7 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 	}
 	results := []power.InstanceResult{powertest.Started("i-1"), powertest.Failed("i-2", power.ReasonRecycled)}
 	for range 2 {
-		must(t, l.Final(bg, d.ID, "web", results))
+		must(t, end(l, d.ID, "web", results...))
 	}
 	p, err := l.Progress(bg, d.ID)
 	must(t, err)
@@ -199,7 +210,7 @@ func TestRepeatedWritesChangeNothing(t *testing.T) {
 	if held := decide(t, l, d); len(held) != 1 || len(load(t, l).Unfinished) != 0 {
 		t.Error("a late claim reopened a run that had ended")
 	}
-	must(t, l.Final(bg, d.ID, "web", results))
+	must(t, end(l, d.ID, "web", results...))
 	if p, _ := l.Progress(bg, d.ID); len(p.Final) != 0 {
 		t.Errorf("progress of a run that has ended: %+v", p)
 	}
@@ -266,7 +277,7 @@ func TestAbandonedRunKeepsWhatItDid(t *testing.T) {
 	l := open(t, t.TempDir())
 	d := runAt(morning)
 	decide(t, l, d)
-	must(t, l.Final(bg, d.ID, "web", []power.InstanceResult{powertest.Started("i-1"), powertest.Failed("i-2", power.ReasonRecycled)}))
+	must(t, end(l, d.ID, "web", powertest.Started("i-1"), powertest.Failed("i-2", power.ReasonRecycled)))
 	round := store.Round{Abandons: []store.Abandonment{
 		{Run: d, Kind: store.KindInterrupted, Reason: "interrupted", At: morning.Add(2 * time.Hour)},
 	}}

@@ -60,9 +60,9 @@ func testEnds(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	must(t, s.Finish(bg, r, endOf(r, powertest.Started("i-1"))))
 	want := history(t, s, store.Query{})
 	must(t, s.Finish(bg, r, endOf(r, failed("i-1"))))
-	must(t, s.Begin(bg, r, store.Beginning{At: morning}))
-	must(t, s.Accepted(bg, store.Acceptance{RunID: r.ID, Group: "web", Request: "late", IDs: []string{"i-1"}}))
-	must(t, s.Final(bg, r.ID, "web", []power.InstanceResult{failed("i-1")}))
+	must(t, begin(bg, s, store.Beginning{Run: r, At: morning}))
+	must(t, accept(bg, s, r.ID, "late", "i-1"))
+	must(t, end(bg, s, r.ID, failed("i-1")))
 	_, err := s.Claim(bg, store.Round{
 		Claims: []store.Run{r}, Updates: []store.Run{r}, Abandons: []store.Abandonment{{Run: r, Kind: store.KindOverlap, At: morning}},
 	})
@@ -96,21 +96,27 @@ func testBeginnings(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	claim(t, s, r)
 	check("claimed", store.Entry{}, nil)
 	targets := []store.Targets{{Group: "db", Err: "no such file"}, {Group: "web", IDs: []string{"i-1", "i-2", "i-3", "i-2"}}}
-	must(t, s.Begin(bg, r, store.Beginning{At: morning, Groups: targets}))
+	must(t, begin(bg, s, store.Beginning{Run: r, At: morning, Groups: targets}))
 	check("begun", store.Entry{Begun: true, Going: true, BegunAt: morning}, &store.GroupEntry{Group: "web", Total: 3})
 	for i, ids := range [][]string{{"i-1", "i-2"}, {"i-2", "i-3"}} {
-		must(t, s.Accepted(bg, store.Acceptance{RunID: r.ID, Group: "web", Request: fmt.Sprint(i), IDs: ids}))
+		must(t, accept(bg, s, r.ID, fmt.Sprint(i), ids...))
 	}
-	must(t, s.Final(bg, r.ID, "web", []power.InstanceResult{powertest.Started("i-1")}))
+	must(t, end(bg, s, r.ID, powertest.Started("i-1")))
 	done := &store.GroupEntry{Group: "web", Total: 3, Done: 1, Requests: 2, Accepted: 3}
 	check("under way", store.Entry{Begun: true, Going: true, BegunAt: morning}, done)
 
 	s = restart(t, s, p)
 	check("cut off", store.Entry{Begun: true, BegunAt: morning}, done)
-	r.Resumed = true
-	_, err := s.Claim(bg, store.Round{Updates: []store.Run{r}})
+	known, err := s.Progress(bg, r.ID)
 	must(t, err)
-	must(t, s.Begin(bg, r, store.Beginning{At: morning.Add(time.Minute), Groups: targets}))
+	targets[1].IDs = targets[1].IDs[:3] // the same id twice counts once
+	if !reflect.DeepEqual(known.Groups, targets) {
+		t.Errorf("it began with %+v, want %+v", known.Groups, targets)
+	}
+	r.Resumed = true
+	_, err = s.Claim(bg, store.Round{Updates: []store.Run{r}})
+	must(t, err)
+	must(t, begin(bg, s, store.Beginning{Run: r, At: morning.Add(time.Minute), Groups: targets}))
 	check("resumed", store.Entry{Begun: true, Going: true, BegunAt: morning, Resumes: 1}, done)
 	must(t, s.Finish(bg, r, endOf(r, powertest.Started("i-1"), powertest.Started("i-2"), powertest.Started("i-3"))))
 	if e := history(t, s, store.Query{})[0]; e.Begun || e.Going || e.Result != power.ResultOK || e.Results[0].Done != 3 || e.Results[0].Requests != 0 {
@@ -128,8 +134,8 @@ func testOpaqueIDs(t *testing.T, newPlace func(*testing.T, Options) Place) {
 		if held := claim(t, s, r); len(held) != 0 {
 			t.Errorf("%q is taken for another: %v", id, held)
 		}
-		must(t, s.Accepted(bg, store.Acceptance{RunID: id, Group: "web", Request: "1", IDs: []string{"of " + id}}))
-		must(t, s.Final(bg, id, "web", []power.InstanceResult{powertest.Started("of " + id)}))
+		must(t, accept(bg, s, id, "1", "of "+id))
+		must(t, end(bg, s, id, powertest.Started("of "+id)))
 	}
 	s = restart(t, s, p)
 	for _, id := range ids {

@@ -40,7 +40,7 @@ func testHistoryBounds(t *testing.T, newPlace func(*testing.T, Options) Place) {
 
 // write makes the store grow by some 100 KB.
 func write(s store.Store, r store.Run, request int) error {
-	return s.Accepted(bg, store.Acceptance{RunID: r.ID, Group: "web", Request: fmt.Sprint(request), IDs: fleetIDs(5000)})
+	return accept(bg, s, r.ID, fmt.Sprint(request), fleetIDs(5000)...)
 }
 
 // testReaders reads the history all the time, beside writes.

@@ -22,6 +22,7 @@ type step struct {
 func story() []step {
 	wake, next, queued, gone := runOf("wake", morning), runOf("wake", morning.Add(time.Hour)), runOf("night", morning), runOf("gone", morning)
 	queued.Waits = "turn"
+	next.Fingerprint, next.Actor = "45 7 * * *", store.ActorSchedule
 	begun := queued
 	begun.Waits, begun.Planned, begun.Deadline = "", morning.Add(time.Minute), morning.Add(time.Hour)
 	missed := noteOf(store.KindMissed, "away", morning)
@@ -29,7 +30,7 @@ func story() []step {
 	later := noteOf(store.KindPaused, "rests", morning.Add(time.Minute))
 	byHand := store.Run{
 		ID: "manual/2026-11-17T07:50:00Z-0a1b2c", Schedule: store.ManualSchedule, Action: power.ActionStop, Groups: []string{"web"},
-		Nominal: morning.Add(5 * time.Minute), Planned: morning.Add(5 * time.Minute),
+		Nominal: morning.Add(5 * time.Minute), Planned: morning.Add(5 * time.Minute), Actor: "alice (uid 1004)",
 	}
 	steps := []step{
 		claiming("the first claims", store.Round{
@@ -37,7 +38,7 @@ func story() []step {
 			Watermarks: []store.Watermark{{Schedule: "wake", Through: morning, Spec: "45 7"}, {Schedule: "old", Through: morning, Spec: "x"}},
 		}),
 		{"a beginning", func(ctx context.Context, s store.Store) error {
-			return s.Begin(ctx, wake, store.Beginning{At: morning, Groups: []store.Targets{
+			return begin(ctx, s, store.Beginning{Run: wake, At: morning, Groups: []store.Targets{
 				{Group: "web", IDs: []string{"i-1", "i-2", "i-3", "i-1"}}, {Group: "db", Err: "no such file"},
 			}})
 		}},
@@ -50,8 +51,10 @@ func story() []step {
 			Forget:   []string{"old"},
 		}),
 		ending(wake, endOf(wake, powertest.Started("i-1"), failed("i-2"), powertest.Started("i-3"))),
-		claiming("the next claim", store.Round{
-			At: next.Nominal, Claims: []store.Run{next}, Watermarks: []store.Watermark{{Schedule: "wake", Through: next.Nominal, Spec: "45 7"}},
+		claiming("a claim that begins at once", store.Round{
+			At: next.Nominal, Claims: []store.Run{next},
+			Begins:     []store.Beginning{{Run: next, At: next.Nominal, Groups: []store.Targets{{Group: "web", IDs: []string{"i-1", "i-5"}}}}},
+			Watermarks: []store.Watermark{{Schedule: "wake", Through: next.Nominal, Spec: "45 7"}},
 		}),
 		accepting(next, "request-1", "i-1"),
 		ending(next, store.End{At: next.Nominal.Add(time.Minute), Result: power.ResultFailed, Err: "the run panicked: boom"}),
@@ -72,12 +75,12 @@ func claiming(name string, r store.Round) step {
 
 func accepting(r store.Run, request string, ids ...string) step {
 	return step{request + " of " + r.ID, func(ctx context.Context, s store.Store) error {
-		return s.Accepted(ctx, store.Acceptance{RunID: r.ID, Group: "web", Request: request, IDs: ids})
+		return accept(ctx, s, r.ID, request, ids...)
 	}}
 }
 
 func finishing(r store.Run, results ...power.InstanceResult) step {
-	return step{"outcomes of " + r.ID, func(ctx context.Context, s store.Store) error { return s.Final(ctx, r.ID, "web", results) }}
+	return step{"outcomes of " + r.ID, func(ctx context.Context, s store.Store) error { return end(ctx, s, r.ID, results...) }}
 }
 
 func ending(r store.Run, e store.End) step {

@@ -112,6 +112,21 @@ func claim(t testing.TB, s store.Store, runs ...store.Run) (held []string) {
 	return held
 }
 
+func begin(ctx context.Context, s store.Store, b store.Beginning) error {
+	_, err := s.Claim(ctx, store.Round{Begins: []store.Beginning{b}})
+	return err
+}
+
+// accept records one accepted request of the group web.
+func accept(ctx context.Context, s store.Store, runID, request string, ids ...string) error {
+	return s.RecordProgress(ctx, []store.Facts{{RunID: runID, Group: "web", Key: request, Requests: 1, Accepted: ids}})
+}
+
+// end records outcomes of the group web.
+func end(ctx context.Context, s store.Store, runID string, results ...power.InstanceResult) error {
+	return s.RecordProgress(ctx, []store.Facts{{RunID: runID, Group: "web", Key: store.ChunkKey(results), Final: results}})
+}
+
 func failed(id string) power.InstanceResult {
 	return power.InstanceResult{
 		InstanceID: id, Outcome: power.OutcomeFailed, Reason: power.ReasonRejected, Code: "SOLD_OUT", State: "STOPPED",

@@ -1,0 +1,77 @@
+package run
+
+import (
+	"context"
+	"slices"
+
+	"zecpower/batcher"
+	"zecpower/internal/power"
+	"zecpower/internal/store"
+)
+
+// recall reads what an earlier process recorded of a run that is resumed. Without it the run is no
+// less safe, because a resumed run describes each id before anything is sent.
+func (m *Maker) recall(ctx context.Context, p *passage) {
+	if !p.run.Resumed || m.cfg.Progress == nil {
+		return
+	}
+	known, err := m.cfg.Progress(ctx, p.run.ID)
+	if err != nil {
+		m.cfg.ProgressFailed(p.run.ID, err)
+		return
+	}
+	p.known = known
+}
+
+// resolve finds the ids of each group: those with which the run began, or where it had none, those
+// that the group has now. A group that cannot be resolved fails alone.
+func (m *Maker) resolve(_ context.Context, p *passage) {
+	for _, name := range slices.Concat(p.run.Names, p.run.LeftOut) {
+		g := batcher.Group{Name: name, Final: p.known.Final[name], Attempted: p.known.Accepted[name]}
+		if began, ok := beganWith(p.known.Groups, name); ok {
+			g.IDs = began.IDs
+		} else {
+			g.IDs, g.Err = p.run.Members(name)
+			m.cfg.Resolved(name, g.Err)
+		}
+		p.run.Groups = append(p.run.Groups, g)
+	}
+}
+
+// beganWith finds a group whose ids are recorded. One that could not be resolved then has none.
+func beganWith(groups []store.Targets, name string) (store.Targets, bool) {
+	i := slices.IndexFunc(groups, func(t store.Targets) bool { return t.Group == name && t.Err == "" })
+	if i < 0 {
+		return store.Targets{}, false
+	}
+	return groups[i], true
+}
+
+// leaveOut ends the open instances of groups that the run's schedule no longer names, but for those
+// that another group of the run names.
+func leaveOut(_ context.Context, p *passage) {
+	if len(p.run.LeftOut) == 0 {
+		return
+	}
+	wanted := map[string]bool{}
+	for _, g := range p.run.Groups[:len(p.run.Names)] {
+		for _, id := range g.IDs {
+			wanted[id] = true
+		}
+	}
+	for i := range p.run.Groups[len(p.run.Names):] {
+		g := &p.run.Groups[len(p.run.Names)+i]
+		ended := map[string]bool{}
+		for _, r := range g.Final {
+			ended[r.InstanceID] = true
+		}
+		for _, id := range g.IDs {
+			if !wanted[id] && !ended[id] {
+				ended[id] = true
+				g.Final = append(g.Final, power.InstanceResult{
+					InstanceID: id, Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled, Attempts: g.Attempted[id],
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package run
+
+import (
+	"time"
+
+	"zecpower/batcher"
+	"zecpower/internal/power"
+)
+
+// Run is what one firing, or one command by hand, wants.
+type Run struct {
+	ID       string // the run's key; opaque
+	Schedule string // empty: by hand
+	Action   power.Action
+	Nominal  time.Time // the time that the schedule names; by hand, when it was asked for
+	Planned  time.Time // nominal time and jitter; by hand, when it was asked for
+	Deadline time.Time // zero: none
+	Actor    string    // who wants it: store.ActorSchedule, or a person
+
+	// Force cuts the power at a stop instead of asking the guest.
+	Force bool
+	// Resumed says that an earlier process began it.
+	Resumed bool
+	// UnprovenKey and FirstContact are as in batcher.Run.
+	UnprovenKey, FirstContact bool
+
+	// Names are the groups that it wants. LeftOut are groups with which an earlier process began it
+	// and which its schedule no longer names: their instances that have no outcome end as cancelled.
+	Names, LeftOut []string
+	// Members returns the ids of a group, as the configuration means it that decided the run.
+	Members func(group string) ([]string, error)
+
+	// Groups are set by the stages: those of Names, then those of LeftOut.
+	Groups []batcher.Group
+}
+
+// batch is the run as the batcher is given it.
+func (r Run) batch() batcher.Run {
+	return batcher.Run{
+		RunID: r.ID, Schedule: r.Schedule, Action: r.Action, ScheduledAt: r.Nominal, Deadline: r.Deadline,
+		Force: r.Force, Resumed: r.Resumed, UnprovenKey: r.UnprovenKey, FirstContact: r.FirstContact, Groups: r.Groups,
+	}
+}

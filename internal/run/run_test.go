@@ -1,0 +1,133 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"zecpower/batcher"
+	"zecpower/internal/power"
+	"zecpower/internal/power/powertest"
+	"zecpower/internal/store"
+)
+
+// fleet is a configuration: group → ids.
+type fleet map[string][]string
+
+func (f fleet) members(group string) ([]string, error) {
+	if ids, ok := f[group]; ok {
+		return ids, nil
+	}
+	return nil, fmt.Errorf("there is no group %q", group)
+}
+
+// words gives each group with its ids, its final ones with their reasons, and its error.
+func words(r batcher.Run) string {
+	var out []string
+	for _, g := range r.Groups {
+		text := g.Name + ":" + strings.Join(g.IDs, ",")
+		for _, f := range g.Final {
+			text += " " + f.InstanceID + "=" + string(f.Outcome) + string(f.Reason)
+		}
+		if g.Err != nil {
+			text += " " + g.Err.Error()
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, "; ")
+}
+
+func TestARunIsResolvedOnceAndKeepsItsIDs(t *testing.T) {
+	now := fleet{"web": {"i-8", "i-9"}, "db": {"i-3"}}
+	began := []store.Targets{
+		{Group: "web", IDs: []string{"i-1", "i-2"}}, {Group: "late", Err: "no such file"}, {Group: "old", IDs: []string{"i-2", "i-5", "i-6"}},
+	}
+	progress := store.NewProgress()
+	progress.Final["web"], progress.Final["old"] = []power.InstanceResult{powertest.Started("i-1")}, []power.InstanceResult{powertest.Started("i-5")}
+	withBeginning := progress
+	withBeginning.Groups = began
+	for name, tc := range map[string]struct {
+		run      Run
+		progress store.Progress
+		want     string
+	}{
+		"it begins": {Run{Names: []string{"web", "none", "db"}}, store.Progress{}, `web:i-8,i-9; none: there is no group "none"; db:i-3`},
+		"resumed: it keeps its ids": {
+			Run{Resumed: true, Names: []string{"web"}}, withBeginning, "web:i-1,i-2 i-1=started",
+		},
+		"resumed without a recorded beginning": {
+			Run{Resumed: true, Names: []string{"web"}}, progress, "web:i-8,i-9 i-1=started",
+		},
+		"resumed: a group that could not be read is read again": {
+			Run{Resumed: true, Names: []string{"late"}}, withBeginning, `late: there is no group "late"`,
+		},
+		"resumed: its schedule no longer names a group": {
+			Run{Resumed: true, Names: []string{"web"}, LeftOut: []string{"old"}}, withBeginning,
+			"web:i-1,i-2 i-1=started; old:i-2,i-5,i-6 i-5=started i-6=failedcancelled",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var sent batcher.Run
+			m := New(Config{
+				Power:    func(_ context.Context, r batcher.Run) power.Report { sent = r; return power.Report{} },
+				Progress: func(context.Context, string) (store.Progress, error) { return tc.progress, nil },
+			})
+			tc.run.Members = now.members
+			m.Prepare(t.Context(), tc.run).Make(t.Context())
+			if got := words(sent); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+			if plan := m.Plan(t.Context(), tc.run, 100, 10, 10); len(plan.Groups) != len(sent.Groups) {
+				t.Errorf("the plan has %d groups, the run %d", len(plan.Groups), len(sent.Groups))
+			}
+		})
+	}
+}
+
+func TestUnreadableProgressIsReportedAndTheRunGoesOn(t *testing.T) {
+	var reported []string
+	m := New(Config{
+		Power:          func(_ context.Context, r batcher.Run) power.Report { return power.Report{RunID: words(r)} },
+		Progress:       func(context.Context, string) (store.Progress, error) { return store.Progress{}, errors.New("damaged") },
+		ProgressFailed: func(runID string, _ error) { reported = append(reported, runID) },
+	})
+	end := m.Prepare(t.Context(), Run{ID: "wake/1", Resumed: true, Names: []string{"web"}, Members: fleet{"web": {"i-1"}}.members}).Make(t.Context())
+	if end.Report.RunID != "web:i-1" || !slices.Equal(reported, []string{"wake/1"}) {
+		t.Errorf("%q, reported %q", end.Report.RunID, reported)
+	}
+}
+
+// A run is cut off by a stop alone, and only where that kept an instance from its outcome.
+func TestWhatAStopCutOff(t *testing.T) {
+	cancelled := powertest.Failed("i-1", power.ReasonCancelled)
+	for name, tc := range map[string]struct {
+		stopped bool
+		result  power.InstanceResult
+		leftOut []string
+		want    bool
+	}{
+		"an open instance":                  {true, cancelled, nil, true},
+		"all have their outcome":            {true, powertest.Failed("i-1", power.ReasonNotFound), nil, false},
+		"of a group that is not wanted":     {true, cancelled, []string{"web"}, false},
+		"no stop":                           {false, cancelled, nil, false},
+		"an instance that is there already": {true, powertest.Started("i-1"), nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := New(Config{Power: func(context.Context, batcher.Run) power.Report {
+				return power.Report{Groups: []power.GroupReport{{Group: "web", Total: 1, Results: []power.InstanceResult{tc.result}}}}
+			}})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			p := m.Prepare(ctx, Run{LeftOut: tc.leftOut, Members: fleet{"web": {"i-1"}}.members})
+			if tc.stopped {
+				cancel()
+			}
+			if got := p.Make(ctx).CutOff; got != tc.want {
+				t.Errorf("cut off: %v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,174 @@
+package scheduler
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"zecpower/internal/power"
+	"zecpower/internal/store"
+)
+
+// startWith starts a daemon whose runs prepare makes.
+func (w *world) startWith(prepare func(context.Context, Firing) Prepared, schedules ...Schedule) {
+	w.t.Helper()
+	w.custom = prepare
+	w.start(schedules...)
+}
+
+// begun are the groups that the store has of a run's beginning.
+func (w *world) begun(id string) []store.Targets {
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
+	if r := w.store.runs[id]; r != nil {
+		return r.begun
+	}
+	return nil
+}
+
+func TestClaimAndBeginningAreOneWriteBeforeTheRun(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		writes := 0
+		w.store.fault = func(op string) fault {
+			if op == "decide" {
+				writes++
+			}
+			return noFault
+		}
+		var atBegin []store.Targets
+		wrote := 0
+		w.startWith(ready(func(_ context.Context, f Firing) RunEnd {
+			atBegin, wrote = w.begun(f.RunID), writes
+			return RunEnd{Result: power.ResultOK}
+		}), mustSchedule(t, "s", "45 7 * * *"))
+		before := writes
+		w.until("05 07:45:01")
+		if wrote-before != 1 || len(atBegin) != 1 || atBegin[0].Group != "web" {
+			t.Errorf("%d writes before the run, which found %+v", wrote-before, atBegin)
+		}
+	})
+}
+
+// Its disk hangs: the other runs of the round begin, and it begins once it is ready.
+func TestARunThatIsNotReadyHoldsUpNoOther(t *testing.T) {
+	for name, failing := range map[string]bool{"the store works": false, "the store fails": true} {
+		t.Run(name, func(t *testing.T) {
+			story(t, "05 07:44", func(t *testing.T, w *world) {
+				hang := make(chan struct{})
+				w.startWith(func(ctx context.Context, f Firing) Prepared {
+					if f.Schedule == "slow" {
+						<-hang
+					}
+					return w.prepare(1)(ctx, f)
+				}, mustSchedule(t, "slow", "45 7 * * *"), mustSchedule(t, "well", "45 7 * * *"))
+				w.until("05 07:45:01")
+				w.expect("05 07:45:00 run well/2026-01-05T07:45:00Z")
+				if len(w.begun("well/2026-01-05T07:45:00Z")) != 1 || w.begun("slow/2026-01-05T07:45:00Z") != nil {
+					t.Error("the beginnings are wrong")
+				}
+				if failing {
+					w.store.fault = func(string) fault { return lost }
+				}
+				close(hang)
+				w.pass(time.Second)
+				if len(w.calls) != 2 {
+					t.Errorf("%d runs", len(w.calls))
+				}
+				w.store.fault = func(string) fault { return noFault }
+				w.pass(20 * time.Second)
+				if len(w.begun("slow/2026-01-05T07:45:00Z")) != 1 {
+					t.Error("the late beginning is not recorded")
+				}
+			})
+		})
+	}
+}
+
+// It is left open, and the daemon ends.
+func TestARunThatIsNeverReadyHoldsUpNoStop(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		hang := make(chan struct{})
+		defer close(hang)
+		w.startWith(func(context.Context, Firing) Prepared { <-hang; return Prepared{} }, mustSchedule(t, "s", "45 7 * * *"))
+		w.until("05 07:50")
+		w.stop()
+		w.expect("05 07:50:00 suspended s/2026-01-05T07:45:00Z")
+		if !w.store.runs["s/2026-01-05T07:45:00Z"].open() {
+			t.Error("the next start would not resume it")
+		}
+	})
+}
+
+// A run that came to its end as the daemon stops has nothing to resume, be it that instances failed.
+func TestAPartialRunThatEndedIsNotSuspended(t *testing.T) {
+	for _, cut := range []bool{false, true} {
+		story(t, "05 07:44", func(t *testing.T, w *world) {
+			w.startWith(ready(func(ctx context.Context, _ Firing) RunEnd {
+				<-ctx.Done()
+				return RunEnd{Result: power.ResultPartial, CutOff: cut}
+			}), mustSchedule(t, "s", "45 7 * * *"))
+			w.until("05 07:46")
+			w.stop()
+			want := "05 07:46:00 finished s/2026-01-05T07:45:00Z partial after 1m0s"
+			if cut {
+				want = "05 07:46:00 suspended s/2026-01-05T07:45:00Z"
+			}
+			w.expect(want)
+		})
+	}
+}
+
+// What follows an end, as its log line, follows its record: it must not come again after a resume.
+func TestAnEndIsRecordedBeforeItIsReported(t *testing.T) {
+	for _, f := range []fault{noFault, lost} {
+		story(t, "05 07:44", func(t *testing.T, w *world) {
+			w.store.fault = func(op string) fault {
+				if op == "finish" {
+					return f
+				}
+				return noFault
+			}
+			var reported atomic.Int32
+			w.startWith(ready(func(_ context.Context, run Firing) RunEnd {
+				return RunEnd{Result: power.ResultOK, Recorded: func() {
+					reported.Add(1)
+					if open := w.store.runs[run.RunID].open(); open != (f == lost) {
+						t.Errorf("the store fails %v: reported with the run open %v", f == lost, open)
+					}
+				}}
+			}), mustSchedule(t, "s", "45 7 * * *"))
+			w.until("05 07:46")
+			if reported.Load() != 1 {
+				t.Errorf("reported %d times", reported.Load())
+			}
+		})
+	}
+}
+
+// A firing means what the schedule said that decided it, also where a reload replaces that in the
+// same second; what waits means what its schedule says when it begins.
+func TestAFiringCarriesWhatItsScheduleMeant(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		from := func(source, name, group string, change ...func(*Schedule)) Schedule {
+			s := mustSchedule(t, name, "45 7 * * *", change...)
+			s.Source, s.Groups = source, []string{group}
+			return s
+		}
+		shifted := jitter(10 * time.Minute)
+		w.start(from("old", "s", "web", shifted), from("old", "now", "web"))
+		w.clock.step(time.Minute) // due, and the loop has not noticed
+		if err := w.loop.Reload([]Schedule{from("new", "s", "frontend", shifted), from("new", "now", "frontend")}); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(20 * time.Minute)
+		var got []string
+		for _, c := range w.calls {
+			got = append(got, c.Schedule+" "+c.Source.(string)+" "+c.Groups[0])
+		}
+		if want := []string{"now old web", "s new frontend"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
