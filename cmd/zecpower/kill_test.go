@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -37,15 +38,40 @@ func TestKilledRuns(t *testing.T) {
 	for i := range *killRuns {
 		t.Run(fmt.Sprintf("seed %d", seed+uint64(i)), func(t *testing.T) {
 			t.Parallel()
-			killedRun(t, seed+uint64(i))
+			killedRun(t, seed+uint64(i), 0)
 		})
 	}
 }
 
-func killedRun(t *testing.T, seed uint64) {
+// The same holds where each flush of the disk takes long, so that most of what a killed process did
+// is not written.
+func TestKilledRunsOnASlowDisk(t *testing.T) {
+	if err := exec.Command("strace", "-D", "-f", "-o", "/dev/null", "true").Run(); err != nil {
+		t.Skip("strace, which makes the disk slow, cannot be used here: ", err)
+	}
+	t.Parallel()
+	seed := *killSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	for i, flush := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond} {
+		for k := range (*killRuns + 3) / 4 {
+			seed := seed + uint64(i+2*k)
+			t.Run(fmt.Sprintf("%s a flush, seed %d", flush, seed), func(t *testing.T) {
+				t.Parallel()
+				killedRun(t, seed, flush)
+			})
+		}
+	}
+}
+
+// killedRun kills the daemon again and again in one run. flush is how long a flush of its disk
+// takes; 0: as long as it does.
+func killedRun(t *testing.T, seed uint64, flush time.Duration) {
 	t.Logf("replay: go test ./cmd/zecpower -run TestKilledRuns -zecpower.kill-runs 1 -zecpower.kill-seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, randomFleet(rng))
+	w.flush = flush
 	w.budget = "requests_per_second: 30, burst: 2" // the starts take half a second
 	w.write("web.txt", fleetFile(killFleet))
 	d, nominal := w.punctual(func(spec string) {
@@ -55,7 +81,7 @@ func killedRun(t *testing.T, seed uint64) {
 	var starts []event
 	kills, forgotten := 0, map[string]int{}
 	for range 8 + rng.IntN(8) {
-		pause(time.Duration(rng.Int64N(int64(300 * time.Millisecond))))
+		pause(time.Duration(rng.Int64N(int64(300*time.Millisecond + 6*flush))))
 		d.kill()
 		kills++
 		starts = append(starts, d.events("run started")...)

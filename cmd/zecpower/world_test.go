@@ -34,8 +34,9 @@ type world struct {
 	endpoint string
 	dir      string // short: it holds a socket
 	env      []string
-	budget   string      // keys of the api section
-	blind    atomic.Bool // no look is answered well, so no run of instances that boot can end
+	budget   string        // keys of the api section
+	flush    time.Duration // how long a flush of a daemon's disk takes; 0: as long as it does
+	blind    atomic.Bool   // no look is answered well, so no run of instances that boot can end
 
 	mu      sync.Mutex
 	started map[string]int // requests to start an instance that had reached RUNNING before, or started there
@@ -183,6 +184,10 @@ func (w *world) punctual(configure func(spec string), args ...string) (d *proces
 // command is zecpower with arguments, in this world.
 func (w *world) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("zecpower", args...)
+	if w.flush > 0 && args[0] == "run" { // the tracer is a process apart, and ends with the daemon
+		slow := fmt.Sprintf("inject=fdatasync:delay_enter=%d", w.flush.Microseconds())
+		cmd = exec.Command("strace", append([]string{"-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", slow, "zecpower"}, args...)...)
+	}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "ZENLAYER") && !strings.HasPrefix(v, "CREDENTIALS_DIRECTORY=") {
 			cmd.Env = append(cmd.Env, v)

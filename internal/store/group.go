@@ -24,23 +24,31 @@ type Totals struct {
 // under Totals.List, and the results under the run's id and the group.
 type GroupValue struct {
 	Totals  Totals
-	List    []byte // the ids, encoded; nil: none
+	List    []byte // the ids, encoded; nil until Pack
 	Results []byte // in the order of the list, encoded; nil at the beginning
 	Partial bool   // the group has, or may have, more instances than the list
+	ids     []byte // not encoded
+}
+
+// Pack encodes the ids into List, once. It is the dearest part of a large group, and needless where
+// the store has its list.
+func (v *GroupValue) Pack() (err error) {
+	if v.List == nil && v.Totals.List != nil {
+		v.List, err = pack(v.ids)
+	}
+	return err
 }
 
 // EncodeTargets returns the groups of a beginning.
-func EncodeTargets(groups []Targets) ([]GroupValue, error) {
+func EncodeTargets(groups []Targets) []GroupValue {
 	values := make([]GroupValue, 0, len(groups))
 	for _, g := range groups {
 		ids := distinct(g.IDs)
 		v := GroupValue{Totals: Totals{Group: g.Group, Total: len(ids), Duplicates: len(g.IDs) - len(ids), Err: g.Err}}
-		if err := v.setList(ids); err != nil {
-			return nil, err
-		}
+		v.setList(ids)
 		values = append(values, v)
 	}
-	return values, nil
+	return values
 }
 
 // DecodeTargets returns the groups of a beginning. list returns the encoded list of ids with a key.
@@ -123,21 +131,16 @@ func encodeGroup(sum Totals, results []power.InstanceResult) (v GroupValue, err 
 	if len(results) == 0 {
 		return v, nil
 	}
-	if err := v.setList(idsOf(results)); err != nil {
-		return v, err
-	}
+	v.setList(idsOf(results))
 	v.Results, err = encodeResults(results)
 	return v, err
 }
 
-func (v *GroupValue) setList(ids []string) (err error) {
-	if len(ids) == 0 {
-		return nil
+func (v *GroupValue) setList(ids []string) {
+	if len(ids) > 0 {
+		v.ids = joinIDs(ids)
+		v.Totals.List = listHash(v.ids)
 	}
-	joined := joinIDs(ids)
-	v.Totals.List = listHash(joined)
-	v.List, err = pack(joined)
-	return err
 }
 
 // sumUp counts outcomes as a report does.

@@ -149,3 +149,23 @@ func BenchmarkHistoryOfAnInstance(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkClaimAndBeginMillion is one schedule over 1,000,000 instances whose list the store knows,
+// or does not.
+func BenchmarkClaimAndBeginMillion(b *testing.B) {
+	ids := powertest.IDs(powertest.Fleet(1_000_000))
+	for _, known := range []bool{true, false} {
+		b.Run(map[bool]string{true: "known", false: "new"}[known], func(b *testing.B) {
+			l := open(b, b.TempDir())
+			for i := 0; b.Loop(); i++ {
+				round := due(1, morning.Add(time.Duration(i)*time.Hour))
+				if !known {
+					ids[0] = fmt.Sprint("i-", i)
+				}
+				round.Begins = []store.Beginning{{Run: round.Claims[0], At: morning, Groups: []store.Targets{{Group: "web", IDs: ids}}}}
+				_, err := l.Claim(bg, round)
+				must(b, err)
+			}
+		})
+	}
+}

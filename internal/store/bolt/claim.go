@@ -25,7 +25,7 @@ func (l *Store) Claim(ctx context.Context, r store.Round) (held []string, err er
 func (l *Store) claimPart(ctx context.Context, r store.Round) ([]string, error) {
 	// Owned by the writer until update returns nil: a write that timed out may still set it.
 	var held []string
-	begins, err := encodeBeginnings(r.Begins)
+	begins, err := l.encodeBeginnings(r.Begins)
 	if err != nil {
 		return nil, err
 	}

@@ -19,16 +19,38 @@ type encodedBeginning struct {
 }
 
 // encodeBeginnings encodes outside of the writer, which others wait for.
-func encodeBeginnings(begins []store.Beginning) ([]encodedBeginning, error) {
+func (l *Store) encodeBeginnings(begins []store.Beginning) ([]encodedBeginning, error) {
 	encoded := make([]encodedBeginning, 0, len(begins))
 	for _, b := range begins {
-		targets, err := store.EncodeTargets(b.Groups)
-		if err != nil {
+		targets := store.EncodeTargets(b.Groups)
+		if err := l.packNew(targets); err != nil {
 			return nil, fmt.Errorf("store: record the beginning of %s: %w", b.Run.ID, err)
 		}
 		encoded = append(encoded, encodedBeginning{b, targets})
 	}
 	return encoded, nil
+}
+
+// packNew packs the lists that the store does not have, outside of the writer. One that is removed
+// meanwhile, or cannot be read, is packed there.
+func (l *Store) packNew(groups []store.GroupValue) error {
+	known := make([]bool, len(groups))
+	_ = l.view(context.Background(), "find lists", func(tx *bbolt.Tx) error {
+		for i := range groups {
+			hash := groups[i].Totals.List
+			known[i] = hash == nil || tx.Bucket(bucketLists).Get(hash) != nil
+		}
+		return nil
+	})
+	for i := range groups {
+		if known[i] {
+			continue
+		}
+		if err := groups[i].Pack(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *Store) begin(tx *bbolt.Tx, b encodedBeginning) error {
@@ -46,6 +68,9 @@ func (l *Store) Finish(ctx context.Context, run store.Run, e store.End) error {
 		groups = e.Report.Groups
 	}
 	reported, err := store.EncodeReport(groups) // as in encodeBeginnings
+	if err == nil {
+		err = l.packNew(reported)
+	}
 	if err != nil {
 		return fmt.Errorf("store: %s: %w", op, err)
 	}
@@ -102,11 +127,14 @@ func putGroups(tx *bbolt.Tx, r *store.Record, groups []store.GroupValue) error {
 }
 
 func putGroup(tx *bbolt.Tx, r *store.Record, g store.GroupValue) error {
-	if g.List == nil {
+	hash := g.Totals.List
+	if hash == nil {
 		return nil
 	}
-	hash := g.Totals.List
 	if lists := tx.Bucket(bucketLists); lists.Get(hash) == nil {
+		if err := g.Pack(); err != nil {
+			return err
+		}
 		if err := lists.Put(hash, g.List); err != nil {
 			return err
 		}
