@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,8 @@ var (
 //   - each nominal time of each schedule ran, waits, or was reported with a reason;
 //   - none ran twice: never in one process, and over a restart only where the store lost the claim;
 //   - a resumed run keeps its deadline, unless it is caught up;
-//   - runs of a schedule that skips or queues never overlap.
+//   - runs of a schedule that skips or queues never overlap;
+//   - no run begins or goes on against a newer intention of another schedule.
 func TestChaos(t *testing.T) {
 	first, last := uint64(1), uint64(*chaosSeeds)
 	if *chaosSeed != 0 {
@@ -47,12 +49,14 @@ type chaos struct {
 	rng       *rand.Rand
 	schedules map[string]Schedule
 	tenures   map[string]time.Time // from when on each schedule must account for its nominal times
+	since     map[string]time.Time // from when on the times of mornings and nights are intentions
+	heeded    int                  // calls that were held against the intentions of other schedules
 	faulty    bool                 // the store may fail
 	lossy     bool                 // a failed write may be lost, not only unreported
 }
 
 func newChaos(t *testing.T, seed uint64) *chaos {
-	c := &chaos{world: newWorld(t, "05 00:00"), rng: rand.New(rand.NewPCG(seed, 4)), tenures: map[string]time.Time{}}
+	c := &chaos{world: newWorld(t, "05 00:00"), rng: rand.New(rand.NewPCG(seed, 4)), tenures: map[string]time.Time{}, since: map[string]time.Time{}}
 	c.schedules = map[string]Schedule{
 		"quarters": mustSchedule(t, "quarters", "*/15 * * * *"),
 		"queues":   mustSchedule(t, "queues", "7/10 * * * *", overlap(OverlapQueue)),
@@ -60,6 +64,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		"shifted":  mustSchedule(t, "shifted", "0 * * * *", jitter(40*time.Minute)),
 		"holidays": mustSchedule(t, "holidays", "30 */3 * * *", excluding(t, "day-off", "2026-01-06"), catchUp(4*time.Hour)),
 		"daily":    mustSchedule(t, "daily", "45 7 * * *", catchUp(2*time.Hour)),
+		"mornings": mustSchedule(t, "mornings", "50 */2 * * *", over("shared", "own"), jitter(25*time.Minute), catchUp(3*time.Hour)),
+		"nights":   mustSchedule(t, "nights", "5 */3 * * *", over("shared"), stops, catchUp(2*time.Hour), overlap(OverlapQueue)),
 	}
 	c.faulty = c.rng.IntN(2) == 0
 	c.lossy = c.faulty && c.rng.IntN(2) == 0
@@ -148,13 +154,14 @@ func (c *chaos) bringUp() {
 	for name, s := range c.schedules {
 		if m, ok := c.store.watermarks[name]; !ok || m.Spec != s.spec() {
 			c.tenures[name] = now
+			c.since[name] = now
 		}
 	}
 	c.start(c.list()...)
 }
 
 func (c *chaos) list() (schedules []Schedule) {
-	for _, name := range []string{"quarters", "queues", "allows", "shifted", "holidays", "daily"} {
+	for _, name := range []string{"quarters", "queues", "allows", "shifted", "holidays", "daily", "mornings", "nights"} {
 		if s, ok := c.schedules[name]; ok {
 			schedules = append(schedules, s)
 		}
@@ -218,6 +225,21 @@ func (c *chaos) check() {
 	c.log = c.log[max(0, len(c.log)-3000):]
 }
 
+// checkIntention checks a run of mornings or nights that begins or goes on now: the other of the two
+// must not have come due since that run was planned, with the opposite action.
+func (c *chaos) checkIntention(k call) {
+	other, ok := map[string]string{"mornings": "nights", "nights": "mornings"}[k.Schedule]
+	if !ok || slices.Contains(k.Superseded, "shared") || !slices.Contains(k.Groups, "shared") {
+		return
+	}
+	s := c.schedules[other]
+	for o := range s.Occurrences(latest(k.Planned.Add(-s.JitterOffset()-time.Second), c.since[other]), k.at) {
+		if o.Status == StatusDue && o.Run.After(k.Planned) && !o.Run.After(k.at) {
+			c.t.Fatalf("%s was made at %s, planned for %s: %s came due at %s\n%s", k.RunID, k.at, k.Planned, other, o.Run, c.tailOfLog())
+		}
+	}
+}
+
 func (c *chaos) reported(name string, nominal time.Time) bool {
 	for _, s := range c.covered[name] {
 		if !nominal.Before(s.from) && !nominal.After(s.until) {
@@ -249,6 +271,10 @@ func (c *chaos) checkCalls() map[string]bool {
 		}
 		before[k.RunID] = k
 	}
+	for _, k := range c.calls[c.heeded:] {
+		c.checkIntention(k)
+	}
+	c.heeded = len(c.calls)
 	if c.overlapped != "" {
 		c.t.Fatalf("two runs of %s at once", c.overlapped)
 	}

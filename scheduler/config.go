@@ -71,6 +71,6 @@ func New(cfg Config) (*Loop, error) {
 	cfg.Observer = guard(cfg.Observer, cfg.OnPanic)
 	return &Loop{
 		cfg: cfg, writing: context.Background(), ends: make(chan ended), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
-		starting: true, entries: make(map[string]*entry, len(cfg.Schedules)),
+		starting: true, entries: make(map[string]*entry, len(cfg.Schedules)), made: map[string]intention{},
 	}, nil
 }

@@ -39,8 +39,10 @@ type Decision struct {
 	Deadline time.Time // of a claim: when the run has to end; zero: no deadline
 	// Fingerprint is the schedule's; see [Firing].
 	Fingerprint string
-	Reason      MissedReason // of DecisionMissed; empty otherwise
-	Calendar    string       // of DecisionExcluded: the calendar's name; empty otherwise
+	// Superseded are the groups of a claim of which a newer intention wants otherwise.
+	Superseded []string
+	Reason     MissedReason // of DecisionMissed; empty otherwise
+	Calendar   string       // of DecisionExcluded: the calendar's name; empty otherwise
 }
 
 // Claims reports whether d is a run: now, later, or after its predecessor.
@@ -60,8 +62,8 @@ func (d Decision) Firing() Firing {
 	return Firing{
 		RunID: RunID(d.Schedule, d.Nominal), Schedule: d.Schedule, Action: d.Action, Groups: d.Groups,
 		Nominal: d.Nominal, RunAt: d.RunAt, Deadline: d.Deadline, CatchUp: d.Kind == DecisionCatchUp,
-		Fingerprint: d.Fingerprint,
-		Waits:       map[DecisionKind]Wait{DecisionJittered: WaitTime, DecisionQueued: WaitTurn}[d.Kind],
+		Fingerprint: d.Fingerprint, Superseded: d.Superseded,
+		Waits: map[DecisionKind]Wait{DecisionJittered: WaitTime, DecisionQueued: WaitTurn}[d.Kind],
 	}
 }
 

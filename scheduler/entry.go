@@ -14,6 +14,7 @@ type entry struct {
 	schedule *Schedule // nil once it is removed, until its last run ends
 	spec     string    // of schedule
 
+	since    time.Time  // its times from before it came in force are no intentions; zero: not known
 	through  time.Time  // every nominal time up to here is decided
 	next     Occurrence // the first nominal time after through; see hasNext
 	hasNext  bool       // false: there is none, and next has no meaning
@@ -112,5 +113,5 @@ func (e *entry) idle() bool { return len(e.running) == 0 && e.queued == nil && l
 
 // watermark says how far e is decided, for the store.
 func (e *entry) watermark() store.Watermark {
-	return store.Watermark{Schedule: e.name, Through: e.through, Spec: e.spec}
+	return store.Watermark{Schedule: e.name, Through: e.through, Spec: e.spec, Since: e.since}
 }

@@ -26,6 +26,14 @@ type Firing struct {
 	// Source is that of the schedule that decided the run, or where it waited or is resumed, of the
 	// schedule by then. The store does not keep it.
 	Source any
+	// Planned is the nominal time and jitter. It ranks runs: queue, catch-up and resume do not change
+	// it. The store does not keep it.
+	Planned time.Time
+
+	// Superseded are those of Groups of which a newer intention wants otherwise. Their instances are
+	// skipped.
+	Superseded []string
+
 	// LeftOut are the groups with which a resumed run began, and which its schedule no longer names.
 	// Their open instances are not powered any more. Groups has the others.
 	LeftOut []string

@@ -24,15 +24,17 @@ type Loop struct {
 
 	// The fields of this block belong to the goroutine of Run.
 
-	previous   Reading       // the clocks at the previous round
-	beforeStep Reading       // the clocks before the last long step forward; zero: none
-	starting   bool          // no round has ended yet
-	recalled   bool          // the store has returned its state
-	triedAt    time.Duration // Reading.Monotonic when the store was last asked for its state
-	savedAt    time.Duration // Reading.Monotonic when the store was last written to
-	unrecorded store.Round   // decided, and not accepted by the store yet
-	writes     []write       // ends of runs, not accepted yet, in order; written after unrecorded
-	wrote      bool          // this round wrote to the store, or tried to
+	previous   Reading              // the clocks at the previous round
+	beforeStep Reading              // the clocks before the last long step forward; zero: none
+	starting   bool                 // no round has ended yet
+	recalled   bool                 // the store has returned its state
+	triedAt    time.Duration        // Reading.Monotonic when the store was last asked for its state
+	savedAt    time.Duration        // Reading.Monotonic when the store was last written to
+	unrecorded store.Round          // decided, and not accepted by the store yet
+	writes     []write              // ends of runs, not accepted yet, in order; written after unrecorded
+	wrote      bool                 // this round wrote to the store, or tried to
+	byGroup    map[string][]*entry  // the schedules that name each group
+	made       map[string]intention // by group: the newest that a run was made for
 
 	// mu guards the fields below and every entry. The goroutine of Run is their only writer, but
 	// for started, pending and unbegun: it reads the others without mu and writes them under it. Snapshot

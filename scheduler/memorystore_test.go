@@ -92,7 +92,11 @@ func (s *session) Load(_ context.Context, recent time.Time) (state store.State, 
 				state.Unfinished = append(state.Unfinished, r.run)
 			}
 			if r.run.Nominal.After(recent) {
-				state.Ran[r.run.Schedule] = append(state.Ran[r.run.Schedule], r.run.Nominal)
+				record := store.NewClaim(r.run)
+				if r.kind != "" {
+					record.Kind = r.kind
+				}
+				state.AddRecent(&record)
 			}
 		}
 		for _, times := range state.Ran {

@@ -8,16 +8,31 @@ import (
 	"zecpower/internal/store"
 )
 
-// recallReach is how far back from now the loop loads what ran. Where the clock is set back
-// further, the store still refuses a run that it has: see store.Store.Claim.
+// recallReach is how far back from now the loop loads what ran, at least: the longest catch-up
+// window may reach further. Where the clock is set back further, the store still refuses a run that
+// it has: see store.Store.Claim.
 const recallReach = 24 * time.Hour
+
+// reach is how far back a time may lie that is decided now.
+func (l *Loop) reach() time.Duration {
+	reach := recallReach
+	for i := range l.cfg.Schedules {
+		reach = max(reach, l.cfg.Schedules[i].CatchUp+l.cfg.Schedules[i].Jitter)
+	}
+	for _, e := range l.entries {
+		if e.schedule != nil {
+			reach = max(reach, e.schedule.CatchUp+e.schedule.Jitter)
+		}
+	}
+	return reach
+}
 
 // recall loads what earlier processes left in the store, and resumes their runs. The first call
 // also makes the entries. Where the store fails, the schedules start from now, and round calls
 // recall again each heartbeat until it succeeds: a run that a crash cut short must not wait for the
 // next restart.
 func (l *Loop) recall(now time.Time) {
-	state, err := l.cfg.Store.Load(l.writing, now.Add(-recallReach))
+	state, err := l.cfg.Store.Load(l.writing, now.Add(-l.reach()))
 	if err != nil {
 		l.storeFailed("load", err)
 	}
@@ -38,6 +53,7 @@ func (l *Loop) recall(now time.Time) {
 
 	// 3. Remember what ran, so that no time runs twice, and report how each schedule last ended.
 	l.remember(state)
+	l.recallMade(state.Newest)
 	for _, name := range slices.Sorted(maps.Keys(state.Last)) {
 		if e := l.entries[name]; e != nil && e.schedule != nil {
 			l.cfg.Observer.LastRun(name, e.last)
@@ -71,6 +87,9 @@ func (l *Loop) fill(state store.State, now time.Time) {
 		e := l.newEntry(&l.cfg.Schedules[i])
 		w, known := state.Watermarks[e.name]
 		e.through = startFrom(w, known, e.spec, state.DecidedThrough, now)
+		if e.since = now; known && w.Spec == e.spec {
+			e.since = w.Since
+		}
 		// Correct a watermark that is missing, lies in the future, or belongs to another spec.
 		if !known || e.through.Before(w.Through) || w.Spec != e.spec {
 			l.unrecorded.Watermarks = append(l.unrecorded.Watermarks, e.watermark())
@@ -84,6 +103,7 @@ func (l *Loop) fill(state store.State, now time.Time) {
 			l.unrecorded.Forget = append(l.unrecorded.Forget, name)
 		}
 	}
+	l.remakeGroups()
 	l.cfg.Schedules = nil // the entries have them now; a reload must be able to free them
 	l.rebuildQueue()
 }
@@ -118,7 +138,7 @@ func (l *Loop) remember(state store.State) {
 func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 	// Decide first about runs that may have begun: the runs that waited overlap with them, not the
 	// other way round. A run that waited for its time comes before one that waited in the queue.
-	r := resumption{begun: map[string]bool{}}
+	r := resumption{begun: map[string]bool{}, intents: l.newIntents(now, stepThreshold)}
 	for _, waits := range []Wait{WaitNone, WaitTime, WaitTurn} {
 		for _, f := range unfinished {
 			if f.Waits == waits {
@@ -140,9 +160,10 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 
 // resumption collects what becomes of the runs of earlier processes.
 type resumption struct {
-	round  store.Round
-	begins []*launch       // they are in round as well
-	begun  map[string]bool // names of the schedules of begins
+	round   store.Round
+	intents *intents
+	begins  []*launch       // they are in round as well
+	begun   map[string]bool // names of the schedules of begins
 }
 
 // resume decides how f, a run of an earlier process, goes on, and adds that to r or to the entry.
@@ -159,11 +180,17 @@ func (l *Loop) resume(r *resumption, f Firing, now time.Time) {
 	// time that was never claimed. Its reason is found the same way; the cause is that no daemon
 	// was there.
 	kind, reason := resume(f, schedule, now, replaced)
+	if reason == "" && kind != DecisionJittered {
+		superseded, all := r.intents.of(f, schedule)
+		if f.Superseded = superseded; all {
+			kind, reason = DecisionInterrupted, MissedSuperseded
+		}
+	}
 	if kind == DecisionInterrupted && f.Waits != WaitNone {
 		switch reason {
 		case MissedInterrupted:
 			kind, reason = DecisionMissed, situation{schedule: schedule, cause: MissedDown}.missedReason(replaced)
-		case MissedEdited:
+		case MissedEdited, MissedSuperseded:
 			kind = DecisionMissed
 		}
 	}

@@ -33,6 +33,7 @@ func (l *Loop) reconcile(shared situation) {
 	// 2. Plan all of them before anything is changed, and collect the plans in one round. One write
 	// then makes the decisions of all schedules durable. Thousands that fire together would
 	// otherwise wait for thousands of writes.
+	shared.intents = l.newIntents(shared.now, shared.grace)
 	plans := make([]plan, len(due))
 	round := store.Round{At: shared.now}
 	for i, e := range due {
@@ -74,7 +75,7 @@ func (l *Loop) prepareBegins(p *plan) (launches []*launch) {
 	for _, d := range p.decisions {
 		if d.begins() {
 			f := d.Firing()
-			f.Source = p.entry.schedule.Source
+			f.Planned, f.Source = p.entry.schedule.intention(d.Nominal).planned, p.entry.schedule.Source
 			launches = append(launches, l.prepare(f))
 		}
 	}
@@ -102,7 +103,7 @@ func (p *plan) addTo(r *store.Round) {
 	// r.At says the same for all schedules. The schedule's own watermark counts where r.At does
 	// not: once a clock that was wrong has recorded an instant in the future. See startFrom.
 	if len(p.decisions) > 0 {
-		r.Watermarks = append(r.Watermarks, store.Watermark{Schedule: p.entry.name, Through: r.At, Spec: p.entry.spec})
+		r.Watermarks = append(r.Watermarks, store.Watermark{Schedule: p.entry.name, Through: r.At, Spec: p.entry.spec, Since: p.entry.since})
 	}
 }
 
@@ -131,6 +132,7 @@ func (e *entry) plan(shared situation) plan {
 	// only would list its nominal times in vain.
 	if e.hasNext && !e.next.Nominal.After(shared.now) {
 		p.decisions = shared.decide()
+		shared.heed(p.decisions)
 	}
 	return p
 }
@@ -148,7 +150,15 @@ func (p *plan) placeClaim(f Firing, s *situation) {
 		}
 	}
 
-	// 2. The overlap policy applies now, not when it was claimed: what goes on at its run time
+	// 2. Other schedules may want otherwise by now.
+	superseded, all := s.intents.of(f, s.schedule)
+	if all {
+		p.abandons = append(p.abandons, abandonment(f, DecisionMissed, MissedSuperseded, s.now))
+		return
+	}
+	f.Superseded = superseded
+
+	// 3. The overlap policy applies now, not when it was claimed: what goes on at its run time
 	// counts.
 	switch s.applyOverlap(DecisionRun) {
 	case DecisionRun:

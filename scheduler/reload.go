@@ -85,6 +85,7 @@ func (l *Loop) applyReload(now time.Time) {
 		l.adopt(request.schedules, &round)
 		l.dropPaused(&round)
 		l.rebuildQueue()
+		l.remakeGroups()
 	})
 
 	// 3. Record before reporting, and answer the caller last: after that a crash finds the new
@@ -131,6 +132,9 @@ func (l *Loop) adopt(next []Schedule, r *store.Round) {
 			e.dropClaims(r, DecisionMissed, MissedEdited)
 		}
 		respecified := e.spec != next[i].spec()
+		if isNew || respecified {
+			e.since = r.At
+		}
 		e.schedule, e.spec, e.through = &next[i], next[i].spec(), r.At
 		e.seek()
 		e.seekDue(true)

@@ -12,7 +12,7 @@ import (
 
 func TestScheduleAddedByAReloadIsCaughtUpAfterAKill(t *testing.T) {
 	story(t, "05 07:00", func(t *testing.T, w *world) {
-		added, edited := mustSchedule(t, "added", "45 7 * * *"), mustSchedule(t, "edited", "50 7 * * *")
+		added, edited := mustSchedule(t, "added", "45 7 * * *", over("db")), mustSchedule(t, "edited", "50 7 * * *")
 		w.start(mustSchedule(t, "edited", "0 9 * * *"))
 		w.pass(time.Minute)
 		if err := w.loop.Reload([]Schedule{added, edited}); err != nil {

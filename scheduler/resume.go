@@ -43,21 +43,29 @@ func resume(f Firing, s *Schedule, now time.Time, replaced bool) (DecisionKind, 
 // begin returns f as it begins, or goes on, at now. kind is what resume decided about it. s is its
 // schedule.
 func (f Firing) begin(kind DecisionKind, s *Schedule, now time.Time) Firing {
-	// A run that waited takes the groups that its schedule has by now: the groups at its claim may
-	// be gone. A run that began keeps its groups, but for those that its schedule no longer names.
-	if f.Waits != WaitNone {
-		f.Groups = s.Groups
-	} else {
-		f.Groups, f.LeftOut = divide(f.Groups, s.Groups)
+	if f.Waits == WaitNone {
+		_, f.LeftOut = divide(f.Groups, s.Groups)
 	}
+	f.Groups = f.groupsOf(s)
 	f.CatchUp = f.CatchUp || kind == DecisionCatchUp && f.Waits != WaitTurn
 	// Only a run whose time is used up, or whose time counts from the end of its predecessor, gets
 	// a new deadline. Any other keeps its own: a restart must not extend a run.
 	if kind == DecisionCatchUp || f.Waits == WaitTurn {
 		f.RunAt, f.Deadline = now, s.deadline(now)
 	}
-	f.Waits, f.Source = WaitNone, s.Source
+	f.Waits, f.Planned, f.Source = WaitNone, s.intention(f.Nominal).planned, s.Source
 	return f
+}
+
+// groupsOf returns the groups with which a claimed run of s begins, or goes on. One that waited
+// takes the groups that its schedule has by now: the groups at its claim may be gone. One that began
+// keeps its groups, but for those that its schedule no longer names.
+func (f Firing) groupsOf(s *Schedule) []string {
+	if f.Waits != WaitNone {
+		return s.Groups
+	}
+	kept, _ := divide(f.Groups, s.Groups)
+	return kept
 }
 
 // divide returns the names that are among named, and the others.

@@ -31,6 +31,8 @@ func (l *Loop) begin(e *entry, p *launch) {
 	}
 	f := p.firing
 	l.cfg.Observer.RunStarted(f)
+	_, kept := divide(f.Groups, f.Superseded)
+	l.noteMade(intention{planned: f.Planned, action: f.Action, schedule: f.Schedule, runID: f.RunID}, kept)
 	l.lock(func() {
 		e.running = append(e.running, Running{Firing: f, StartedAt: l.cfg.Clock.Read().Wall})
 		l.active++
@@ -149,18 +151,25 @@ func (l *Loop) beginQueued(e *entry) {
 	f := *e.queued
 	l.lock(func() { e.queued = nil })
 	now := l.cfg.Clock.Read().Wall
-	kind := DecisionRun
+	kind, reason := DecisionRun, MissedReason("")
+	superseded, all := l.newIntents(now, stepThreshold).of(f, e.schedule)
+	switch {
+	case all && f.Waits == WaitNone:
+		kind, reason = DecisionInterrupted, MissedSuperseded
+	case all:
+		kind, reason = DecisionMissed, MissedSuperseded
 	// A run that an earlier process began is queued here where it met another resumed run. Its
 	// deadline went on meanwhile, so it may be too late by now.
-	if f.Waits == WaitNone {
-		var reason MissedReason
-		if kind, reason = resume(f, e.schedule, now, false); kind == DecisionInterrupted {
-			gone := []store.Abandonment{abandonment(f, kind, reason, now)}
-			l.record(store.Round{Abandons: gone})
-			l.notifyAbandoned(gone)
-			return
-		}
+	case f.Waits == WaitNone:
+		kind, reason = resume(f, e.schedule, now, false)
 	}
+	if reason != "" {
+		gone := []store.Abandonment{abandonment(f, kind, reason, now)}
+		l.record(store.Round{Abandons: gone})
+		l.notifyAbandoned(gone)
+		return
+	}
+	f.Superseded = superseded
 	f = f.begin(kind, e.schedule, now)
 	p, round := l.prepare(f), store.Round{Updates: []store.Run{f.Record()}}
 	addBeginnings(&round, []*launch{p}, now)

@@ -15,6 +15,7 @@ type situation struct {
 	grace    time.Duration          // a run that is at most this late is on time
 	running  int                    // runs of the schedule that are going
 	queued   bool                   // one run waits for them to end
+	intents  *intents               // of the other schedules; nil: there are none
 	ran      func(t time.Time) bool // whether a nominal time had its run already; nil: none had
 }
 
@@ -65,6 +66,28 @@ func (s situation) decide() []Decision {
 		decisions = append(decisions, gap...) // the loop above did not reach the index after head
 	}
 	return decisions
+}
+
+// heed applies the intentions of other schedules to the claims among decisions. A claim that keeps
+// no group becomes a missed time.
+func (s situation) heed(decisions []Decision) {
+	if s.intents == nil {
+		return
+	}
+	for i := range decisions {
+		d := &decisions[i]
+		if !d.Claims() || d.Kind == DecisionJittered {
+			continue // a jittered run is decided about when it begins
+		}
+		own := s.schedule.intention(d.Nominal)
+		kept, superseded := s.intents.divide(d.Groups, own, s.now.Sub(own.planned) > s.grace)
+		if len(kept) > 0 {
+			d.Superseded = superseded
+			continue
+		}
+		d.Kind, d.Reason = DecisionMissed, MissedSuperseded
+		d.RunAt, d.Deadline, d.Fingerprint = time.Time{}, time.Time{}, ""
+	}
 }
 
 // decideOne decides one nominal time. catchUp says that it is the late one that runs after all.

@@ -52,6 +52,16 @@ type Config struct {
 	Files []string
 
 	groups map[string]*Group
+	places map[string]place // of schedules, by name
+}
+
+// place is where something stands in the file.
+type place struct{ line, column int }
+
+// ScheduleWarning is a warning about a schedule of c, at its place in the file.
+func (c *Config) ScheduleWarning(name, message, hint string) Problem {
+	at := c.places[name]
+	return Problem{File: c.Path, Line: at.line, Column: at.column, Message: message, Hint: hint}
 }
 
 // API is how the ZEC API is reached, and how hard.
@@ -149,6 +159,7 @@ func defaults(path string) *Config {
 		Timezone: time.UTC,
 		Files:    []string{path},
 		groups:   make(map[string]*Group),
+		places:   make(map[string]place),
 	}
 }
 

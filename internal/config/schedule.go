@@ -24,6 +24,7 @@ func (l *loader) schedules(key, value *yaml.Node) {
 			return
 		}
 		l.config.Schedules = append(l.config.Schedules, l.schedule(name, key, value))
+		l.config.places[name] = place{key.Line, key.Column}
 	})
 	l.needSome(key, value, "schedule")
 }

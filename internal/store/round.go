@@ -48,6 +48,7 @@ type Watermark struct {
 	Schedule string
 	Through  time.Time // every nominal time up to here is decided
 	Spec     string    // its timing at that time; a different one now means an edit
+	Since    time.Time `json:",omitzero"` // when that timing came in force; zero: not known
 }
 
 // Empty reports that r has nothing but perhaps At.

@@ -20,13 +20,35 @@ type State struct {
 	// Ran holds, by schedule name, the nominal times after Load's recent that were claimed as a
 	// run.
 	Ran map[string][]time.Time
+	// Newest is, by group, the run with the newest nominal time after Load's recent that has begun,
+	// by a schedule or by hand.
+	Newest map[string]Run
 	// Last is the newest finished run of each schedule, by schedule name.
 	Last map[string]LastRun
 }
 
 // NewState returns a State with nothing in it.
 func NewState() State {
-	return State{Watermarks: map[string]Watermark{}, Ran: map[string][]time.Time{}, Last: map[string]LastRun{}}
+	return State{
+		Watermarks: map[string]Watermark{}, Ran: map[string][]time.Time{}, Newest: map[string]Run{}, Last: map[string]LastRun{},
+	}
+}
+
+// AddRecent adds what Ran and Newest say of a record.
+func (s *State) AddRecent(r *Record) {
+	if !r.Claimed() {
+		return
+	}
+	s.Ran[r.Schedule] = append(s.Ran[r.Schedule], r.Nominal)
+	if r.Kind != KindRun || r.Waits != "" {
+		return
+	}
+	for _, g := range r.Groups {
+		newest, ok := s.Newest[g]
+		if !ok || cmp.Or(r.Nominal.Compare(newest.Nominal), cmp.Compare(r.ID, newest.ID)) > 0 {
+			s.Newest[g] = r.Run()
+		}
+	}
 }
 
 // LastRun is how a schedule's newest finished run ended. The zero value: none has finished.

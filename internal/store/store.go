@@ -11,7 +11,7 @@ import (
 // A call ends when its context does, at the latest; the implementation may give up earlier. A write
 // that was given up may still be written later.
 type Store interface {
-	// Load returns what earlier processes decided and left undone. State.Ran holds only nominal
+	// Load returns what earlier processes decided and left undone. State.Ran and State.Newest hold only nominal
 	// times after recent.
 	Load(ctx context.Context, recent time.Time) (State, error)
 

@@ -25,7 +25,7 @@ func (l *Store) Load(ctx context.Context, recent time.Time) (store.State, error)
 		if err := loadMap(tx.Bucket(bucketLast), state.Last); err != nil {
 			return err
 		}
-		if err := loadRecent(tx, recent, state.Ran); err != nil {
+		if err := loadRecent(tx, recent, &state); err != nil {
 			return err
 		}
 		return loadUnfinished(tx, &state)
@@ -47,16 +47,14 @@ func loadMap[V any](b *bbolt.Bucket, into map[string]V) error {
 	})
 }
 
-func loadRecent(tx *bbolt.Tx, recent time.Time, ran map[string][]time.Time) error {
+func loadRecent(tx *bbolt.Tx, recent time.Time, state *store.State) error {
 	c := tx.Bucket(bucketRecords).Cursor()
 	for k, data := c.Seek(timeKey(recent.Add(1))); k != nil; k, data = c.Next() {
 		r, err := decodeRecord(k, data)
 		if err != nil {
 			return err
 		}
-		if r.Claimed() {
-			ran[r.Schedule] = append(ran[r.Schedule], r.Nominal)
-		}
+		state.AddRecent(r)
 	}
 	return nil
 }

@@ -1,0 +1,199 @@
+package scheduler
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"zecpower/internal/power"
+	"zecpower/internal/store"
+)
+
+// intention is what a schedule, or a person, wanted of a group at a time. Across schedules the
+// newest intention of a group wins: an older one of the opposite action is never made, and an older
+// one of the same action is not made up for.
+//
+// A time that is excluded or paused is no intention, and neither is one from before its schedule was
+// added or edited.
+type intention struct {
+	planned  time.Time // nominal time and jitter; by hand, when it was asked for
+	action   power.Action
+	schedule string // store.ManualSchedule: by hand
+	runID    string
+	// stands: it was made, or may still be. An older one of the same action is then needless.
+	stands bool
+}
+
+// outranks reports whether a wins against b. Of two that were planned for the same time one by hand
+// wins, then a start, then that whose run id sorts last.
+func (a intention) outranks(b intention) bool {
+	rank := func(is bool) int {
+		if is {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(
+		a.planned.Compare(b.planned),
+		cmp.Compare(rank(a.schedule == store.ManualSchedule), rank(b.schedule == store.ManualSchedule)),
+		cmp.Compare(rank(a.action == power.ActionStart), rank(b.action == power.ActionStart)),
+		cmp.Compare(a.runID, b.runID),
+	) > 0
+}
+
+// supersedes reports whether a keeps an older intention b from being made. late says that b would
+// be made up for: it has not begun, and its time is over.
+func (a intention) supersedes(b intention, late bool) bool {
+	if !a.outranks(b) {
+		return false
+	}
+	return a.action != b.action || late && a.stands && a.planned.After(b.planned)
+}
+
+// intention returns what s wants at a nominal time.
+func (s *Schedule) intention(nominal time.Time) intention {
+	return intention{
+		planned: nominal.Add(s.JitterOffset()), action: s.Action, schedule: s.Name, runID: RunID(s.Name, nominal),
+	}
+}
+
+// newestDue returns the newest nominal time in (after, until] that is due; false: there is none, or
+// none among the last maxSeek. Nominal times can only be listed forward, so it lists intervals that
+// end at until and begin earlier and earlier.
+func (s *Schedule) newestDue(after, until time.Time) (newest Occurrence, found bool) {
+	if s.Paused {
+		return Occurrence{}, false
+	}
+	for reach := time.Minute; ; reach *= 2 {
+		from, seen := latest(after, until.Add(-reach)), 0
+		for o := range s.Occurrences(from, until) {
+			seen++
+			if o.Status == StatusDue {
+				newest, found = o, true
+			}
+		}
+		if found || !from.After(after) || seen >= maxSeek {
+			return newest, found
+		}
+	}
+}
+
+// intents finds, for one round, the newest intention of each group. It belongs to the goroutine of
+// Loop.Run.
+type intents struct {
+	loop   *Loop
+	now    time.Time
+	grace  time.Duration
+	after  time.Time             // how far back entries was searched
+	newest map[*entry]*intention // memo; nil: none since after
+}
+
+func (l *Loop) newIntents(now time.Time, grace time.Duration) *intents {
+	return &intents{loop: l, now: now, grace: grace, after: now, newest: map[*entry]*intention{}}
+}
+
+// divide returns the groups of which own is still wanted, and those of which a newer intention wants
+// otherwise. late is as in supersedes.
+func (x *intents) divide(groups []string, own intention, late bool) (kept, superseded []string) {
+	for _, g := range groups {
+		if x.superseded(g, own, late) {
+			superseded = append(superseded, g)
+		} else {
+			kept = append(kept, g)
+		}
+	}
+	return kept, superseded
+}
+
+func (x *intents) superseded(group string, own intention, late bool) bool {
+	if made, ok := x.loop.made[group]; ok && made.schedule != own.schedule && x.counts(made) && made.supersedes(own, late) {
+		return true
+	}
+	// Of its own schedule's times the overlap policy and the catch-up decide, not this.
+	return slices.ContainsFunc(x.loop.byGroup[group], func(e *entry) bool {
+		if e.name == own.schedule {
+			return false
+		}
+		newest := x.newestOf(e, own.planned)
+		return newest != nil && newest.supersedes(own, late)
+	})
+}
+
+// counts leaves out what was planned for a time that lies ahead: a clock that was wrong once must
+// not decide for ever.
+func (x *intents) counts(i intention) bool { return !i.planned.After(x.now.Add(stepThreshold)) }
+
+// of returns the groups of a claimed run that begins or goes on, of which a newer intention wants
+// otherwise, and whether these are all of its groups. s is its schedule.
+func (x *intents) of(f Firing, s *Schedule) (superseded []string, all bool) {
+	if x == nil {
+		return nil, false
+	}
+	kept, superseded := x.divide(f.groupsOf(s), s.intention(f.Nominal), false)
+	return superseded, len(kept) == 0 && len(superseded) > 0
+}
+
+// newestOf returns the newest intention of a schedule that was planned at or after since; nil:
+// there is none.
+func (x *intents) newestOf(e *entry, since time.Time) *intention {
+	if since.Before(x.after) { // search again, further back
+		x.after = since
+		clear(x.newest)
+	}
+	if found, ok := x.newest[e]; ok {
+		return found
+	}
+	x.newest[e] = e.newestIntention(x.after, x.now, x.grace)
+	return x.newest[e]
+}
+
+// newestIntention returns the newest due time of e that was planned in [after, now]; nil: none.
+func (e *entry) newestIntention(after, now time.Time, grace time.Duration) *intention {
+	if e.schedule == nil {
+		return nil
+	}
+	jitter := e.schedule.JitterOffset()
+	o, ok := e.schedule.newestDue(latest(after.Add(-jitter-1), e.since), now.Add(-jitter))
+	if !ok {
+		return nil
+	}
+	i := e.schedule.intention(o.Nominal)
+	i.stands = e.hasRun(o.Nominal) || now.Sub(i.planned) <= max(grace, e.schedule.CatchUp)
+	return &i
+}
+
+// remakeGroups makes byGroup anew. The caller holds mu.
+func (l *Loop) remakeGroups() {
+	l.byGroup = map[string][]*entry{}
+	for _, e := range l.entries {
+		if e.schedule == nil {
+			continue
+		}
+		for _, g := range e.schedule.Groups {
+			l.byGroup[g] = append(l.byGroup[g], e)
+		}
+	}
+	maps.DeleteFunc(l.made, func(group string, _ intention) bool { return l.byGroup[group] == nil })
+}
+
+// noteMade notes what a run that begins wants of its groups.
+func (l *Loop) noteMade(i intention, groups []string) {
+	i.stands = true
+	for _, g := range groups {
+		if newest, ok := l.made[g]; !ok || i.outranks(newest) {
+			l.made[g] = i
+		}
+	}
+}
+
+// recallMade notes what the runs of earlier processes wanted, and those by hand.
+func (l *Loop) recallMade(newest map[string]store.Run) {
+	for group, r := range newest {
+		i := intention{planned: r.Nominal, action: r.Action, schedule: r.Schedule, runID: r.ID}
+		if e := l.entries[r.Schedule]; e != nil && e.schedule != nil {
+			i.planned = r.Nominal.Add(e.schedule.JitterOffset())
+		}
+		l.noteMade(i, []string{group})
+	}
+}
