@@ -96,6 +96,8 @@ type Group struct {
 	// that were final, and for the other ids how often a start was accepted.
 	Final     []power.InstanceResult
 	Attempted map[string]int
+	// Decided are outcomes that were decided before the run began: nothing is sent for them.
+	Decided []power.InstanceResult
 }
 
 // Run describes one run.

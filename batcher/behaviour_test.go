@@ -694,3 +694,18 @@ func TestFailingChunkBacksOffThoughTheAPIWorks(t *testing.T) {
 		}
 	})
 }
+
+// What was decided before the run began is reported and observed, and nothing is sent for it.
+func TestWhatWasDecidedBeforeTheRunIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeAPI([]string{"i-1", "i-2"})
+		b := newTestBatcher(t, f)
+		r := startRun([]string{"i-1", "i-2"})
+		r.Groups[0].Decided = []power.InstanceResult{{InstanceID: "i-2", Outcome: power.OutcomeSkipped, Reason: power.ReasonSuperseded, By: "night/1"}}
+		report := b.Run(t.Context(), r)
+		g := report.Groups[0]
+		if g.Done != 1 || g.Skipped != 1 || g.Total != 2 || g.Skips()[0].By != "night/1" || len(f.starts) != 1 || len(f.starts[0]) != 1 {
+			t.Errorf("%+v, sent %v", g, f.starts)
+		}
+	})
+}

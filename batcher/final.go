@@ -124,6 +124,8 @@ func (x *run) groupReport(g targetGroup) power.GroupReport {
 			report.Done++
 		case outcomes[1]:
 			report.Already++
+		case power.OutcomeSkipped:
+			report.Skipped++
 		default:
 			report.Failed++
 		}

@@ -59,6 +59,7 @@ type instance struct {
 
 	outcome   power.Outcome
 	reason    power.Reason
+	by        string // the run for which it was skipped
 	reachedAt time.Time
 }
 
@@ -358,7 +359,10 @@ func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reas
 func (in *instance) result() power.InstanceResult {
 	r := power.InstanceResult{
 		InstanceID: in.id, Outcome: in.outcome, Reason: in.reason,
-		State: string(in.state), RequestID: in.requestID, Attempts: int(in.attempts), ReachedAt: in.reachedAt,
+		State: string(in.state), RequestID: in.requestID, Attempts: int(in.attempts), ReachedAt: in.reachedAt, By: in.by,
+	}
+	if in.outcome == power.OutcomeSkipped {
+		return r
 	}
 	if in.outcome == power.OutcomeFailed {
 		if in.explains() {

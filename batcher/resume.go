@@ -48,6 +48,25 @@ func (x *run) restore() {
 	}
 }
 
+// decided makes the outcomes final that were decided before the run began.
+func (x *run) decided() {
+	for g, group := range x.run.Groups {
+		if len(group.Decided) == 0 {
+			continue
+		}
+		results := make(map[string]power.InstanceResult, len(group.Decided))
+		for _, r := range group.Decided {
+			results[r.InstanceID] = r
+		}
+		for _, i := range x.targets.own(g) {
+			if r, ok := results[x.targets.instances[i].id]; ok && !x.targets.instances[i].final {
+				x.targets.instances[i].adopt(r)
+				x.final(i)
+			}
+		}
+	}
+}
+
 // recordAlso passes on what the earlier process recorded under one group of an
 // instance, and not under the others any more.
 func (x *run) recordAlso(recorded []map[int]bool) {
@@ -68,6 +87,7 @@ func (x *run) recordAlso(recorded []map[int]bool) {
 func (in *instance) adopt(r power.InstanceResult) {
 	in.final = true
 	in.outcome, in.reason, in.code, in.state = r.Outcome, r.Reason, apiclient.Code(r.Code), apiclient.State(r.State)
+	in.by = r.By
 	in.requestID, in.httpStatus, in.attempts, in.reachedAt = r.RequestID, int16(r.HTTPStatus), int32(r.Attempts), r.ReachedAt //nolint:gosec // small numbers of ours
 	if r.BootDuration > 0 {
 		in.ours, in.acceptedAt = true, r.ReachedAt.Add(-r.BootDuration)

@@ -165,6 +165,8 @@ func (x *run) begin() {
 		priority = PriorityDiagnose
 		x.restore()
 	}
+	x.decided()
+	x.flush()
 	for g := range x.targets.groups {
 		for _, piece := range cut(x.openOf(x.targets.own(g)), x.cfg.Size) {
 			x.enqueue(&request{priority: priority, instances: piece, group: g})

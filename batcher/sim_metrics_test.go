@@ -30,7 +30,7 @@ func (c *checker) expectedSeries() (instances, failed, omitted map[string]float6
 	instances, failed, omitted = map[string]float64{}, map[string]float64{}, map[string]float64{}
 	action := string(c.w.s.action)
 	for _, g := range c.w.report.Groups {
-		for k, n := range []int{g.Done, g.Already, g.Failed} {
+		for k, n := range []int{g.Done, g.Already, g.Failed, g.Skipped} {
 			instances[seriesKey(action, g.Group, string(power.Outcomes(c.w.s.action)[k]))] = float64(n)
 		}
 		named := g.Failures()

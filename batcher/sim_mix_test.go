@@ -55,6 +55,9 @@ func wanted() []string {
 	for _, action := range []power.Action{power.ActionStart, power.ActionStop} {
 		want = append(want, "action "+string(action))
 		for _, o := range power.Outcomes(action) {
+			if o == power.OutcomeSkipped {
+				continue // one run alone skips nothing
+			}
 			want = append(want, "outcome "+string(o))
 		}
 	}

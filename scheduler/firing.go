@@ -42,6 +42,12 @@ type Firing struct {
 	Fingerprint string
 }
 
+// Wanted are the groups that the run powers: Groups without Superseded.
+func (f Firing) Wanted() []string {
+	_, wanted := divide(f.Groups, f.Superseded)
+	return wanted
+}
+
 // Wait says what a claimed run waits for.
 type Wait string
 

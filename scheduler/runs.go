@@ -31,8 +31,7 @@ func (l *Loop) begin(e *entry, p *launch) {
 	}
 	f := p.firing
 	l.cfg.Observer.RunStarted(f)
-	_, kept := divide(f.Groups, f.Superseded)
-	l.noteMade(intention{planned: f.Planned, action: f.Action, schedule: f.Schedule, runID: f.RunID}, kept)
+	l.noteMade(intention{planned: f.Planned, action: f.Action, schedule: f.Schedule, runID: f.RunID}, f.Wanted())
 	l.lock(func() {
 		e.running = append(e.running, Running{Firing: f, StartedAt: l.cfg.Clock.Read().Wall})
 		l.active++

@@ -251,11 +251,15 @@ func requestWords(e store.Entry) string {
 
 // sums adds an entry's groups up.
 func sums(e store.Entry) string {
-	var total, done, already, failed int
+	var total, done, already, failed, skipped int
 	for _, g := range e.Results {
-		total, done, already, failed = total+g.Total, done+g.Done, already+g.Already, failed+g.Failed
+		total, done, already, failed, skipped = total+g.Total, done+g.Done, already+g.Already, failed+g.Failed, skipped+g.Skipped
 	}
-	return fmt.Sprintf("%d of %s %s, %d there already, %d failed", done, count(total, "instance"), doneWord(e.Action), already, failed)
+	words := fmt.Sprintf("%d of %s %s, %d there already, %d failed", done, count(total, "instance"), doneWord(e.Action), already, failed)
+	if skipped > 0 {
+		words += fmt.Sprintf(", %d skipped", skipped)
+	}
+	return words
 }
 
 // errorWords are what went wrong with an entry as a whole, and with its groups.
@@ -287,6 +291,8 @@ func instanceWords(e store.Entry) string {
 		return "not in this run's record" + errorWords(e)
 	case i.Outcome == "":
 		return fmt.Sprintf("no outcome: the run has not ended (%s accepted)", count(i.Attempts, "request"))
+	case i.Outcome == power.OutcomeSkipped:
+		return skipWords(i.Reason, i.By)
 	case i.Outcome != power.OutcomeFailed:
 		if i.ReachedAt.IsZero() {
 			return string(i.Outcome)
@@ -294,6 +300,14 @@ func instanceWords(e store.Entry) string {
 		return fmt.Sprintf("%s, seen there at %s", i.Outcome, i.ReachedAt.Local().Format("15:04:05"))
 	}
 	return "failed: " + failureWords(*i)
+}
+
+// skipWords say why an instance was skipped.
+func skipWords(reason power.Reason, by string) string {
+	if by == "" {
+		return "skipped: " + string(reason)
+	}
+	return fmt.Sprintf("skipped: %s by %s", reason, by)
 }
 
 func failureWords(f store.InstanceEntry) string {

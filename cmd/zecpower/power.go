@@ -205,7 +205,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	if err := h.printReport(report, f); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
-	if report.Result() != power.ResultOK {
+	if report.Result() != power.ResultOK || len(skips(report)) > 0 {
 		return &exit{status: exitFailed}
 	}
 	return nil

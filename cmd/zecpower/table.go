@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -70,11 +71,10 @@ func printReportTable(w io.Writer, r power.Report, forced bool, colours palette)
 		done, already = "STOPPED", "ALREADY STOPPED"
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(tw, "GROUP\tTOTAL\t%s\t%s\tFAILED\t\n", done, already)
-	total, failed := 0, 0
+	skipped := skips(r)
+	fmt.Fprintf(tw, "GROUP\tTOTAL\t%s\t%s\tFAILED\t%s\n", done, already, column(skipped, "SKIPPED"))
 	for _, g := range r.Groups {
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t\n", g.Group, g.Total, g.Done, g.Already, g.Failed)
-		total, failed = total+g.Total, failed+g.Failed
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%s\n", g.Group, g.Total, g.Done, g.Already, g.Failed, column(skipped, strconv.Itoa(g.Skipped)))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -82,17 +82,58 @@ func printReportTable(w io.Writer, r power.Report, forced bool, colours palette)
 	if err := printFailures(w, r, forced, colours); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s: %s\n", colours.result(r.Result()), summary(r, total, failed))
+	printSkips(w, skipped)
+	_, err := fmt.Fprintf(w, "\n%s: %s\n", colours.result(r.Result()), summary(r, len(skipped)))
 	return err
 }
 
-func summary(r power.Report, total, failed int) string {
+// column is a cell that stands in the table only where some instance was skipped.
+func column(skipped []power.InstanceResult, cell string) string {
+	if len(skipped) == 0 {
+		return ""
+	}
+	return cell + "\t"
+}
+
+func skips(r power.Report) (skipped []power.InstanceResult) {
+	for _, g := range r.Groups {
+		skipped = append(skipped, g.Skips()...)
+	}
+	return skipped
+}
+
+// printSkips says how many instances were skipped, why, and for which run.
+func printSkips(w io.Writer, skipped []power.InstanceResult) {
+	met, order := map[string]int{}, []string(nil)
+	for _, k := range skipped {
+		words := skipWords(k.Reason, k.By)
+		if met[words]++; met[words] == 1 {
+			order = append(order, words)
+		}
+	}
+	for _, words := range order {
+		fmt.Fprintf(w, "\n%s %s", count(met[words], "instance"), words)
+	}
+	if len(order) > 0 {
+		fmt.Fprintln(w)
+	}
+}
+
+func summary(r power.Report, skipped int) string {
 	want := "RUNNING"
 	if r.Action == power.ActionStop {
 		want = "STOPPED"
 	}
+	total, failed := 0, 0
+	for _, g := range r.Groups {
+		total, failed = total+g.Total, failed+g.Failed
+	}
 	took := r.FinishedAt.Sub(r.StartedAt).Round(100 * time.Millisecond)
-	return fmt.Sprintf("%d of %s seen %s, %d failed, in %s", total-failed, count(total, "instance"), want, failed, took)
+	words := fmt.Sprintf("%d of %s seen %s, %d failed", total-failed-skipped, count(total, "instance"), want, failed)
+	if skipped > 0 {
+		words += fmt.Sprintf(", %d skipped", skipped)
+	}
+	return words + fmt.Sprintf(", in %s", took)
 }
 
 func printFailures(w io.Writer, r power.Report, forced bool, colours palette) error {

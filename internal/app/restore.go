@@ -42,7 +42,7 @@ func (d *Daemon) restoreMetrics() {
 
 // groupReport is the part of a group's report that the metrics show.
 func groupReport(g store.GroupEntry) power.GroupReport {
-	r := power.GroupReport{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Err: g.Err}
+	r := power.GroupReport{Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Skipped: g.Skipped, Err: g.Err}
 	for _, f := range g.Failures {
 		r.Results = append(r.Results, power.InstanceResult{
 			InstanceID: f.InstanceID, Outcome: power.OutcomeFailed, Reason: f.Reason,

@@ -24,8 +24,8 @@ func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.P
 		},
 	})
 	p := maker.Prepare(ctx, run.Run{
-		ID: f.RunID, Schedule: f.Schedule, Action: f.Action, Nominal: f.Nominal, Planned: f.RunAt, Deadline: f.Deadline,
-		Actor: store.ActorSchedule, Resumed: f.Resumed, Names: f.Groups, LeftOut: f.LeftOut, Members: members(f.Source.(*config.Config)),
+		ID: f.RunID, Schedule: f.Schedule, Action: f.Action, Nominal: f.Nominal, Planned: f.Planned, Deadline: f.Deadline,
+		Actor: store.ActorSchedule, Resumed: f.Resumed, Names: f.Wanted(), LeftOut: f.LeftOut, Superseded: f.Superseded, Members: members(f.Source.(*config.Config)),
 	})
 	return scheduler.Prepared{Groups: p.Targets(), Run: func(ctx context.Context) scheduler.RunEnd {
 		end := p.Make(ctx)

@@ -48,6 +48,7 @@ const (
 	keyAttempts    = "attempts"
 	keyFailed      = "failed"
 	keyFailedIDs   = "failed_ids"
+	keySkipped     = "skipped"
 	keyDuration    = "duration_seconds"
 	keyResult      = "result"
 	keyState       = "state"
@@ -218,6 +219,9 @@ func groupFields(r power.Report, g power.GroupReport) []zap.Field {
 		zap.String(keyGroup, g.Group), zap.String(keyResult, string(g.Result())),
 		zap.Int(string(outcomes[0]), g.Done), zap.Int(string(outcomes[1]), g.Already),
 		zap.Int(keyFailed, g.Failed), zap.Strings(keyFailedIDs, ids), seconds(r.FinishedAt.Sub(r.StartedAt)),
+	}
+	if g.Skipped > 0 {
+		fields = append(fields, zap.Int(keySkipped, g.Skipped))
 	}
 	if g.Err != "" {
 		fields = append(fields, zap.String(keyError, g.Err))

@@ -125,7 +125,7 @@ func (l *lastRuns) setKnown(known map[groupAction]bool, keep func(groupAction) b
 // the rest as a number.
 func (l *lastRuns) render(g power.GroupReport, action power.Action) []prometheus.Metric {
 	outcomes := power.Outcomes(action)
-	counts := []int{g.Done, g.Already, g.Failed}
+	counts := []int{g.Done, g.Already, g.Failed, g.Skipped}
 	var ms []prometheus.Metric
 	for i, outcome := range outcomes {
 		ms = append(ms, gauge(l.instances, float64(counts[i]), g.Group, string(action), string(outcome)))

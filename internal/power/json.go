@@ -32,7 +32,9 @@ type groupJSON struct {
 	Stopped        *int          `json:"stopped,omitempty"`
 	AlreadyStopped *int          `json:"already_stopped,omitempty"`
 	Failed         int           `json:"failed"`
+	Skipped        int           `json:"skipped,omitempty"`
 	Failures       []failureJSON `json:"failures"`
+	Skips          []skipJSON    `json:"skips,omitempty"`
 	Error          string        `json:"error,omitempty"`
 }
 
@@ -46,8 +48,17 @@ type failureJSON struct {
 	Attempts   int    `json:"attempts"`
 }
 
+type skipJSON struct {
+	InstanceID string `json:"instance_id"`
+	Reason     Reason `json:"reason"`
+	By         string `json:"by"`
+}
+
 func (g GroupReport) marshal(action Action) ([]byte, error) {
-	out := groupJSON{Group: g.Group, Total: g.Total, Failed: g.Failed, Error: g.Err, Failures: make([]failureJSON, 0, g.Failed)}
+	out := groupJSON{
+		Group: g.Group, Total: g.Total, Failed: g.Failed, Skipped: g.Skipped, Error: g.Err,
+		Failures: make([]failureJSON, 0, g.Failed),
+	}
 	if action == ActionStop {
 		out.Stopped, out.AlreadyStopped = &g.Done, &g.Already
 	} else {
@@ -55,6 +66,9 @@ func (g GroupReport) marshal(action Action) ([]byte, error) {
 	}
 	for _, f := range g.Failures() {
 		out.Failures = append(out.Failures, failureJSON{f.InstanceID, f.Reason, f.Code, f.State, f.RequestID, f.HTTPStatus, f.Attempts})
+	}
+	for _, k := range g.Skips() {
+		out.Skips = append(out.Skips, skipJSON{k.InstanceID, k.Reason, k.By})
 	}
 	return json.Marshal(out)
 }

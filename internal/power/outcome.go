@@ -10,20 +10,21 @@ const (
 	OutcomeStopped        Outcome = "stopped"
 	OutcomeAlreadyStopped Outcome = "already_stopped"
 	OutcomeFailed         Outcome = "failed"
+	OutcomeSkipped        Outcome = "skipped" // it was decided not to
 )
 
-// Outcomes lists the outcomes that an action can have: done, already so, failed.
+// Outcomes lists the outcomes that an action can have: done, already so, failed, skipped.
 func Outcomes(a Action) []Outcome {
 	if a == ActionStop {
-		return []Outcome{OutcomeStopped, OutcomeAlreadyStopped, OutcomeFailed}
+		return []Outcome{OutcomeStopped, OutcomeAlreadyStopped, OutcomeFailed, OutcomeSkipped}
 	}
-	return []Outcome{OutcomeStarted, OutcomeAlreadyRunning, OutcomeFailed}
+	return []Outcome{OutcomeStarted, OutcomeAlreadyRunning, OutcomeFailed, OutcomeSkipped}
 }
 
-// Reason says why an instance failed. Empty where it did not.
+// Reason says why an instance failed or was skipped. Empty where it was neither.
 type Reason string
 
-// The reasons, a closed set.
+// The reasons of a failure, a closed set.
 const (
 	// ReasonNotFound: the API knows no such instance (or it is not ours).
 	ReasonNotFound Reason = "not_found"
@@ -65,7 +66,16 @@ const (
 	ReasonCancelled Reason = "cancelled"
 )
 
-// Reasons lists every reason, in the order of the constants.
+// The reasons of a skip, a closed set.
+const (
+	// ReasonSuperseded: a newer run, or a newer time of a schedule, wants otherwise.
+	ReasonSuperseded Reason = "superseded"
+)
+
+// SkipReasons lists the reasons of a skip.
+func SkipReasons() []Reason { return []Reason{ReasonSuperseded} }
+
+// Reasons lists the reasons of a failure, in the order of the constants.
 func Reasons() []Reason {
 	return []Reason{
 		ReasonNotFound, ReasonRecycled, ReasonWrongState, ReasonRejected, ReasonReversed, ReasonBootFailed, ReasonBootTimeout,

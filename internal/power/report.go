@@ -6,7 +6,7 @@ import "time"
 type InstanceResult struct {
 	InstanceID string
 	Outcome    Outcome
-	// Reason, Code, RequestID and State say why it failed, as far as known:
+	// Reason, Code, RequestID and State say why it failed or was skipped, as far as known:
 	// the API's code and request id of the last refusal, the last state seen.
 	Reason    Reason
 	Code      string
@@ -21,13 +21,16 @@ type InstanceResult struct {
 	// BootDuration is from the accepted request to ReachedAt, to within a poll
 	// interval; 0 where the instance was already there, or failed.
 	BootDuration time.Duration
+	// By is the run, or the time of a schedule, for which it was skipped; empty where it was not, or
+	// that is not known.
+	By string
 }
 
-// GroupReport is what became of one group. Done + Already + Failed = Total.
+// GroupReport is what became of one group. Done + Already + Failed + Skipped = Total.
 type GroupReport struct {
 	Group string
 	// Total counts distinct ids; Duplicates those that were dropped as repeated.
-	Total, Done, Already, Failed, Duplicates int
+	Total, Done, Already, Failed, Skipped, Duplicates int
 	// Results holds every id once, in the order given.
 	Results []InstanceResult
 	// Err says why the group could not be run at all (an unreadable file of
@@ -36,20 +39,25 @@ type GroupReport struct {
 }
 
 // Failures lists the results that failed, in order.
-func (g GroupReport) Failures() []InstanceResult {
-	failures := make([]InstanceResult, 0, g.Failed)
+func (g GroupReport) Failures() []InstanceResult { return g.with(OutcomeFailed, g.Failed) }
+
+// Skips lists the results that were skipped, in order.
+func (g GroupReport) Skips() []InstanceResult { return g.with(OutcomeSkipped, g.Skipped) }
+
+func (g GroupReport) with(outcome Outcome, n int) []InstanceResult {
+	found := make([]InstanceResult, 0, n)
 	for _, r := range g.Results {
-		if r.Outcome == OutcomeFailed {
-			failures = append(failures, r)
+		if r.Outcome == outcome {
+			found = append(found, r)
 		}
 	}
-	return failures
+	return found
 }
 
-// Result sums the group up.
+// Result sums the group up. What was skipped makes nothing partial.
 func (g GroupReport) Result() Result {
 	switch {
-	case g.Err != "" || (g.Failed == g.Total && g.Total > 0):
+	case g.Err != "" || (g.Failed > 0 && g.Done+g.Already == 0):
 		return ResultFailed
 	case g.Failed > 0:
 		return ResultPartial

@@ -55,7 +55,7 @@ type stage func(ctx context.Context, p *passage)
 // stages is a run's way, in order. Between the first and the last stages lies its beginning, which
 // must be recorded before the first request leaves.
 func (m *Maker) stages() (before, after []stage) {
-	return []stage{m.recall, m.resolve, leaveOut}, []stage{m.power, report}
+	return []stage{m.recall, m.resolve, own}, []stage{m.power, report}
 }
 
 // Prepared is a run that is ready to begin.

@@ -26,7 +26,7 @@ func (m *Maker) recall(ctx context.Context, p *passage) {
 // resolve finds the ids of each group: those with which the run began, or where it had none, those
 // that the group has now. A group that cannot be resolved fails alone.
 func (m *Maker) resolve(_ context.Context, p *passage) {
-	for _, name := range slices.Concat(p.run.Names, p.run.LeftOut) {
+	for _, name := range slices.Concat(p.run.Names, p.run.LeftOut, p.run.Superseded) {
 		g := batcher.Group{Name: name, Final: p.known.Final[name], Attempted: p.known.Accepted[name]}
 		if began, ok := beganWith(p.known.Groups, name); ok {
 			g.IDs = began.IDs
@@ -47,31 +47,40 @@ func beganWith(groups []store.Targets, name string) (store.Targets, bool) {
 	return groups[i], true
 }
 
-// leaveOut ends the open instances of groups that the run's schedule no longer names, but for those
-// that another group of the run names.
-func leaveOut(_ context.Context, p *passage) {
-	if len(p.run.LeftOut) == 0 {
+// own ends the open instances of groups that the run no longer wants, but for those that another
+// group of the run names: as cancelled where its schedule no longer names their group, as skipped
+// where a newer intention wants otherwise.
+func own(_ context.Context, p *passage) {
+	names, leftOut := len(p.run.Names), len(p.run.LeftOut)
+	if len(p.run.Groups) == names {
 		return
 	}
 	wanted := map[string]bool{}
-	for _, g := range p.run.Groups[:len(p.run.Names)] {
+	for _, g := range p.run.Groups[:names] {
 		for _, id := range g.IDs {
 			wanted[id] = true
 		}
 	}
-	for i := range p.run.Groups[len(p.run.Names):] {
-		g := &p.run.Groups[len(p.run.Names)+i]
-		ended := map[string]bool{}
-		for _, r := range g.Final {
-			ended[r.InstanceID] = true
+	for i := names; i < len(p.run.Groups); i++ {
+		result := power.InstanceResult{Outcome: power.OutcomeSkipped, Reason: power.ReasonSuperseded}
+		if i < names+leftOut {
+			result = power.InstanceResult{Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled}
 		}
-		for _, id := range g.IDs {
-			if !wanted[id] && !ended[id] {
-				ended[id] = true
-				g.Final = append(g.Final, power.InstanceResult{
-					InstanceID: id, Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled, Attempts: g.Attempted[id],
-				})
-			}
+		endOpen(&p.run.Groups[i], wanted, result)
+	}
+}
+
+// endOpen makes result the outcome of the instances of g that have none, but for those wanted.
+func endOpen(g *batcher.Group, wanted map[string]bool, result power.InstanceResult) {
+	ended := map[string]bool{}
+	for _, r := range g.Final {
+		ended[r.InstanceID] = true
+	}
+	for _, id := range g.IDs {
+		if !wanted[id] && !ended[id] {
+			ended[id] = true
+			result.InstanceID, result.Attempts = id, g.Attempted[id]
+			g.Decided = append(g.Decided, result)
 		}
 	}
 }

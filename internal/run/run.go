@@ -26,11 +26,12 @@ type Run struct {
 
 	// Names are the groups that it wants. LeftOut are groups with which an earlier process began it
 	// and which its schedule no longer names: their instances that have no outcome end as cancelled.
-	Names, LeftOut []string
+	// Superseded are groups of which a newer intention wants otherwise: theirs end as skipped.
+	Names, LeftOut, Superseded []string
 	// Members returns the ids of a group, as the configuration means it that decided the run.
 	Members func(group string) ([]string, error)
 
-	// Groups are set by the stages: those of Names, then those of LeftOut.
+	// Groups are set by the stages: those of Names, of LeftOut and of Superseded, in this order.
 	Groups []batcher.Group
 }
 

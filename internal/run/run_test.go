@@ -29,7 +29,7 @@ func words(r batcher.Run) string {
 	var out []string
 	for _, g := range r.Groups {
 		text := g.Name + ":" + strings.Join(g.IDs, ",")
-		for _, f := range g.Final {
+		for _, f := range slices.Concat(g.Final, g.Decided) {
 			text += " " + f.InstanceID + "=" + string(f.Outcome) + string(f.Reason)
 		}
 		if g.Err != nil {
@@ -41,7 +41,7 @@ func words(r batcher.Run) string {
 }
 
 func TestARunIsResolvedOnceAndKeepsItsIDs(t *testing.T) {
-	now := fleet{"web": {"i-8", "i-9"}, "db": {"i-3"}}
+	now := fleet{"web": {"i-8", "i-9"}, "db": {"i-3"}, "shared": {"i-7", "i-8"}}
 	began := []store.Targets{
 		{Group: "web", IDs: []string{"i-1", "i-2"}}, {Group: "late", Err: "no such file"}, {Group: "old", IDs: []string{"i-2", "i-5", "i-6"}},
 	}
@@ -67,6 +67,10 @@ func TestARunIsResolvedOnceAndKeepsItsIDs(t *testing.T) {
 		"resumed: its schedule no longer names a group": {
 			Run{Resumed: true, Names: []string{"web"}, LeftOut: []string{"old"}}, withBeginning,
 			"web:i-1,i-2 i-1=started; old:i-2,i-5,i-6 i-5=started i-6=failedcancelled",
+		},
+		"a newer intention wants a group otherwise": {
+			Run{Names: []string{"web"}, Superseded: []string{"shared"}}, store.Progress{},
+			"web:i-8,i-9; shared:i-7,i-8 i-7=skippedsuperseded",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ type Totals struct {
 	Done       int    `json:"d,omitempty"`
 	Already    int    `json:"a,omitempty"`
 	Failed     int    `json:"f,omitempty"`
+	Skipped    int    `json:"k,omitempty"`
 	Duplicates int    `json:"u,omitempty"`
 	Err        string `json:"e,omitempty"`
 	List       []byte `json:"l,omitempty"` // the key of the list of ids; nil: the group has none
@@ -73,7 +74,7 @@ func EncodeReport(groups []power.GroupReport) ([]GroupValue, error) {
 	values := make([]GroupValue, 0, len(groups))
 	for _, g := range groups {
 		v, err := encodeGroup(Totals{
-			Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed,
+			Group: g.Group, Total: g.Total, Done: g.Done, Already: g.Already, Failed: g.Failed, Skipped: g.Skipped,
 			Duplicates: g.Duplicates, Err: g.Err,
 		}, g.Results)
 		if err != nil {
@@ -154,6 +155,8 @@ func sumUp(group string, results []power.InstanceResult) Totals {
 			sum.Already++
 		case power.OutcomeFailed:
 			sum.Failed++
+		case power.OutcomeSkipped:
+			sum.Skipped++
 		}
 	}
 	return sum

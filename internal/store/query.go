@@ -91,6 +91,7 @@ type GroupEntry struct {
 	Done     int             `json:"done"`
 	Already  int             `json:"already"`
 	Failed   int             `json:"failed"`
+	Skipped  int             `json:"skipped,omitempty"`
 	Requests int             `json:"requests_accepted,omitempty"`  // while the run has no end
 	Accepted int             `json:"instances_accepted,omitempty"` // that these requests named
 	Err      string          `json:"error,omitempty"`
@@ -105,6 +106,7 @@ type InstanceEntry struct {
 	Group       string        `json:"group,omitempty"`
 	Outcome     power.Outcome `json:"outcome,omitempty"`
 	Reason      power.Reason  `json:"reason,omitempty"`
+	By          string        `json:"by,omitempty"` // of a skip: the run for which it was skipped
 	Code        string        `json:"code,omitempty"`
 	State       string        `json:"state,omitempty"`
 	RequestID   string        `json:"request_id,omitempty"`
@@ -118,6 +120,6 @@ func newInstanceEntry(r power.InstanceResult) InstanceEntry {
 	return InstanceEntry{
 		InstanceID: r.InstanceID, Outcome: r.Outcome, Reason: r.Reason, Code: r.Code, State: r.State,
 		RequestID: r.RequestID, HTTPStatus: r.HTTPStatus, Attempts: r.Attempts, ReachedAt: r.ReachedAt,
-		BootSeconds: r.BootDuration.Seconds(),
+		BootSeconds: r.BootDuration.Seconds(), By: r.By,
 	}
 }

@@ -118,18 +118,30 @@ func appendResults(out []byte, results []power.InstanceResult) []byte {
 	for i := range results {
 		out = binary.AppendUvarint(out, uint64(max(results[i].BootDuration.Milliseconds(), 0))) //nolint:gosec // not negative
 	}
-	return appendStatuses(out, results)
+	return appendBy(appendStatuses(out, results), results, words)
 }
 
 // appendStatuses appends the column of HTTP statuses. It was added while schema 1 was in use, so it
 // stands last and is written only where a result has a status: values written before end here, and
 // older readers ignore what follows.
 func appendStatuses(out []byte, results []power.InstanceResult) []byte {
-	if !slices.ContainsFunc(results, func(r power.InstanceResult) bool { return r.HTTPStatus != 0 }) {
+	if !slices.ContainsFunc(results, func(r power.InstanceResult) bool { return r.HTTPStatus != 0 || r.By != "" }) {
 		return out
 	}
 	for i := range results {
 		out = binary.AppendUvarint(out, uint64(max(results[i].HTTPStatus, 0))) //nolint:gosec // not negative
+	}
+	return out
+}
+
+// appendBy appends the column of the runs for which instances were skipped. It stands behind the
+// statuses and is written only where a result has one.
+func appendBy(out []byte, results []power.InstanceResult, words wordTable) []byte {
+	if !slices.ContainsFunc(results, func(r power.InstanceResult) bool { return r.By != "" }) {
+		return out
+	}
+	for i := range results {
+		out = binary.AppendUvarint(out, uint64(words.index[results[i].By])) //nolint:gosec // an index
 	}
 	return out
 }
@@ -167,14 +179,23 @@ func newWordTable(results []power.InstanceResult) wordTable {
 	t := wordTable{index: map[string]int{}}
 	for i := range results {
 		for _, text := range textColumns {
-			word := text(&results[i])
-			if _, ok := t.index[word]; !ok {
-				t.index[word] = len(t.words)
-				t.words = append(t.words, word)
-			}
+			t.add(text(&results[i]))
+		}
+	}
+	for i := range results { // last: most results have none, and the table stays as it was without it
+		if by := results[i].By; by != "" {
+			t.add("")
+			t.add(by)
 		}
 	}
 	return t
+}
+
+func (t *wordTable) add(word string) {
+	if _, ok := t.index[word]; !ok {
+		t.index[word] = len(t.words)
+		t.words = append(t.words, word)
+	}
 }
 
 func (t wordTable) append(out []byte) []byte {
@@ -290,14 +311,9 @@ func walkResults(plain []byte, n int, of func(i int) *power.InstanceResult) erro
 	}
 	base := d.varint()
 	for column := range textColumns {
-		for i := range n {
-			w := d.uvarint()
-			if d.err != nil || w >= uint64(len(words)) {
-				return errCut
-			}
-			if r := of(i); r != nil {
-				setText(r, column, words[w])
-			}
+		err := d.text(n, words, of, func(r *power.InstanceResult, word string) { setText(r, column, word) })
+		if err != nil {
+			return err
 		}
 	}
 	for _, set := range []func(*power.InstanceResult, uint64){setAttempts, setReached(base), setBoot} {
@@ -306,7 +322,24 @@ func walkResults(plain []byte, n int, of func(i int) *power.InstanceResult) erro
 	if d.err == nil && len(d.rest) > 0 { // see appendStatuses
 		d.column(n, of, setHTTPStatus)
 	}
+	if d.err == nil && len(d.rest) > 0 { // see appendBy
+		return d.text(n, words, of, func(r *power.InstanceResult, word string) { r.By = word })
+	}
 	return d.err
+}
+
+// text reads one word for each of n results.
+func (d *decoder) text(n int, words []string, of func(i int) *power.InstanceResult, set func(*power.InstanceResult, string)) error {
+	for i := range n {
+		w := d.uvarint()
+		if d.err != nil || w >= uint64(len(words)) {
+			return errCut
+		}
+		if r := of(i); r != nil {
+			set(r, words[w])
+		}
+	}
+	return nil
 }
 
 // column reads one number for each of n results.

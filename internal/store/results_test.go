@@ -36,6 +36,19 @@ func TestResultsSurviveTheirEncoding(t *testing.T) {
 	}
 }
 
+func TestTheRunForWhichAnInstanceWasSkippedIsKept(t *testing.T) {
+	want := powertest.Fleet(50)
+	for i := range want {
+		if i%7 == 0 {
+			want[i] = power.InstanceResult{InstanceID: want[i].InstanceID, Outcome: power.OutcomeSkipped, Reason: power.ReasonSuperseded, By: "night/1"}
+		}
+	}
+	got, err := DecodeChunk(EncodeChunk(want))
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("came back different: %v", err)
+	}
+}
+
 // The HTTP status was added while schema 1 was in use. What was written before has no
 // column for it, and must be read for as long as history is kept.
 func TestResultsWithoutHTTPStatusesAreRead(t *testing.T) {

@@ -192,7 +192,7 @@ func readResults(f Finder, id string, t Totals) ([]power.InstanceResult, error) 
 
 func (s *Search) describeGroup(p part) (GroupEntry, error) {
 	out := GroupEntry{
-		Group: p.Group, Total: p.Total, Done: p.Done, Already: p.Already, Failed: p.Failed, Requests: p.requests,
+		Group: p.Group, Total: p.Total, Done: p.Done, Already: p.Already, Failed: p.Failed, Skipped: p.Skipped, Requests: p.requests,
 		Accepted: p.accepted, Err: p.Err,
 	}
 	if p.Failed == 0 {
