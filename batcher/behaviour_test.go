@@ -78,7 +78,7 @@ func TestEachClassHasItsAnswer(t *testing.T) {
 				api := newFakeAPI(fleet(100))
 				api.onStart = tc.onStart
 				begun := time.Now()
-				report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(100)))
+				report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(100)))
 				if got := listing(report); got != tc.want {
 					t.Errorf("outcomes: %s, want %s", got, tc.want)
 				}
@@ -102,7 +102,7 @@ func TestLostReplyOfAnAppliedStartIsNeverSentAgain(t *testing.T) {
 			}
 			return nil, lostReply(), true
 		}
-		api.startAll(t, newTestBatcher(t, api), "100 started", 1)
+		api.startAll(t, newTestAccount(t, api), "100 started", 1)
 	})
 }
 
@@ -125,7 +125,7 @@ func TestLaggingStateAfterALostReplyIsNotBelieved(t *testing.T) {
 			}
 			return allIn(ids, apiclient.StateStopped), nil, true
 		}
-		api.startAll(t, newTestBatcher(t, api), "10 started", 1)
+		api.startAll(t, newTestAccount(t, api), "10 started", 1)
 	})
 }
 
@@ -155,7 +155,7 @@ func TestBadIDsAreFoundInBothModes(t *testing.T) {
 				if rejects {
 					api.onStart = api.rejectBad
 				}
-				report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+				report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 				if got, want := listing(report), "2 already_running, 1 not_found, 2 recycled, 294 started, 1 wrong_state"; got != want {
 					t.Errorf("outcomes: %s, want %s", got, want)
 				}
@@ -192,7 +192,7 @@ func TestUnexplainedRefusalIsIsolatedDownToTheOneID(t *testing.T) {
 		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
 			return nil, refusal(apiclient.ClassInstance, 403, "OPERATION_DENIED_INSTANCE_LOCKED"), slices.Contains(asked, ids[63])
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "1 rejected, 99 started" {
 			t.Fatalf("outcomes: %s", got)
 		}
@@ -213,8 +213,8 @@ func TestRefusalOfABusyInstanceUsesNoAttemptUp(t *testing.T) {
 		api := newFakeAPI(fleet(1))
 		api.states["i-000000"] = apiclient.StateStopping
 		api.turns("i-000000", apiclient.StateStopped, time.Now().Add(20*time.Second))
-		b := newTestBatcher(t, api)
-		b.cfg.Attempts = 1
+		b := newTestAccount(t, api)
+		b.settings.Attempts = 1
 		api.startAll(t, b, "1 started", 2)
 	})
 }
@@ -224,8 +224,8 @@ func TestRefusalBeforeAnyLookIsNotFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(1))
 		api.onStart = func(n int, ids []string) ([]string, error, bool) { return ids, nil, n == 1 }
-		b := newTestBatcher(t, api)
-		b.cfg.Attempts = 1
+		b := newTestAccount(t, api)
+		b.settings.Attempts = 1
 		if got := listing(b.Run(t.Context(), startRun(fleet(1)))); got != "1 started" {
 			t.Errorf("outcomes: %s", got)
 		}
@@ -239,7 +239,7 @@ func TestLaggingStateAfterAnAcceptedStartIsNoFailedBoot(t *testing.T) {
 		api.onStatus = func(_ int, ids []string) (apiclient.StatusPage, error, bool) {
 			return allIn(ids, apiclient.StateStopped), nil, time.Now().Before(shownFrom)
 		}
-		api.startAll(t, newTestBatcher(t, api), "10 started", 1)
+		api.startAll(t, newTestAccount(t, api), "10 started", 1)
 	})
 }
 
@@ -251,7 +251,7 @@ func TestAbsenceRightAfterAnAcceptedStartNeedsASecondDescribe(t *testing.T) {
 		api.onStatus = func(n int, _ []string) (apiclient.StatusPage, error, bool) {
 			return apiclient.StatusPage{}, nil, n == 1
 		}
-		if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(fleet(3)))); got != "3 started" {
+		if got := listing(newTestAccount(t, api).Run(t.Context(), startRun(fleet(3)))); got != "3 started" {
 			t.Errorf("outcomes: %s", got)
 		}
 	})
@@ -270,7 +270,7 @@ func TestIncompleteListIsNotBelieved(t *testing.T) {
 			page.Instances = append(page.Instances, allIn([]string{"i-stray"}, apiclient.StateRunning).Instances...)
 			return page, nil, true
 		}
-		if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(ids))); got != "50 started" {
+		if got := listing(newTestAccount(t, api).Run(t.Context(), startRun(ids))); got != "50 started" {
 			t.Errorf("outcomes: %s", got)
 		}
 	})
@@ -283,7 +283,7 @@ func TestCredentialsStopWithTheRequestsInFlight(t *testing.T) {
 		api.onStart = func(int, []string) ([]string, error, bool) {
 			return nil, refusal(apiclient.ClassCredentials, 401, apiclient.CodeSignatureFailure), true
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(5000)))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(5000)))
 		if got := listing(report); got != "5000 auth" || len(api.starts) > 20 {
 			t.Errorf("%s with %d StartInstances; at most 8 are in flight, then one probe at a time goes out", got, len(api.starts))
 		}
@@ -308,7 +308,7 @@ func TestDeadlineAndCancelEndTheRunWithinOneRequest(t *testing.T) {
 				ctx, cancel := end(&r)
 				defer cancel()
 				begun := time.Now()
-				report := newTestBatcher(t, api).Run(ctx, r)
+				report := newTestAccount(t, api).Run(ctx, r)
 				if took := time.Since(begun); took > 5*time.Second {
 					t.Errorf("took %s", took)
 				}
@@ -331,7 +331,7 @@ func TestDeadlineThatIsOverSendsNothing(t *testing.T) {
 			api := newFakeAPI(fleet(500))
 			r := startRun(fleet(500))
 			r.Deadline = time.Now()
-			newTestBatcher(t, api).Run(t.Context(), r)
+			newTestAccount(t, api).Run(t.Context(), r)
 			if len(api.starts) != 0 {
 				t.Fatalf("%d requests left after the deadline", len(api.starts))
 			}
@@ -349,7 +349,7 @@ func TestFallenBackBootsAreStartedAgainUpToAttempts(t *testing.T) {
 				}
 				return apiclient.StatusPage{}, nil, false
 			}
-			report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1)))
+			report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(1)))
 			if got := listing(report); got != want || len(api.starts) > 3 {
 				t.Errorf("%d failing boots: %s with %d starts, want %s", fails, got, len(api.starts), want)
 			}
@@ -366,7 +366,7 @@ func TestBootTimeoutComesOnlyUponADescribe(t *testing.T) {
 			down := time.Since(begun) > 9*time.Minute && time.Since(begun) < 12*time.Minute
 			return apiclient.StatusPage{}, refusal(apiclient.ClassTransient, 503, ""), down
 		}
-		if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(fleet(2)))); got != "2 started" {
+		if got := listing(newTestAccount(t, api).Run(t.Context(), startRun(fleet(2)))); got != "2 started" {
 			t.Errorf("outcomes: %s", got)
 		}
 	})
@@ -374,7 +374,7 @@ func TestBootTimeoutComesOnlyUponADescribe(t *testing.T) {
 		api := newFakeAPI(fleet(2))
 		api.bootTime = time.Hour
 		begun := time.Now()
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(2)))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(2)))
 		if f := report.Groups[0].Failures(); len(f) != 2 || f[0].Reason != power.ReasonBootTimeout || f[0].State != string(apiclient.StateBooting) {
 			t.Errorf("%+v", f)
 		}
@@ -404,7 +404,7 @@ func TestOutageOfAnyLengthCostsNoInstanceAndNoStorm(t *testing.T) {
 			}
 			return apiclient.StatusPage{}, refusal(apiclient.ClassTransient, 503, ""), down
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "2000 started" {
 			t.Errorf("outcomes: %s", got)
 		}
@@ -426,7 +426,7 @@ func TestDeadlineInAnOutageBlamesTheAPI(t *testing.T) {
 		down := refusal(apiclient.ClassTransient, 503, "")
 		api.onStart = func(int, []string) ([]string, error, bool) { return nil, down, true }
 		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) { return apiclient.StatusPage{}, down, true }
-		if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(fleet(3000)))); got != "3000 api_error" {
+		if got := listing(newTestAccount(t, api).Run(t.Context(), startRun(fleet(3000)))); got != "3000 api_error" {
 			t.Errorf("outcomes: %s", got)
 		}
 	})
@@ -442,7 +442,7 @@ func TestResumedRunSendsNothingThatIsThereAndKeepsItsCounts(t *testing.T) {
 		r.Resumed = true
 		r.Groups[0].Final = []power.InstanceResult{{InstanceID: ids[0], Outcome: power.OutcomeFailed, Reason: power.ReasonRecycled}}
 		r.Groups[0].Attempted = map[string]int{ids[1]: 1, ids[2]: 1, ids[3]: 3}
-		report := newTestBatcher(t, api).Run(t.Context(), r)
+		report := newTestAccount(t, api).Run(t.Context(), r)
 		if got := listing(report); got != "1 boot_failed, 1 recycled, 4 started" {
 			t.Errorf("outcomes: %s", got)
 		}
@@ -471,7 +471,7 @@ func TestResumedRunDoesNotTrustItsFirstDescribe(t *testing.T) {
 		}
 		r := startRun(ids)
 		r.Resumed = true
-		if newTestBatcher(t, api).Run(t.Context(), r); len(api.starts) != 0 {
+		if newTestAccount(t, api).Run(t.Context(), r); len(api.starts) != 0 {
 			t.Errorf("%d StartInstances for instances on their way", len(api.starts))
 		}
 	})
@@ -483,7 +483,7 @@ func TestIDInTwoGroupsIsWorkedOnOnceAndReportedTwice(t *testing.T) {
 		api := newFakeAPI(ids)
 		r := startRun(nil)
 		r.Groups = []Group{{Name: "a", IDs: append([]string{" " + ids[0] + " "}, ids[:20]...)}, {Name: "b", IDs: ids[10:]}, {Name: "c", Err: errors.New("gone")}}
-		report := newTestBatcher(t, api).Run(t.Context(), r)
+		report := newTestAccount(t, api).Run(t.Context(), r)
 		sent := map[string]int{}
 		for _, asked := range api.starts {
 			for _, id := range asked {
@@ -522,7 +522,7 @@ func TestStopsAreVerifiedToo(t *testing.T) {
 		delete(api.states, "i-000002")
 		r := startRun(fleet(3))
 		r.Action = power.ActionStop
-		if got := listing(newTestBatcher(t, api).Run(t.Context(), r)); got != "3 stopped" {
+		if got := listing(newTestAccount(t, api).Run(t.Context(), r)); got != "3 stopped" {
 			t.Errorf("outcomes: %s", got)
 		}
 	})
@@ -533,7 +533,7 @@ func TestLastStartLeavesInTimeThoughPollsRun(t *testing.T) {
 		const n = 30000
 		api := newFakeAPI(fleet(n))
 		begun := time.Now()
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(n)))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(n)))
 		if got := listing(report); got != "30000 started" || len(api.starts) != n/100 {
 			t.Errorf("%s with %d StartInstances", got, len(api.starts))
 		}
@@ -560,7 +560,7 @@ func TestRefusedDescribeIsReportedWithItsCode(t *testing.T) {
 		api.onStatus = func(int, []string) (apiclient.StatusPage, error, bool) {
 			return apiclient.StatusPage{}, refusal(apiclient.ClassUnknown, 400, "INVALID_PARAMETER"), true
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(100)))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(100)))
 		if got := listing(report); got != "100 api_error" || len(api.describes) > 150 {
 			t.Fatalf("%s after %d describes, want all api_error after a few of them", got, len(api.describes))
 		}
@@ -601,7 +601,7 @@ func TestRecoveryCutsLongBackoffsShort(t *testing.T) {
 			now := time.Now()
 			return apiclient.StatusPage{}, refusal(apiclient.ClassTransient, 503, ""), now.After(down) && now.Before(back)
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "100 boot_timeout, 2000 started" {
 			t.Errorf("outcomes: %s", got)
 		}
@@ -632,7 +632,7 @@ func TestStopForcesOnlyWhereItIsToldTo(t *testing.T) {
 			}
 			r := startRun(fleet(3))
 			r.Action, r.Force = power.ActionStop, force
-			newTestBatcher(t, api).Run(t.Context(), r)
+			newTestAccount(t, api).Run(t.Context(), r)
 			if len(api.forced) != 1 || api.forced[0] != force {
 				t.Errorf("forced %v, want one stop with %v", api.forced, force)
 			}
@@ -648,7 +648,7 @@ func TestInstanceThatIsStoppedAlreadyIsCalledSo(t *testing.T) {
 		stops := stopsLikeTheAPI{api}
 		r := startRun(fleet(4))
 		r.Action = power.ActionStop
-		if got := listing(newTestBatcher(t, stops).Run(t.Context(), r)); got != "1 already_stopped, 1 not_found, 1 recycled, 1 stopped" {
+		if got := listing(newTestAccount(t, stops).Run(t.Context(), r)); got != "1 already_stopped, 1 not_found, 1 recycled, 1 stopped" {
 			t.Errorf("outcomes: %s", got)
 		}
 	})
@@ -686,7 +686,7 @@ func TestFailingChunkBacksOffThoughTheAPIWorks(t *testing.T) {
 			}
 			return nil, refusal(apiclient.ClassTransient, 503, ""), fails
 		}
-		if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(ids))); got != "3000 started" {
+		if got := listing(newTestAccount(t, api).Run(t.Context(), startRun(ids))); got != "3000 started" {
 			t.Errorf("outcomes: %s", got)
 		}
 		if tries > 60 { // each 15 s or so in the end
@@ -699,7 +699,7 @@ func TestFailingChunkBacksOffThoughTheAPIWorks(t *testing.T) {
 func TestWhatWasDecidedBeforeTheRunIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeAPI([]string{"i-1", "i-2"})
-		b := newTestBatcher(t, f)
+		b := newTestAccount(t, f)
 		r := startRun([]string{"i-1", "i-2"})
 		r.Groups[0].Decided = []power.InstanceResult{{InstanceID: "i-2", Outcome: power.OutcomeSkipped, Reason: power.ReasonSuperseded, By: "night/1"}}
 		report := b.Run(t.Context(), r)

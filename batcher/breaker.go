@@ -135,11 +135,3 @@ func (b *breaker) answered(probe bool) (recovered bool) {
 	}
 	return recovered
 }
-
-// withdrawn notes a request that was let out but never sent, or whose reply
-// says nothing of the API.
-func (b *breaker) withdrawn(probe bool) {
-	if probe {
-		b.probing = false
-	}
-}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -13,11 +11,11 @@ import (
 	"zecpower/apiclient"
 )
 
-// Priority orders the requests that wait for the budget.
+// Priority orders the requests of an account.
 type Priority int
 
-// The priorities. A start or stop goes before a describe that decides what to
-// send, and that before a describe that merely verifies.
+// The priorities. A start or stop goes before a describe that decides what to send, and that before
+// a describe that merely verifies.
 const (
 	PriorityStart Priority = iota
 	PriorityDiagnose
@@ -25,50 +23,42 @@ const (
 	priorities
 )
 
-// lowShare keeps lower priorities from starving: of so many tokens at least one
-// goes past the highest priority. 1 in 25 leaves starts 96 % of the rate.
+// lowShare keeps lower priorities from starving: of so many requests at least one goes past the
+// highest priority. 1 in 25 leaves starts 96 % of the rate.
 const lowShare = 25
 
-// BudgetConfig bounds what one account sends, all actions and runs together.
-type BudgetConfig struct {
-	// RequestsPerSecond and Burst are the ceiling of a token bucket: in any
-	// window of t seconds at most Burst + t × RequestsPerSecond requests leave.
+// Limits bound what one account sends, all actions and runs together.
+type Limits struct {
+	// RequestsPerSecond and Burst are the ceiling of a token bucket: in any window of t seconds at
+	// most Burst + t × RequestsPerSecond requests leave.
 	RequestsPerSecond float64 // over 0
 	Burst             int     // at least 1
 	// MaxInFlight bounds the requests that await a reply. At least 1.
 	MaxInFlight int
-	// Backoff paces the probes while the API is down, or refuses the credentials.
+	// Backoff paces the retries of a request, and the probes while the API is down or refuses the
+	// credentials.
 	Backoff Backoff
-	// OnThrottle is called at each slowing down, once however many replies said
-	// so: the new rate a second, and the pause that the API asked for. OnBlocked
-	// is called when the network in front of the API begins to refuse this host
-	// (with the reply), and when that ends (with nil and how long it lasted).
-	// Neither must call the Budget; a panic in them goes to OnPanic. nil is fine.
-	OnThrottle func(rate float64, pause time.Duration)
-	OnBlocked  func(e *apiclient.Error, lasted time.Duration)
-	// OnAccepted is called at each reply that accepted the credentials. As above.
-	OnAccepted func(now time.Time)
-	// OnPanic receives the panics of the functions above. nil drops them.
-	OnPanic func(*PanicError)
-	// Seed makes the jitter repeatable; 0 draws one.
-	Seed uint64
 }
 
-func (c BudgetConfig) validate() error {
-	if !(c.RequestsPerSecond > 0) || math.IsInf(c.RequestsPerSecond, 0) || c.Burst < 1 || c.MaxInFlight < 1 {
-		return fmt.Errorf("budget: %g requests a second, burst %d, %d in flight: each must be over 0", c.RequestsPerSecond, c.Burst, c.MaxInFlight)
+func (l Limits) validate() error {
+	if !(l.RequestsPerSecond > 0) || math.IsInf(l.RequestsPerSecond, 0) || l.Burst < 1 || l.MaxInFlight < 1 {
+		return fmt.Errorf("budget: %g requests a second, burst %d, %d in flight: each must be over 0", l.RequestsPerSecond, l.Burst, l.MaxInFlight)
 	}
-	return c.Backoff.validate()
+	return l.Backoff.validate()
 }
 
-// Budget decides when a request may leave: under the configured ceiling, under
-// the limit that throttled replies show, one at a time while the API is down or
-// refuses the credentials, and in order of priority. It is safe for concurrent
-// use and has no goroutine.
-type Budget struct {
-	cfg BudgetConfig // its functions; the limits below move
+// budgetEvents are the functions that a budget calls. A nil one is not called.
+type budgetEvents struct {
+	onThrottle func(rate float64, pause time.Duration)
+	onBlocked  func(e *apiclient.Error, lasted time.Duration)
+	onAccepted func(now time.Time)
+}
 
-	mu          sync.Mutex // guards all below
+// budget decides when a request may leave: under the configured ceiling, under the limit that
+// throttled replies show, and one at a time while the API is down or refuses the credentials. It
+// belongs to its account, reads no clock and waits for nothing.
+type budget struct {
+	events      budgetEvents
 	limiter     *rate.Limiter
 	burst       int
 	maxInFlight int
@@ -76,37 +66,24 @@ type Budget struct {
 	breaker     breaker
 	credentials credentialPause
 	rng         *rand.Rand
-	waiting     [priorities][]*waiter
-	high        int // tokens since one last went past the highest priority
+	high        int // requests since one last went past the highest priority
 	inFlight    int
-	held        int       // of them, tokens whose request has not left; one of the bucket's is kept for each
 	slowedAt    int       // serial of the last request before the last slowing down
 	serial      int       // counts requests
 	pausedUntil time.Time // Retry-After
-	timer       *time.Timer
-	waited      time.Duration
-	recovered   chan struct{} // closed when an outage ends
-	denied      chan struct{} // closed when a refusal of the credentials is final
-	denial      *apiclient.Error
 }
 
-// NewBudget checks cfg and returns a Budget.
-func NewBudget(cfg BudgetConfig) (*Budget, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
+func newBudget(l Limits, events budgetEvents, rng *rand.Rand) *budget {
+	return &budget{
+		events:      events,
+		limiter:     rate.NewLimiter(rate.Limit(l.RequestsPerSecond), l.Burst),
+		burst:       l.Burst,
+		maxInFlight: l.MaxInFlight,
+		rate:        newAdaptiveRate(l.RequestsPerSecond),
+		breaker:     breaker{backoff: l.Backoff},
+		credentials: credentialPause{backoff: l.Backoff},
+		rng:         rng,
 	}
-	return &Budget{
-		cfg:         cfg,
-		limiter:     rate.NewLimiter(rate.Limit(cfg.RequestsPerSecond), cfg.Burst),
-		burst:       cfg.Burst,
-		maxInFlight: cfg.MaxInFlight,
-		rate:        newAdaptiveRate(cfg.RequestsPerSecond),
-		breaker:     breaker{backoff: cfg.Backoff},
-		credentials: credentialPause{backoff: cfg.Backoff},
-		rng:         newRand(cfg.Seed),
-		recovered:   make(chan struct{}),
-		denied:      make(chan struct{}),
-	}, nil
 }
 
 func newRand(seed uint64) *rand.Rand {
@@ -116,110 +93,24 @@ func newRand(seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // jitter, not a secret
 }
 
-// Limits are the parts of a BudgetConfig that a reload may move.
-type Limits struct {
-	RequestsPerSecond float64
-	Burst             int
-	MaxInFlight       int
-	Backoff           Backoff
-}
-
-// SetLimits moves the ceilings and the backoff, as a reload does. Tokens spent
-// stay spent, so the new ceiling holds from the first request on.
-func (b *Budget) SetLimits(l Limits) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := (BudgetConfig{RequestsPerSecond: l.RequestsPerSecond, Burst: l.Burst, MaxInFlight: l.MaxInFlight, Backoff: l.Backoff}).validate(); err != nil {
-		return err
-	}
+// limit moves the ceilings and the backoff, as a reload does. What is spent stays spent, so the new
+// ceiling holds from the first request on.
+func (b *budget) limit(now time.Time, l Limits) {
 	b.burst, b.maxInFlight = l.Burst, l.MaxInFlight
 	b.breaker.backoff, b.credentials.backoff = l.Backoff, l.Backoff
 	b.rate.limit(l.RequestsPerSecond)
-	b.applyRate(time.Now())
-	b.dispatch()
-	return nil
+	b.applyRate(now)
 }
 
-// Rate is the present rate in requests a second, at most the configured one.
-func (b *Budget) Rate() float64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.climb(time.Now())
-	return b.rate.present
-}
-
-// Waited is the time that requests have spent waiting for the budget, all together.
-func (b *Budget) Waited() time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.waited
-}
-
-// Down reports whether the API counts as down: one probe at a time is sent.
-func (b *Budget) Down() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.breaker.tripped()
-}
-
-// Blocked reports whether the network in front of the API refuses this host.
-func (b *Budget) Blocked() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.breaker.blocked()
-}
-
-// CredentialsAccepted reports whether a reply of the API has accepted the
-// credentials since the Budget was made.
-func (b *Budget) CredentialsAccepted() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.credentials.accepted
-}
-
-// NewCredentials notes that other credentials are in use from now on: what replies
-// said of those before is forgotten, and what waited because they were refused may
-// leave.
-func (b *Budget) NewCredentials() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// newCredentials forgets what replies said of the credentials before.
+func (b *budget) newCredentials() {
 	b.credentials.accepted = false
 	b.credentials.lift()
-	b.dispatch()
 }
 
-// pausedBy is the action whose credentials are refused at present, "" for none.
-func (b *Budget) pausedBy() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.credentials.action
-}
-
-// Recovered is closed when the API answers again after it was down.
-func (b *Budget) Recovered() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.recovered
-}
-
-// Denied is closed when a refusal of the credentials is final; Denial is then
-// the refusal. A run asks for the channel anew after each.
-func (b *Budget) Denied() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.denied
-}
-
-// Denial is the last final refusal of the credentials, nil where there was none.
-func (b *Budget) Denial() *apiclient.Error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.denial
-}
-
-// throttled slows the account down, once for all the requests that left before
-// the last slowing down: they say nothing about the new rate.
-func (b *Budget) throttled(now time.Time, t *token, retryAfter time.Duration) {
+// throttled slows the account down, once for all the requests that left before the last slowing
+// down: they say nothing about the new rate.
+func (b *budget) throttled(now time.Time, t *token, retryAfter time.Duration) {
 	b.pause(now, retryAfter)
 	if t.serial <= b.slowedAt {
 		return
@@ -228,34 +119,27 @@ func (b *Budget) throttled(now time.Time, t *token, retryAfter time.Duration) {
 	b.climb(now)
 	b.rate.throttled(now, b.resume(now), t.rate)
 	b.applyRate(now)
-	if b.cfg.OnThrottle != nil {
-		b.call(func() { b.cfg.OnThrottle(b.rate.present, retryAfter) })
-	}
-}
-
-// call guards the account against a panic in a function of the caller's.
-func (b *Budget) call(f func()) {
-	if p := catch("a function of the budget's owner", f); p != nil && b.cfg.OnPanic != nil {
-		_ = catch("OnPanic", func() { b.cfg.OnPanic(p) }) // nothing is left to report it to
+	if b.events.onThrottle != nil {
+		b.events.onThrottle(b.rate.present, retryAfter)
 	}
 }
 
 // resume is when the next request may leave at the earliest.
-func (b *Budget) resume(now time.Time) time.Time {
+func (b *budget) resume(now time.Time) time.Time {
 	if b.pausedUntil.After(now) {
 		return b.pausedUntil
 	}
 	return now
 }
 
-func (b *Budget) pause(now time.Time, d time.Duration) {
+func (b *budget) pause(now time.Time, d time.Duration) {
 	if until := now.Add(d); d > 0 && until.After(b.pausedUntil) {
 		b.pausedUntil = until
 	}
 }
 
 // climb lets the rate follow the clock.
-func (b *Budget) climb(now time.Time) {
+func (b *budget) climb(now time.Time) {
 	before := b.rate.present
 	b.rate.advance(now)
 	if b.rate.present != before {
@@ -263,10 +147,10 @@ func (b *Budget) climb(now time.Time) {
 	}
 }
 
-// applyRate passes the present rate to the limiter. Below the ceiling there is
-// no burst: how much the account's own bucket holds is unknown, and what a pause
-// saves up would run into the limit at once.
-func (b *Budget) applyRate(now time.Time) {
+// applyRate passes the present rate to the limiter. Below the ceiling there is no burst: how much
+// the account's own bucket holds is unknown, and what a pause saves up would run into the limit at
+// once.
+func (b *budget) applyRate(now time.Time) {
 	burst := 1
 	if b.rate.present == b.rate.ceiling {
 		burst = b.burst
@@ -275,122 +159,97 @@ func (b *Budget) applyRate(now time.Time) {
 	b.limiter.SetBurstAt(now, burst)
 }
 
-// dispatch grants what may leave now and sets the timer for what comes next.
-// It is called with mu held after everything that may change the answer.
-func (b *Budget) dispatch() {
-	for {
-		now := time.Now()
-		b.climb(now)
-		w, next := b.mayLeave(now)
-		if w == nil {
-			b.wakeAt(now, next)
-			return
-		}
-		b.grant(now, w)
-	}
+// demand is what waits for a budget.
+type demand struct {
+	// since is when each priority began to wait; zero: nothing of it waits.
+	since [priorities]time.Time
+	// offers reports whether a request of an API action waits at a priority.
+	offers func(p Priority, action string) bool
 }
 
-// mayLeave takes the waiter out of the queue whose request may leave now. Where
-// there is none, at is when to ask again, zero where a reply or a new waiter
-// will change the answer.
-func (b *Budget) mayLeave(now time.Time) (w *waiter, at time.Time) {
-	if b.inFlight >= b.maxInFlight || !b.anyWaiting() {
-		return nil, time.Time{}
-	}
-	// While the API is down, one probe at a time.
-	if ok, at := b.breaker.admits(now); !ok {
-		return nil, at
-	}
-	// While it refuses the credentials, one probe of the refused action at a time.
-	if ok, at := b.credentials.admits(now, b.wanted(b.credentials.action)); !ok {
-		return nil, at
-	}
-	action := b.credentials.action
-	if now.Before(b.pausedUntil) {
-		return nil, b.pausedUntil
-	}
-	if b.held > 0 && b.held >= b.limiter.Burst() {
-		return nil, time.Time{} // waiting fills the bucket no further: the holders must move
-	}
-	if missing := float64(b.held+1) - b.limiter.TokensAt(now); missing > 0 {
-		return nil, now.Add(max(spread(missing, b.rate.present), time.Microsecond))
-	}
-	return b.pick(action), time.Time{}
-}
-
-// wanted reports whether a request of an action waits.
-func (b *Budget) wanted(action string) bool {
-	for _, queue := range b.waiting {
-		if slices.ContainsFunc(queue, func(w *waiter) bool { return w.action == action }) {
+func (d demand) any() bool {
+	for _, since := range d.since {
+		if !since.IsZero() {
 			return true
 		}
 	}
 	return false
 }
 
-// spread is how long so many requests take at a rate, rounded up: woken a
-// nanosecond early, a bucket would not be full yet. It ends at a year, so that
-// no rate, however low, overflows.
+// wants reports whether a request of an action waits.
+func (d demand) wants(action string) bool {
+	for p, since := range d.since {
+		if !since.IsZero() && d.offers(Priority(p), action) {
+			return true
+		}
+	}
+	return false
+}
+
+// choose returns the priority whose request may leave now, and the API action that it must have;
+// empty: any. Where none may, at is when to ask again, zero where a reply or new work will change
+// the answer.
+func (b *budget) choose(now time.Time, d demand) (p Priority, action string, ok bool, at time.Time) {
+	b.climb(now)
+	if b.inFlight >= b.maxInFlight || !d.any() {
+		return 0, "", false, time.Time{}
+	}
+	// While the API is down, one probe at a time.
+	if ok, at := b.breaker.admits(now); !ok {
+		return 0, "", false, at
+	}
+	// While it refuses the credentials, one probe of the refused action at a time.
+	if ok, at := b.credentials.admits(now, b.credentials.active() && d.wants(b.credentials.action)); !ok {
+		return 0, "", false, at
+	}
+	if now.Before(b.pausedUntil) {
+		return 0, "", false, b.pausedUntil
+	}
+	if missing := 1 - b.limiter.TokensAt(now); missing > 0 {
+		return 0, "", false, now.Add(max(spread(missing, b.rate.present), time.Microsecond))
+	}
+	action = b.credentials.action
+	for _, p := range b.order(d) {
+		if !d.since[p].IsZero() && (action == "" || d.offers(p, action)) {
+			return p, action, true, time.Time{}
+		}
+	}
+	return 0, "", false, time.Time{}
+}
+
+// spread is how long so many requests take at a rate, rounded up: woken a nanosecond early, a bucket
+// would not be full yet. It ends at a year, so that no rate, however low, overflows.
 func spread(requests, perSecond float64) time.Duration {
 	const year = 365 * 24 * time.Hour
 	return time.Duration(min(math.Ceil(requests/perSecond*float64(time.Second)), float64(year)))
 }
 
-func (b *Budget) anyWaiting() bool {
-	for _, queue := range b.waiting {
-		if len(queue) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// pick takes the next waiter: by priority, with a small share for the rest. As a
-// probe a describe goes first, since it changes nothing if its reply is lost.
-// action limits the choice to requests of that action; "" does not.
-func (b *Budget) pick(action string) *waiter {
-	order := [priorities]Priority{PriorityStart, PriorityDiagnose, PriorityPoll}
+// order lists the priorities as they may go now: the highest first, with a small share for the rest.
+// As a probe a describe goes first, since it changes nothing if its reply is lost.
+func (b *budget) order(d demand) [priorities]Priority {
 	switch {
 	case b.breaker.tripped():
-		order = [priorities]Priority{PriorityDiagnose, PriorityPoll, PriorityStart}
-	case b.high >= lowShare-1 && b.pollsWaitLonger():
-		order = [priorities]Priority{PriorityPoll, PriorityDiagnose, PriorityStart}
+		return [priorities]Priority{PriorityDiagnose, PriorityPoll, PriorityStart}
+	case b.high >= lowShare-1 && pollsWaitLonger(d):
+		return [priorities]Priority{PriorityPoll, PriorityDiagnose, PriorityStart}
 	case b.high >= lowShare-1:
-		order = [priorities]Priority{PriorityDiagnose, PriorityPoll, PriorityStart}
+		return [priorities]Priority{PriorityDiagnose, PriorityPoll, PriorityStart}
 	}
-	for _, p := range order {
-		for i, w := range b.waiting[p] {
-			if action == "" || w.action == action {
-				b.waiting[p] = without(b.waiting[p], i)
-				b.countShare(p)
-				return w
-			}
-		}
-	}
-	panic("batcher: a token without a waiter")
+	return [priorities]Priority{PriorityStart, PriorityDiagnose, PriorityPoll}
 }
 
-// without removes the waiter at i; the first, the usual case, without copying.
-func without(queue []*waiter, i int) []*waiter {
-	if i == 0 {
-		return queue[1:]
-	}
-	return append(queue[:i:i], queue[i+1:]...)
+// pollsWaitLonger decides between the lower priorities when one of them has its share: by age, so
+// that neither starves for the other.
+func pollsWaitLonger(d demand) bool {
+	polls, diagnoses := d.since[PriorityPoll], d.since[PriorityDiagnose]
+	return !polls.IsZero() && (diagnoses.IsZero() || polls.Before(diagnoses))
 }
 
-// pollsWaitLonger decides between the lower priorities when one of them has its
-// share: by age, so that neither starves for the other.
-func (b *Budget) pollsWaitLonger() bool {
-	polls, diagnoses := b.waiting[PriorityPoll], b.waiting[PriorityDiagnose]
-	return len(polls) > 0 && (len(diagnoses) == 0 || polls[0].asked.Before(diagnoses[0].asked))
-}
-
-// countShare counts the tokens in a row that went past a lower priority that
-// waited, for lowShare.
-func (b *Budget) countShare(p Priority) {
+// countShare counts the requests in a row that went past a lower priority that waited, for lowShare.
+func (b *budget) countShare(p Priority, d demand) {
 	passed := false
-	for _, queue := range b.waiting[p+1:] {
-		passed = passed || len(queue) > 0
+	for _, since := range d.since[p+1:] {
+		passed = passed || !since.IsZero()
 	}
 	if passed && b.high < lowShare-1 {
 		b.high++
@@ -399,26 +258,110 @@ func (b *Budget) countShare(p Priority) {
 	}
 }
 
-func (b *Budget) grant(now time.Time, w *waiter) {
-	b.inFlight++
-	b.held++
-	b.waited += now.Sub(w.asked)
-	t := &token{budget: b, action: w.action}
-	t.epoch, t.probe = b.breaker.leave()
-	t.credentialProbe = b.credentials.leave()
-	w.granted <- t
+// token is one request that has left. done is called exactly once.
+type token struct {
+	budget          *budget
+	action          string  // the API's name
+	serial          int     // of the request
+	rate            float64 // at which it left, in requests a second
+	epoch           int
+	probe           bool // of an API that is down
+	credentialProbe bool
 }
 
-func (b *Budget) wakeAt(now, at time.Time) {
-	if b.timer != nil {
-		b.timer.Stop()
+// leave lets a request of a priority that choose has returned leave now.
+func (b *budget) leave(now time.Time, p Priority, action string, d demand) *token {
+	b.countShare(p, d)
+	b.limiter.AllowN(now, 1) // choose has seen that there is one
+	b.inFlight++
+	b.serial++
+	b.rate.left()
+	t := &token{budget: b, action: action, serial: b.serial, rate: b.rate.present}
+	t.epoch, t.probe = b.breaker.leave()
+	t.credentialProbe = b.credentials.leave()
+	return t
+}
+
+// outcome is what a reply changed for the whole account.
+type outcome struct {
+	denied    bool // the refusal of the credentials is final
+	recovered bool // the API answers again after it was down
+}
+
+// done notes how the request went; e is nil where it went well.
+func (t *token) done(now time.Time, e *apiclient.Error) (o outcome) {
+	b := t.budget
+	b.inFlight--
+	if e == nil || e.FromAPI() {
+		b.reached(now)
 	}
-	if at.IsZero() {
-		return
+	switch {
+	case e == nil:
+		o.recovered = b.answered(now, t, true)
+		b.rate.answered(t.rate)
+	case e.Class == apiclient.ClassThrottled:
+		// A station on the way may throttle, too: that says nothing of the credentials, and one that
+		// blocks this host goes on with that.
+		if e.FromAPI() || !b.breaker.blocked() {
+			o.recovered = b.answered(now, t, e.FromAPI())
+		} else {
+			b.breaker.failed(now, e, t.epoch, t.probe, b.rng)
+		}
+		b.credentials.withdrawn(t.credentialProbe)
+		b.throttled(now, t, e.RetryAfter)
+	case e.Class == apiclient.ClassCredentials:
+		o.recovered = b.answered(now, t, false)
+		b.rate.answered(t.rate)
+		o.denied = b.credentials.refused(now, t.action, e.ClockSkew != 0, t.credentialProbe, b.rng)
+	case keyAccepted(e):
+		o.recovered = b.answered(now, t, true)
+		b.rate.answered(t.rate)
+	default:
+		b.failed(now, t, e)
 	}
-	b.timer = time.AfterFunc(at.Sub(now), func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.dispatch()
-	})
+	return o
+}
+
+// keyAccepted reports whether the API accepted the credentials of a request: it served it, or
+// refused it for another reason. e is nil where it went well.
+func keyAccepted(e *apiclient.Error) bool {
+	if e == nil {
+		return true
+	}
+	switch e.Class {
+	case apiclient.ClassInstance, apiclient.ClassUnknown, apiclient.ClassRequest:
+		return e.FromAPI()
+	}
+	return false
+}
+
+// reached notes a reply of the API itself, be it good or bad.
+func (b *budget) reached(now time.Time) {
+	if lasted := b.breaker.reached(now); lasted > 0 && b.events.onBlocked != nil {
+		b.events.onBlocked(nil, lasted)
+	}
+}
+
+// answered notes a request that the API served or refused; accepted says that it accepted the
+// credentials. It reports whether that ended an outage.
+func (b *budget) answered(now time.Time, t *token, accepted bool) (recovered bool) {
+	recovered = b.breaker.answered(t.probe)
+	if !accepted {
+		return recovered
+	}
+	b.credentials.answered(t.action, t.credentialProbe)
+	if b.events.onAccepted != nil {
+		b.events.onAccepted(now)
+	}
+	return recovered
+}
+
+// failed notes a request without an answer of the API.
+func (b *budget) failed(now time.Time, t *token, e *apiclient.Error) {
+	b.credentials.withdrawn(t.credentialProbe)
+	blocked := b.breaker.failed(now, e, t.epoch, t.probe, b.rng)
+	if blocked && b.events.onBlocked != nil {
+		b.events.onBlocked(e, 0)
+	}
+	b.pause(now, e.RetryAfter)
 }

@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -9,16 +10,17 @@ import (
 	"zecpower/apiclient"
 )
 
-func newTestBudget(t *testing.T, perSecond float64, burst, inFlight int) *Budget {
-	t.Helper()
-	b, err := NewBudget(BudgetConfig{
-		RequestsPerSecond: perSecond, Burst: burst, MaxInFlight: inFlight, Seed: 1,
+// testBudget drives a budget as an account does.
+type testBudget struct {
+	*budget
+	waited time.Duration
+}
+
+func newTestBudget(perSecond float64, burst, inFlight int) *testBudget {
+	return &testBudget{budget: newBudget(Limits{
+		RequestsPerSecond: perSecond, Burst: burst, MaxInFlight: inFlight,
 		Backoff: Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	}, budgetEvents{}, newRand(1))}
 }
 
 // actionOf is the API action of a priority's requests in these tests.
@@ -32,12 +34,44 @@ func actionOf(p Priority) string {
 // failure is a request that the API did not serve.
 func failure() *apiclient.Error { return &apiclient.Error{Class: apiclient.ClassTransient} }
 
-// leaves waits until one request may go, and lets it.
-func leaves(b *Budget, p Priority) *token {
+// demand is that of requests which begin to wait now.
+func (b *testBudget) demand(waiting ...Priority) demand {
+	d := demand{offers: func(p Priority, action string) bool { return actionOf(p) == action }}
+	for _, p := range waiting {
+		d.since[p] = time.Now()
+	}
+	return d
+}
+
+// testToken is a request that has left.
+type testToken struct {
+	*token
+	priority Priority
+}
+
+// done returns whether the refusal of the credentials is final.
+func (t testToken) done(e *apiclient.Error) (denied bool) { return t.token.done(time.Now(), e).denied }
+
+// leaves waits until one of the requests that wait may go, and lets it.
+func (b *testBudget) leaves(tb testing.TB, waiting ...Priority) testToken {
+	tb.Helper()
+	return b.leavesOf(tb, b.demand(waiting...))
+}
+
+func (b *testBudget) leavesOf(tb testing.TB, d demand) testToken {
+	tb.Helper()
+	began := time.Now()
 	for {
-		if tok := <-b.ask(p, actionOf(p)).granted; tok.leave() {
-			return tok
+		now := time.Now()
+		p, _, ok, at := b.choose(now, d)
+		if ok {
+			b.waited += now.Sub(began)
+			return testToken{b.leave(now, p, actionOf(p), d), p}
 		}
+		if at.IsZero() {
+			tb.Fatal("nothing may leave before a reply")
+		}
+		time.Sleep(at.Sub(now))
 	}
 }
 
@@ -48,7 +82,7 @@ func TestBudgetIsNeverExceededAlsoWhenItMoves(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			perSecond, burst := 10.0, 10
-			b := newTestBudget(t, perSecond, burst, 4)
+			b := newTestBudget(perSecond, burst, 4)
 			tokens, last := float64(burst), time.Now()
 			refill := func() {
 				now := time.Now()
@@ -59,11 +93,9 @@ func TestBudgetIsNeverExceededAlsoWhenItMoves(t *testing.T) {
 					refill()
 					perSecond, burst = 1+40*r.Float64(), 1+r.IntN(30)
 					tokens = min(tokens, float64(burst))
-					if err := b.SetLimits(Limits{perSecond, burst, 1 + r.IntN(8), Backoff{Initial: time.Second, Max: time.Minute}}); err != nil {
-						t.Fatal(err)
-					}
+					b.limit(time.Now(), Limits{perSecond, burst, 1 + r.IntN(8), Backoff{Initial: time.Second, Max: time.Minute}})
 				}
-				p := leaves(b, Priority(r.IntN(int(priorities))))
+				p := b.leaves(t, Priority(r.IntN(int(priorities))))
 				refill()
 				if tokens--; tokens < -1e-3 {
 					t.Fatalf("seed %d: a request left %.3f requests too early", seed, -tokens)
@@ -83,63 +115,42 @@ func TestBudgetIsNeverExceededAlsoWhenItMoves(t *testing.T) {
 
 func TestBudgetBoundsWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 1000, 100, 3)
-		var waiters []*waiter
-		for range 5 {
-			waiters = append(waiters, b.ask(PriorityStart, actionOf(PriorityStart)))
+		b := newTestBudget(1000, 100, 3)
+		var sent []testToken
+		for range 3 {
+			sent = append(sent, b.leaves(t, PriorityStart))
 		}
-		granted := func() (n int) {
-			for _, tk := range waiters {
-				n += len(tk.granted)
-			}
-			return n
+		if _, _, ok, at := b.choose(time.Now(), b.demand(PriorityStart)); ok || !at.IsZero() {
+			t.Errorf("a fourth may leave: %v, or at %s", ok, at)
 		}
-		if granted() != 3 {
-			t.Errorf("%d in flight, want 3", granted())
-		}
-		(<-waiters[0].granted).withdraw()
-		b.cancel(waiters[1]) // granted already: the place is free again
-		if granted() != 3 {
-			t.Errorf("%d granted after two were given back, want 3 (one of them taken over)", granted())
+		sent[0].done(nil)
+		b.leaves(t, PriorityStart)
+		if b.inFlight != 3 {
+			t.Errorf("%d in flight, want 3", b.inFlight)
 		}
 	})
 }
 
-func TestPermitThatIsGivenBackCostsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 1, 1, 8)
-		for range 100 {
-			(<-b.ask(PriorityPoll, actionOf(PriorityPoll)).granted).withdraw()
-		}
-		asked := time.Now()
-		leaves(b, PriorityStart)
-		if waited := time.Since(asked); waited != 0 {
-			t.Errorf("the next request left after %s, the bucket was full", waited)
-		}
-	})
-}
-
-// A tok may lie with its holder for a while; what the API says meanwhile holds.
-func TestPermitInHandDoesNotOutliveABadReply(t *testing.T) {
+// A reply that says no stops what waits, though the bucket is full.
+func TestNothingLeavesIntoABadReply(t *testing.T) {
 	for name, e := range map[string]*apiclient.Error{
 		"a pause":             {Class: apiclient.ClassThrottled, RetryAfter: time.Second},
 		"an API that is down": {Class: apiclient.ClassTransient},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b := newTestBudget(t, 20, 8, 8)
-			var sent []*token
+			b := newTestBudget(20, 8, 8)
+			var sent []testToken
 			for range breakerFailures {
-				sent = append(sent, leaves(b, PriorityStart))
+				sent = append(sent, b.leaves(t, PriorityStart))
 			}
-			inHand := <-b.ask(PriorityStart, actionOf(PriorityStart)).granted
 			for _, p := range sent {
 				p.done(e)
 			}
-			if inHand.leave() {
+			if _, _, ok, _ := b.choose(time.Now(), b.demand(PriorityStart)); ok {
 				t.Errorf("a request left into %s", name)
 			}
 			asked := time.Now()
-			leaves(b, PriorityStart).done(nil)
+			b.leaves(t, PriorityStart).done(nil)
 			if waited := time.Since(asked); waited <= 0 || waited > time.Second {
 				t.Errorf("after %s the next request left after %s", name, waited)
 			}
@@ -150,29 +161,14 @@ func TestPermitInHandDoesNotOutliveABadReply(t *testing.T) {
 // With starts, describes and polls all waiting, each lower priority gets its share.
 func TestNoPriorityStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 10, 1, 1)
+		b := newTestBudget(10, 1, 1)
 		counts := [priorities]int{}
-		var waiters [priorities]*waiter
+		d := b.demand(PriorityStart, PriorityDiagnose, PriorityPoll)
 		for range 1000 {
-			for p := range priorities {
-				if waiters[p] == nil {
-					waiters[p] = b.ask(p, actionOf(p))
-				}
-			}
-			var got *token
-			var of Priority
-			select {
-			case got = <-waiters[PriorityStart].granted:
-				of = PriorityStart
-			case got = <-waiters[PriorityDiagnose].granted:
-				of = PriorityDiagnose
-			case got = <-waiters[PriorityPoll].granted:
-				of = PriorityPoll
-			}
-			got.leave()
-			counts[of]++
-			waiters[of] = nil
-			got.done(nil)
+			tok := b.leavesOf(t, d)
+			counts[tok.priority]++
+			d.since[tok.priority] = time.Now()
+			tok.done(nil)
 		}
 		if counts[PriorityStart] < 950 || counts[PriorityDiagnose] < 15 || counts[PriorityPoll] < 15 {
 			t.Errorf("starts, describes, polls: %v", counts)
@@ -182,21 +178,21 @@ func TestNoPriorityStarves(t *testing.T) {
 
 func TestThrottledOnceIsHalvedOnceHoweverManyRepliesSaySo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 20, 8, 8)
+		b := newTestBudget(20, 8, 8)
 		notified := 0
-		b.cfg.OnThrottle = func(float64, time.Duration) { notified++ }
-		var granted []*token
+		b.events.onThrottle = func(float64, time.Duration) { notified++ }
+		var granted []testToken
 		for range 8 {
-			granted = append(granted, leaves(b, PriorityStart))
+			granted = append(granted, b.leaves(t, PriorityStart))
 		}
 		for _, p := range granted {
 			p.done(&apiclient.Error{Class: apiclient.ClassThrottled, RetryAfter: 3 * time.Second})
 		}
-		if b.Rate() != 10 || notified != 1 {
-			t.Errorf("rate %g after being notified %d times", b.Rate(), notified)
+		if b.rate.present != 10 || notified != 1 {
+			t.Errorf("rate %g after being notified %d times", b.rate.present, notified)
 		}
 		asked := time.Now()
-		<-b.ask(PriorityStart, actionOf(PriorityStart)).granted
+		b.leaves(t, PriorityStart)
 		if waited := time.Since(asked); waited < 3*time.Second {
 			t.Errorf("the next request left after %s, Retry-After was 3 s", waited)
 		}
@@ -205,10 +201,10 @@ func TestThrottledOnceIsHalvedOnceHoweverManyRepliesSaySo(t *testing.T) {
 
 func TestRetryAfterOfA503PausesTheAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 20, 8, 8)
-		leaves(b, PriorityStart).done(&apiclient.Error{Class: apiclient.ClassTransient, RetryAfter: 9 * time.Second})
+		b := newTestBudget(20, 8, 8)
+		b.leaves(t, PriorityStart).done(&apiclient.Error{Class: apiclient.ClassTransient, RetryAfter: 9 * time.Second})
 		asked := time.Now()
-		<-b.ask(PriorityStart, actionOf(PriorityStart)).granted
+		b.leaves(t, PriorityStart)
 		if waited := time.Since(asked); waited != 9*time.Second {
 			t.Errorf("the next request left after %s, want 9 s", waited)
 		}
@@ -281,21 +277,18 @@ func TestBackoffStaysWithinItsBounds(t *testing.T) {
 }
 
 // down makes the API count as down.
-func down(b *Budget) {
+func down(tb testing.TB, b *testBudget) {
 	for range breakerFailures {
-		leaves(b, PriorityStart).done(&apiclient.Error{Class: apiclient.ClassTransient})
+		b.leaves(tb, PriorityStart).done(&apiclient.Error{Class: apiclient.ClassTransient})
 	}
 }
 
 // A describe changes nothing, so it is what an API that may be back is tried with.
 func TestProbeIsADescribeWhereOneWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 20, 8, 8)
-		down(b)
-		start, describe := b.ask(PriorityStart, actionOf(PriorityStart)), b.ask(PriorityDiagnose, actionOf(PriorityDiagnose))
-		select {
-		case <-describe.granted:
-		case <-start.granted:
+		b := newTestBudget(20, 8, 8)
+		down(t, b)
+		if tok := b.leaves(t, PriorityStart, PriorityDiagnose); tok.priority != PriorityDiagnose {
 			t.Error("a start went out as the probe")
 		}
 	})
@@ -304,13 +297,13 @@ func TestProbeIsADescribeWhereOneWaits(t *testing.T) {
 // An API that says "too many" is there.
 func TestThrottledReplyEndsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 20, 8, 8)
-		down(b)
-		if !b.Down() {
+		b := newTestBudget(20, 8, 8)
+		down(t, b)
+		if !b.breaker.tripped() {
 			t.Fatal("not down after as many failures as it takes")
 		}
-		leaves(b, PriorityPoll).done(&apiclient.Error{Class: apiclient.ClassThrottled})
-		if b.Down() {
+		b.leaves(t, PriorityPoll).done(&apiclient.Error{Class: apiclient.ClassThrottled})
+		if b.breaker.tripped() {
 			t.Error("still down")
 		}
 	})
@@ -318,11 +311,13 @@ func TestThrottledReplyEndsAnOutage(t *testing.T) {
 
 func TestWaitForTheBudgetIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 1, 1, 8)
-		for range 4 {
-			leaves(b, PriorityStart).done(nil)
-		}
-		if waited := b.Waited().Round(time.Millisecond); waited != 3*time.Second {
+		cfg := testConfig(newFakeAPI(fleet(400)), 1)
+		cfg.Burst, cfg.PollInterval = 1, time.Minute
+		a := newAccountOf(t, cfg)
+		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
+		defer cancel()
+		a.Run(ctx, startRun(fleet(400)))
+		if waited := a.Waited().Round(time.Millisecond); waited != 3*time.Second {
 			t.Errorf("waited %s, want 3 s: the first had a token, the others one second each", waited)
 		}
 	})
@@ -333,14 +328,12 @@ func TestWaitForTheBudgetIsCounted(t *testing.T) {
 func TestNoRateIsTooLowToBeKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, perSecond := range []float64{1e-6, 1e-12, 5e-324} {
-			b := newTestBudget(t, perSecond, 1, 8)
-			leaves(b, PriorityStart).done(nil)
-			second := b.ask(PriorityStart, actionOf(PriorityStart))
-			w, at := b.mayLeave(time.Now())
-			if wait := time.Until(at); w != nil || wait < 24*time.Hour {
+			b := newTestBudget(perSecond, 1, 8)
+			b.leaves(t, PriorityStart).done(nil)
+			_, _, ok, at := b.choose(time.Now(), b.demand(PriorityStart))
+			if wait := time.Until(at); ok || wait < 24*time.Hour {
 				t.Errorf("at %g a second the next request may leave after %s", perSecond, wait)
 			}
-			b.cancel(second)
 		}
 		plan := PlanRun(startRun(fleet(1000)), 100, 1e-12, 1)
 		if plan.AtLeast < 24*time.Hour {
@@ -351,14 +344,14 @@ func TestNoRateIsTooLowToBeKept(t *testing.T) {
 
 func TestNewCredentialsBeginAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 1000, 10, 4)
+		b := newTestBudget(1000, 10, 4)
 		refuse := func() (denied bool) {
-			return leaves(b, PriorityStart).done(&apiclient.Error{
+			return b.leaves(t, PriorityStart).done(&apiclient.Error{
 				Action: apiclient.ActionStartInstances, Class: apiclient.ClassCredentials, Code: apiclient.CodeSignatureFailure, HTTPStatus: 401,
 			})
 		}
-		leaves(b, PriorityPoll).done(nil)
-		if !b.CredentialsAccepted() {
+		b.leaves(t, PriorityPoll).done(nil)
+		if !b.credentials.accepted {
 			t.Error("an accepted reply does not count")
 		}
 		for range 10 { // the pauses between them grow to half a minute
@@ -367,23 +360,19 @@ func TestNewCredentialsBeginAnew(t *testing.T) {
 			}
 		}
 		refuse()
-		waiting := b.ask(PriorityPoll, actionOf(PriorityPoll))
-		synctest.Wait()
-		select {
-		case <-waiting.granted:
+		if _, _, ok, _ := b.choose(time.Now(), b.demand(PriorityPoll)); ok {
 			t.Fatal("a request leaves while the credentials are refused")
-		default:
 		}
-		b.NewCredentials()
-		if b.CredentialsAccepted() || b.pausedBy() != "" {
-			t.Errorf("accepted %v, paused by %q: what replies said of the old key is taken for the new one's", b.CredentialsAccepted(), b.pausedBy())
+		b.newCredentials()
+		if b.credentials.accepted || b.credentials.active() {
+			t.Errorf("accepted %v, paused by %q: what replies said of the old key is taken for the new one's", b.credentials.accepted, b.credentials.action)
 		}
 		before := time.Now()
-		if tok := <-waiting.granted; !tok.leave() || time.Since(before) > 0 {
+		tok := b.leaves(t, PriorityPoll)
+		if time.Since(before) > 0 {
 			t.Error("what waited for the old key does not leave at once")
-		} else {
-			tok.done(nil)
 		}
+		tok.done(nil)
 		// The refusals of the old key do not count for the new one.
 		refuse()
 		if refuse() {

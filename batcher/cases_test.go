@@ -58,14 +58,10 @@ func (c apiCase) run(t *testing.T) {
 	}
 	defer client.Close()
 	backoff := batcher.Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
-	budget, err := batcher.NewBudget(batcher.BudgetConfig{RequestsPerSecond: 10, Burst: 10, MaxInFlight: 8, Backoff: backoff, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := batcher.New(batcher.Config{
-		API: client, Budget: budget, Size: 100, Attempts: 3, Backoff: backoff,
-		PollInterval: 5 * time.Second, BootTimeout: 10 * time.Minute, Seed: 2,
-	})
+	b, err := batcher.NewAccount(batcher.Config{Seed: 2, Settings: batcher.Settings{
+		API: client, Size: 100, Attempts: 3, PollInterval: 5 * time.Second, BootTimeout: 10 * time.Minute,
+		Limits: batcher.Limits{RequestsPerSecond: 10, Burst: 10, MaxInFlight: 8, Backoff: backoff},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

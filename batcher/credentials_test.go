@@ -116,16 +116,14 @@ func TestCredentialPauseDoesNotOutliveItsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(100))
 		api.onStart = func(int, []string) ([]string, error, bool) { return nil, noRight(), true }
-		starts := newTestBatcher(t, api)
 		other := newFakeAPI([]string{"j-1"})
 		other.boot("j-1")
-		watch := newTestBatcher(t, other)
-		watch.cfg.Budget = starts.cfg.Budget
+		a := newTestAccount(t, routed{api, other})
 		var beside sync.WaitGroup
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		beside.Go(func() {
-			if got := listing(starts.Run(ctx, startRun(fleet(100)))); got != "100 cancelled" {
+			if got := listing(a.Run(ctx, startRun(fleet(100)))); got != "100 cancelled" {
 				t.Errorf("the starts: %s", got)
 			}
 		})
@@ -133,15 +131,13 @@ func TestCredentialPauseDoesNotOutliveItsRun(t *testing.T) {
 		r := startRun([]string{"j-1"})
 		r.Resumed = true
 		begun := time.Now()
-		if got := listing(watch.Run(t.Context(), r)); got != "1 already_running" || time.Since(begun) > 25*time.Second {
+		if got := listing(a.Run(t.Context(), r)); got != "1 already_running" || time.Since(begun) > 25*time.Second {
 			t.Errorf("the describes: %s after %s", got, time.Since(begun))
 		}
 		beside.Wait()
-		b := starts.cfg.Budget
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if b.inFlight != 0 || b.held != 0 || b.credentials.active() {
-			t.Errorf("%d in flight, %d held, paused by %q after both runs", b.inFlight, b.held, b.credentials.action)
+		checkIdle(t, a)
+		if a.budget.credentials.active() {
+			t.Errorf("paused by %q after both runs", a.budget.credentials.action)
 		}
 	})
 }
@@ -157,14 +153,14 @@ func TestCredentialsOfAnUnprovenKeyEndAtTheFirstRefusal(t *testing.T) {
 				refused = 2
 			}
 			api.onStart = func(n int, _ []string) ([]string, error, bool) { return nil, noRight(), n == refused }
-			b := newTestBatcher(t, api)
+			b := newTestAccount(t, api)
 			if proven {
 				b.Run(t.Context(), startRun(fleet(1)))
 			}
 			r := startRun(fleet(100)[1:])
 			r.UnprovenKey = true
 			want := map[bool]string{false: "99 auth", true: "99 started"}[proven]
-			if got := listing(b.Run(t.Context(), r)); got != want || b.cfg.Budget.CredentialsAccepted() != proven {
+			if got := listing(b.Run(t.Context(), r)); got != want || b.CredentialsAccepted() != proven {
 				t.Errorf("proven %v: %s", proven, got)
 			}
 		})
@@ -198,7 +194,7 @@ func finalAfterSoldOut(t *testing.T, sold int) {
 			}
 			return nil, noRight(), true
 		}
-		b := newTestBatcher(t, api)
+		b := newTestAccount(t, api)
 		heard := &alarms{}
 		b.cfg.Observer = heard
 		begun := time.Now()
@@ -222,14 +218,12 @@ func TestCredentialsThatAreFinalForDescribesEndEachRun(t *testing.T) {
 				Action: describe, Class: apiclient.ClassCredentials, HTTPStatus: 401, Code: apiclient.CodeSignatureFailure,
 			}, true
 		}
-		a := newTestBatcher(t, booting)
+		api := newFakeAPI(fleet(100))
+		a := newTestAccount(t, routed{api, booting})
 		var beside sync.WaitGroup
 		beside.Go(func() { a.Run(t.Context(), startRun([]string{"j-1"})) })
 		time.Sleep(7 * time.Second) // the describes are refused by now
-		api := newFakeAPI(fleet(100))
-		b := newTestBatcher(t, api)
-		b.cfg.Budget = a.cfg.Budget
-		if got := listing(b.Run(t.Context(), startRun(fleet(100)))); got != "100 auth" {
+		if got := listing(a.Run(t.Context(), startRun(fleet(100)))); got != "100 auth" {
 			t.Errorf("outcomes: %s", got)
 		}
 		beside.Wait()
@@ -249,9 +243,11 @@ func TestCredentialPauseSurvivesAReload(t *testing.T) {
 			}
 			return nil, noRight(), bad
 		}
-		b := newTestBatcher(t, api)
+		b := newTestAccount(t, api)
 		defer time.AfterFunc(3*time.Second, func() {
-			if err := b.cfg.Budget.SetLimits(Limits{20, 20, 16, Backoff{Initial: time.Second, Max: 10 * time.Second}}); err != nil {
+			s := b.settings
+			s.Limits = Limits{20, 20, 16, Backoff{Initial: time.Second, Max: 10 * time.Second}}
+			if err := b.Configure(s); err != nil {
 				t.Error(err)
 			}
 		}).Stop()
@@ -261,12 +257,17 @@ func TestCredentialPauseSurvivesAReload(t *testing.T) {
 	})
 }
 
-// A probe that a poll made, and that may not leave after all, is asked for again.
+// The rest of a poll of which one instance leaves as a probe is described next.
 func TestPollThatMayNotLeaveIsNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := newRun(newTestBatcher(t, newFakeAPI(nil)).cfg, startRun(fleet(3)))
-		x.putBack(&request{priority: PriorityPoll, instances: []int{0, 1, 2}})
-		if r := x.queues[PriorityDiagnose].pop(100); !slices.Equal(r.instances, []int{0, 1, 2}) || r.priority != PriorityDiagnose {
+		a := newTestAccount(t, newFakeAPI(nil))
+		works := testWorks(a, fleet(3))
+		r := &request{priority: PriorityPoll}
+		r.hold(works)
+		if probe := a.probeOf(r); !slices.Equal(idsOf(probe.works), fleet(1)) {
+			t.Errorf("the probe names %q", idsOf(probe.works))
+		}
+		if r := a.diagnose.pop(100); !slices.Equal(idsOf(r.works), fleet(3)[1:]) || r.priority != PriorityDiagnose {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -276,10 +277,11 @@ func TestPollThatMayNotLeaveIsNotLost(t *testing.T) {
 // it is back, the probe does not sleep that wait out.
 func TestRecoveryCutsTheWaitOfASingleIDShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := newRun(newTestBatcher(t, newFakeAPI(nil)).cfg, startRun(fleet(3)))
-		x.refusals = unknownRefusals{state: refusalAccount, ids: []int{0, 1, 2}, next: time.Now().Add(30 * time.Second)}
-		x.hasten()
-		if wait := time.Until(x.refusals.next); wait > 5*time.Second {
+		a := newTestAccount(t, newFakeAPI(nil))
+		l := a.lanes[laneStart]
+		l.refusals = unknownRefusals{state: refusalAccount, ids: hold(testWorks(a, fleet(3))), next: time.Now().Add(30 * time.Second)}
+		a.hasten(time.Now())
+		if wait := time.Until(l.refusals.next); wait > 5*time.Second {
 			t.Errorf("the next probe is %s away", wait)
 		}
 	})
@@ -304,41 +306,36 @@ func TestUnsentIsWhatLacksARequestAlone(t *testing.T) {
 	}
 }
 
-// A probe of refused credentials that brings no word about them, or is not sent at
-// all, makes room for the next.
+// A probe of refused credentials that brings no word about them makes room for the next.
 func TestCredentialProbeWithoutAWordMakesRoom(t *testing.T) {
-	for name, ends := range map[string]func(*token){
-		"throttled":         func(tok *token) { tok.leave(); tok.done(refusal(apiclient.ClassThrottled, 429, "")) },
-		"a page":            func(tok *token) { tok.leave(); tok.done(foreign(404)) },
-		"lost":              func(tok *token) { tok.leave(); tok.done(lostReply()) },
-		"withdrawn":         func(tok *token) { tok.withdraw() },
-		"may not leave":     func(tok *token) { tok.budget.pause(time.Now(), time.Second); tok.leave() },
-		"refused once more": func(tok *token) { tok.leave(); tok.done(noRight()) },
+	for name, e := range map[string]*apiclient.Error{
+		"throttled":         refusal(apiclient.ClassThrottled, 429, ""),
+		"a page":            foreign(404),
+		"lost":              lostReply(),
+		"refused once more": noRight(),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b := newTestBudget(t, 20, 8, 8)
-			leaves(b, PriorityStart).done(noRight())
-			ends(<-b.ask(PriorityStart, start).granted)
-			select {
-			case tok := <-b.ask(PriorityStart, start).granted:
-				if !tok.credentialProbe {
-					t.Errorf("%s: the pause is over", name)
-				}
-			case <-time.After(time.Minute):
-				t.Errorf("%s: no probe after that", name)
+			b := newTestBudget(20, 8, 8)
+			b.leaves(t, PriorityStart).done(noRight())
+			b.leaves(t, PriorityStart).done(e)
+			began := time.Now()
+			if tok := b.leaves(t, PriorityStart); !tok.credentialProbe {
+				t.Errorf("%s: the pause is over", name)
+			}
+			if wait := time.Since(began); wait > time.Minute {
+				t.Errorf("%s: no probe for %s after that", name, wait)
 			}
 		})
 	}
 }
 
-// A token that lies with its holder when the credentials are refused is given back.
-func TestCredentialsRefusedStopTheTokenInHand(t *testing.T) {
+// Once the credentials are refused nothing leaves but a probe after a pause.
+func TestCredentialsRefusedStopWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 20, 8, 8)
-		sent := leaves(b, PriorityStart)
-		inHand := <-b.ask(PriorityStart, start).granted
-		if sent.done(noRight()); inHand.leave() {
-			t.Error("a request left into the pause")
+		b := newTestBudget(20, 8, 8)
+		b.leaves(t, PriorityStart).done(noRight())
+		if p, _, ok, _ := b.choose(time.Now(), b.demand(PriorityStart)); ok {
+			t.Errorf("a request of priority %d left into the pause", p)
 		}
 	})
 }
@@ -346,13 +343,13 @@ func TestCredentialsRefusedStopTheTokenInHand(t *testing.T) {
 // A station that throttles says nothing about the credentials, as no page does.
 func TestCredentialsAreNotAcceptedByAStationOnTheWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBudget(t, 20, 8, 8)
+		b := newTestBudget(20, 8, 8)
 		for _, e := range []*apiclient.Error{refusal(apiclient.ClassThrottled, 429, ""), foreign(404), lostReply(), noRight()} {
-			if leaves(b, PriorityStart).done(e); b.CredentialsAccepted() {
+			if b.leaves(t, PriorityStart).done(e); b.credentials.accepted {
 				t.Errorf("accepted by %v", e)
 			}
 		}
-		if leaves(b, PriorityStart).done(soldOutReply()); !b.CredentialsAccepted() {
+		if b.leaves(t, PriorityStart).done(soldOutReply()); !b.credentials.accepted {
 			t.Error("a refusal for another reason accepts them")
 		}
 	})

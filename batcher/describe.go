@@ -11,58 +11,78 @@ import (
 var errIncomplete = errors.New("the reply lists fewer instances than it counts")
 
 // handleDescribe evaluates the reply to a DescribeInstancesStatus.
-func (x *run) handleDescribe(a reply, e *apiclient.Error) {
+func (a *Account) handleDescribe(p reply, e *apiclient.Error, now time.Time) {
 	if e == nil {
-		if a.sent.After(x.describedSent) {
-			x.describedSent = a.sent
+		if p.sent.After(a.describedSent) {
+			a.describedSent = p.sent
 		}
-		x.seeAll(a.request, a.status, a.sent)
+		a.seeAll(p.request, p.status, p.sent, now)
 		return
 	}
 	switch e.Class {
 	case apiclient.ClassInstance, apiclient.ClassUnknown:
-		x.describeWasRefused(a.request, e)
+		a.describeWasRefused(p.request, e, now)
 	case apiclient.ClassRequest:
-		x.ended, x.invalid = endInvalid, e
+		a.invalid(p.request, e)
 	case apiclient.ClassCredentials:
-		x.refusedCredentials(a.request, e)
+		a.refusedDescribe(p.request, e, now)
 	default:
-		x.retry(a.request, e)
+		a.retry(p.request, e, now)
 	}
 }
 
-// describeWasRefused follows a describe that the API refused. With a documented
-// code, or while other describes work, some instance of it is to blame: it is
-// halved, down to that one. Else the refusal may concern every describe: it goes
-// again after a backoff.
-func (x *run) describeWasRefused(r *request, e *apiclient.Error) {
-	now := time.Now()
-	apart := e.Class == apiclient.ClassInstance || !r.refusedAt.IsZero() && x.describedSent.After(r.refusedAt)
+// refusedDescribe follows a describe whose credentials were refused: lane by lane, since the refusal
+// may be final for some.
+func (a *Account) refusedDescribe(r *request, e *apiclient.Error, now time.Time) {
+	for _, part := range byLane(r.works) {
+		again := *r
+		again.lane, again.works = part[0].lane, part
+		a.refusedCredentials(&again, e, now)
+	}
+}
+
+// byLane divides works by their lanes, in the order of the works.
+func byLane(works []*work) (parts [][]*work) {
+	at := map[*lane]int{}
+	for _, w := range works {
+		k, ok := at[w.lane]
+		if !ok {
+			k = len(parts)
+			at[w.lane] = k
+			parts = append(parts, nil)
+		}
+		parts[k] = append(parts[k], w)
+	}
+	return parts
+}
+
+// describeWasRefused follows a describe that the API refused. With a documented code, or while other
+// describes work, some instance of it is to blame: it is halved, down to that one. Else the refusal
+// may concern every describe: it goes again after a backoff.
+func (a *Account) describeWasRefused(r *request, e *apiclient.Error, now time.Time) {
+	apart := e.Class == apiclient.ClassInstance || !r.refusedAt.IsZero() && a.describedSent.After(r.refusedAt)
 	if r.refusedAt.IsZero() {
 		r.refusedAt = now
 	}
 	switch {
-	case apart && len(r.instances) > 1:
-		x.halve(r)
+	case apart && len(r.works) > 1:
+		a.halve(r, now)
 		return
-	case apart && x.refusedAlone(r.instances[0], e, r.failures):
-		x.final(r.instances[0])
+	case apart && a.refusedAlone(r.works[0], e, r.failures):
+		a.final(r.works[0])
 		return
 	}
-	for _, i := range r.instances {
-		in := &x.targets.instances[i]
-		in.trouble = e.Class
-		in.blame(e)
+	for _, w := range r.works {
+		w.trouble = e.Class
+		w.blame(e)
 	}
-	x.retry(r, e)
+	a.retry(r, e, now)
 }
 
-// refusedAlone decides about an instance whose describe was refused for itself.
-// An accepted one is never ended by that: its state, its timeout and the deadline
-// alone do.
-func (x *run) refusedAlone(i int, e *apiclient.Error, failures int) (final bool) {
-	in := &x.targets.instances[i]
-	if in.booting || in.unconfirmed {
+// refusedAlone decides about an instance whose describe was refused for itself. An accepted one is
+// never ended by that: its state, its timeout and the deadline alone do.
+func (a *Account) refusedAlone(w *work, e *apiclient.Error, failures int) (final bool) {
+	if w.booting || w.unconfirmed {
 		return false
 	}
 	reason := power.ReasonRejected
@@ -72,139 +92,148 @@ func (x *run) refusedAlone(i int, e *apiclient.Error, failures int) (final bool)
 	case apiclient.CodeInstanceRecycled:
 		reason = power.ReasonRecycled
 	default:
-		if failures+1 < x.cfg.Attempts {
+		if failures+1 < a.settings.Attempts {
 			return false
 		}
 	}
-	in.blame(e)
-	in.fail(reason)
+	w.blame(e)
+	w.fail(reason)
 	return true
 }
 
-// seeAll decides for each instance of a describe that left at asked, and sends
-// again what is ready.
-func (x *run) seeAll(r *request, page apiclient.StatusPage, asked time.Time) {
-	now := time.Now()
-	states, complete := x.statesOf(r, page)
-	ready := map[int][]int{} // by group
-	var confirmed, unseen, early []int
-	for _, i := range r.instances {
-		in := &x.targets.instances[i]
-		if in.final {
+// seeAll decides for each instance of a describe that left at asked, and sends again what is ready.
+func (a *Account) seeAll(r *request, page apiclient.StatusPage, asked, now time.Time) {
+	states, complete := statesOf(r, page)
+	var ready, confirmed, unseen, early []*work
+	for _, w := range r.works {
+		if w.gone {
 			continue
 		}
-		state, present := states[in.id]
+		state, present := states[w.id]
 		if !present && !complete {
-			unseen = append(unseen, i)
+			unseen = append(unseen, w)
 			continue
 		}
-		unconfirmed := in.unconfirmed
-		switch x.rules.see(in, state, present, asked, now) {
+		unconfirmed := w.unconfirmed
+		switch w.lane.rules().see(&w.instance, state, present, asked, now) {
 		case nextFinal:
-			x.final(i)
+			a.final(w)
 		case nextSend:
-			if r.refused && len(r.instances) > 1 && !unconfirmed {
-				in.takeBackRefusal()
+			if r.refused && len(r.works) > 1 && !unconfirmed {
+				w.takeBackRefusal()
 			}
-			ready[int(in.group)] = append(ready[int(in.group)], i)
+			ready = append(ready, w)
 		case nextDescribe:
-			early = append(early, i)
+			early = append(early, w)
 		case nextPoll:
-			x.polls.add(i, now)
-			if unconfirmed && in.booting {
-				confirmed = append(confirmed, i)
+			a.poll(w, now)
+			if unconfirmed && w.booting {
+				confirmed = append(confirmed, w)
 			}
 		}
 	}
-	x.journalAttempted(confirmed)
-	x.sendAgain(r, ready)
-	x.describeUnseen(r, unseen)
-	x.describeLater(r, early)
+	journalAttempted(confirmed)
+	for _, works := range byLane(ready) {
+		a.sendAgain(r, works, now)
+	}
+	a.describeUnseen(r, unseen, now)
+	for _, works := range byLane(early) {
+		a.describeLater(r, works, now)
+	}
 }
 
-// statesOf reads a reply; complete is false where it counts more of the instances
-// asked for than it lists. Instances that were not asked for are left out.
-func (x *run) statesOf(r *request, page apiclient.StatusPage) (states map[string]apiclient.State, complete bool) {
+// statesOf reads a reply; complete is false where it counts more of the instances asked for than it
+// lists. Instances that were not asked for are left out.
+func statesOf(r *request, page apiclient.StatusPage) (states map[string]apiclient.State, complete bool) {
 	listed := make(map[string]apiclient.State, len(page.Instances))
 	for _, s := range page.Instances {
 		listed[s.InstanceID] = s.State
 	}
-	states = make(map[string]apiclient.State, len(r.instances))
-	for _, i := range r.instances {
-		if state, ok := listed[x.targets.instances[i].id]; ok {
-			states[x.targets.instances[i].id] = state
+	states = make(map[string]apiclient.State, len(r.works))
+	for _, w := range r.works {
+		if state, ok := listed[w.id]; ok {
+			states[w.id] = state
 		}
 	}
 	return states, len(states) >= page.TotalCount
 }
 
-// describeLater repeats a describe that came too soon after a request that may
-// have been applied.
-func (x *run) describeLater(r *request, early []int) {
-	if len(early) == 0 {
-		return
-	}
+// describeLater repeats a describe that came too soon after a request that may have been applied.
+func (a *Account) describeLater(r *request, early []*work, now time.Time) {
 	var latest time.Time
-	for _, i := range early {
-		if at := x.targets.instances[i].unconfirmedAt; at.After(latest) {
-			latest = at
+	for _, w := range early {
+		if w.unconfirmedAt.After(latest) {
+			latest = w.unconfirmedAt
 		}
 	}
 	again := &request{
-		priority: PriorityDiagnose, instances: early, group: r.group,
-		refusals: r.refusals, refused: r.refused, whole: r.whole, undocumented: r.undocumented,
+		lane: early[0].lane, refusals: r.refusals, refused: r.refused, whole: r.whole, undocumented: r.undocumented,
+		ready: latest.Add(early[0].lane.rules().doubtFor),
 	}
-	again.ready = latest.Add(x.rules.doubtFor)
-	x.enqueue(again)
+	a.describe(again, early, now)
 }
 
-// sendAgain queues what a describe found ready. What is left of a refused chunk
-// stays together and remembers that, or is halved at once where nothing of it was
-// explained; an instance that failed before waits first.
-func (x *run) sendAgain(r *request, ready map[int][]int) {
-	for _, g := range inOrder(ready) {
-		instances := ready[g]
-		if x.denied != nil {
-			for _, i := range instances {
-				x.failDenied(i)
-			}
-			continue
+// sendAgain queues what a describe found ready. What is left of a refused chunk stays together and
+// remembers that, or is halved at once where nothing of it was explained; an instance that failed
+// before waits first. What was never sent goes out with the first sends.
+func (a *Account) sendAgain(r *request, works []*work, now time.Time) {
+	l := works[0].lane
+	if l.denied != nil {
+		for _, w := range works {
+			a.failDenied(w)
 		}
-		next := &request{priority: PriorityStart, instances: instances, group: g, undocumented: r.undocumented}
-		if r.refused {
-			next.refusals, next.whole = r.refusals, len(instances)
-		}
-		next.again = r.refused || x.mostTries(instances) > 0
-		if r.refused && r.undocumented && len(instances) == r.whole && len(instances) > 1 {
-			x.halve(next)
-			continue
-		}
-		if tries := x.mostTries(instances); tries > 0 {
-			next.ready = time.Now().Add(x.cfg.Backoff.delay(tries-1, x.rng))
-		}
-		x.enqueue(next)
+		return
 	}
+	refused := r.refused && r.lane == l
+	tries := mostTries(works)
+	if !refused && tries == 0 {
+		for _, x := range runsOf(works) {
+			l.first.add(x, firstOf(works, x))
+		}
+		return
+	}
+	next := &request{priority: PriorityStart, lane: l, works: works, undocumented: r.undocumented}
+	if refused {
+		next.refusals, next.whole = r.refusals, len(works)
+	}
+	if refused && r.undocumented && len(works) == r.whole && len(works) > 1 {
+		a.halve(next, now)
+		return
+	}
+	if tries > 0 {
+		next.ready = now.Add(a.settings.Backoff.delay(tries-1, a.rng))
+	}
+	a.enqueue(next, now)
 }
 
-// mostTries is the highest count of failed requests among instances.
-func (x *run) mostTries(instances []int) int {
+// firstOf are the works whose first run is x.
+func firstOf(works []*work, x *run) (own []*work) {
+	for _, w := range works {
+		if len(w.runs) > 0 && w.runs[0].run == x {
+			own = append(own, w)
+		}
+	}
+	return own
+}
+
+// mostTries is the highest count of failed requests among works.
+func mostTries(works []*work) int {
 	tries := 0
-	for _, i := range instances {
-		in := &x.targets.instances[i]
-		tries = max(tries, int(in.fallen+in.rejected+in.losses))
+	for _, w := range works {
+		tries = max(tries, int(w.fallen+w.rejected+w.losses))
 	}
 	return tries
 }
 
-// describeUnseen repeats a describe for the ids that an incomplete reply left out:
-// it said that more instances match than it listed, so absence proves nothing.
-func (x *run) describeUnseen(r *request, unseen []int) {
+// describeUnseen repeats a describe for the ids that an incomplete reply left out: it said that more
+// instances match than it listed, so absence proves nothing.
+func (a *Account) describeUnseen(r *request, unseen []*work, now time.Time) {
 	if len(unseen) == 0 {
 		return
 	}
 	again := *r
-	again.instances = unseen
+	again.works = unseen
 	e := &apiclient.Error{Action: apiclient.ActionDescribeInstancesStatus, Class: apiclient.ClassTransient, Err: errIncomplete}
-	x.note(&again, e)
-	x.retry(&again, e)
+	a.note(&again, e)
+	a.retry(&again, e, now)
 }

@@ -27,7 +27,7 @@ func TestStartAppliedLateInARequestThatHangsIsNeverSentAgain(t *testing.T) {
 		api.onStatus = func(_ int, ids []string) (apiclient.StatusPage, error, bool) {
 			return allIn(ids, apiclient.StateStopped), nil, time.Now().Before(shownFrom)
 		}
-		b := newTestBatcher(t, slowStarts{api, 29 * time.Second})
+		b := newTestAccount(t, slowStarts{api, 29 * time.Second})
 		api.startAll(t, b, "10 started", 1)
 	})
 }
@@ -39,8 +39,8 @@ func TestFallenBackBootOfSomebodyElseUsesNoAttemptUp(t *testing.T) {
 		api.states["i-000000"] = apiclient.StateBooting
 		api.bootAt["i-000000"] = time.Now().Add(time.Hour)
 		api.turns("i-000000", apiclient.StateStopped, time.Now().Add(20*time.Second))
-		b := newTestBatcher(t, api)
-		b.cfg.Attempts = 1
+		b := newTestAccount(t, api)
+		b.settings.Attempts = 1
 		api.startAll(t, b, "1 started", 2)
 	})
 }
@@ -68,7 +68,7 @@ func TestBootDurationOfALostStartBeginsWithThatStart(t *testing.T) {
 					}
 					return apiclient.StatusPage{}, nil, false
 				}
-				report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1)))
+				report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(1)))
 				r := report.Groups[0].Results[0]
 				if want := r.ReachedAt.Sub(second) + api.latency; r.Outcome != power.OutcomeStarted || r.BootDuration != want {
 					t.Errorf("%s in %s, want %s", r.Outcome, r.BootDuration, want)
@@ -96,9 +96,10 @@ func TestCeilingHoldsThoughTheJournalIsSlow(t *testing.T) {
 		ids := fleet(3000)
 		api := newFakeAPI(ids)
 		api.onStart = func(n int, ids []string) ([]string, error, bool) { return ids[:1], nil, n%2 == 0 }
-		b := newTestBatcher(t, api)
+		cfg := testConfig(api, 2)
+		cfg.Burst = 1
+		b := newAccountOf(t, cfg)
 		b.cfg.Journal = slowJournal{3 * time.Second}
-		b.cfg.Budget = newTestBudget(t, 2, 1, 8)
 		b.Run(t.Context(), startRun(ids))
 		sent := append(slices.Clone(api.startTimes), api.describeArrivals...)
 		slices.SortFunc(sent, time.Time.Compare)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -122,10 +123,74 @@ func (f *fakeAPI) turns(id string, state apiclient.State, at time.Time) {
 
 // startAll brings all of the fake's instances up, and holds outcomes and number
 // of StartInstances to what is wanted.
-func (f *fakeAPI) startAll(t *testing.T, b *Batcher, outcomes string, starts int) {
+func (f *fakeAPI) startAll(t *testing.T, b *Account, outcomes string, starts int) {
 	t.Helper()
 	ids := slices.Sorted(maps.Keys(f.states))
 	if got := listing(b.Run(t.Context(), startRun(ids))); got != outcomes || len(f.starts) != starts {
 		t.Errorf("%s with %d StartInstances, want %s with %d", got, len(f.starts), outcomes, starts)
 	}
+}
+
+// routed is an account of two fakes: what begins with "j-" is the other's.
+type routed struct{ main, other API }
+
+func split(ids []string) (main, other []string) {
+	for _, id := range ids {
+		if strings.HasPrefix(id, "j-") {
+			other = append(other, id)
+		} else {
+			main = append(main, id)
+		}
+	}
+	return main, other
+}
+
+// both asks the fakes that have some of ids, one after the other, and ends with the first error.
+func both(ids []string, main, other func(ids []string) error) error {
+	a, b := split(ids)
+	if len(a) > 0 {
+		if err := main(a); err != nil {
+			return err
+		}
+	}
+	if len(b) > 0 {
+		return other(b)
+	}
+	return nil
+}
+
+func (r routed) StartInstances(ctx context.Context, ids []string) (reply apiclient.PowerReply, err error) {
+	start := func(api API) func([]string) error {
+		return func(ids []string) error {
+			part, err := api.StartInstances(ctx, ids)
+			reply.RequestID, reply.Failed = part.RequestID, append(reply.Failed, part.Failed...)
+			return err
+		}
+	}
+	err = both(ids, start(r.main), start(r.other))
+	return reply, err
+}
+
+func (r routed) StopInstances(ctx context.Context, ids []string, force bool) (reply apiclient.PowerReply, err error) {
+	stop := func(api API) func([]string) error {
+		return func(ids []string) error {
+			part, err := api.StopInstances(ctx, ids, force)
+			reply.RequestID, reply.Failed = part.RequestID, append(reply.Failed, part.Failed...)
+			return err
+		}
+	}
+	err = both(ids, stop(r.main), stop(r.other))
+	return reply, err
+}
+
+func (r routed) DescribeInstancesStatus(ctx context.Context, q apiclient.StatusQuery) (page apiclient.StatusPage, err error) {
+	describe := func(api API) func([]string) error {
+		return func(ids []string) error {
+			part, err := api.DescribeInstancesStatus(ctx, apiclient.StatusQuery{InstanceIDs: ids, PageSize: q.PageSize})
+			page.Instances, page.TotalCount = append(page.Instances, part.Instances...), page.TotalCount+part.TotalCount
+			return err
+		}
+	}
+	err = both(q.InstanceIDs, describe(r.main), describe(r.other))
+	return page, err
 }

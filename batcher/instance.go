@@ -7,13 +7,10 @@ import (
 	"zecpower/internal/power"
 )
 
-// instance is what a run knows of one instance. The run's goroutine owns it. A run has one for each
-// id, so small types are used where they suffice.
+// instance is what is known of one instance in work. An account has one for each id, so small types
+// are used where they suffice.
 type instance struct {
-	id    string
-	group int32 // index of the group it is worked on under
-
-	final bool // it has its outcome
+	id string
 	// booting: the action was accepted and its end has not been seen yet.
 	booting bool
 	// byOther: that action was another actor's, and uses no attempt up.
@@ -21,6 +18,9 @@ type instance struct {
 	// onWay: since the action was accepted it was seen on its way, so the state
 	// that it came from means that it fell back.
 	onWay bool
+	// raised: the accepted action was a graceful stop, and a forced one is wanted by now: it is sent
+	// once the instance is ready for it again.
+	raised bool
 	// unconfirmed: it was in a request that may have been applied, and no describe
 	// since then has shown what became of it.
 	unconfirmed bool
@@ -45,6 +45,9 @@ type instance struct {
 
 	acceptedAt    time.Time // of the last request that was accepted or may have been
 	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
+	// staleUntil: an older run of ours acted the other way. Until then a describe may still show what
+	// was before that, so the wanted state is not final; zero once that action was seen.
+	staleUntil time.Time
 	// Unix nanoseconds, which need a third of a time.Time. deniedAt is when the credentials were
 	// refused for it; 0 once they are accepted. seenAt is when the last describe left that was
 	// answered; 0: none.
@@ -59,7 +62,6 @@ type instance struct {
 
 	outcome   power.Outcome
 	reason    power.Reason
-	by        string // the run for which it was skipped
 	reachedAt time.Time
 }
 
@@ -148,6 +150,9 @@ func (ru rules) see(in *instance, state apiclient.State, present bool, asked, no
 	}
 	in.state, in.missing = state, false
 	ph := phaseOf(ru.action, state)
+	if in.stale(ph, goesBack(ru.action, state), asked) {
+		return nextPoll
+	}
 	if ph != phaseReady {
 		in.refusedLast = false // its state explains the refusal
 	}
@@ -165,6 +170,43 @@ func (ru rules) see(in *instance, state apiclient.State, present bool, asked, no
 		return in.fail(power.ReasonReversed)
 	}
 	return ru.wait(in, asked)
+}
+
+// staleBy notes that an older action of ours, of the opposite kind, shows by a time.
+func (in *instance) staleBy(until time.Time) {
+	if until.After(in.staleUntil) {
+		in.staleUntil = until
+	}
+}
+
+// shows is when the last action that was accepted for it, or may have been, shows at the latest;
+// zero: there is none.
+func (in *instance) shows(ru rules) (at time.Time) {
+	if in.booting {
+		at = in.acceptedAt.Add(ru.lag)
+	}
+	if in.unconfirmed {
+		at = in.unconfirmedAt.Add(ru.doubtFor)
+	}
+	if in.staleUntil.After(at) {
+		at = in.staleUntil
+	}
+	return at
+}
+
+// stale reports whether a describe that left at asked may still show what was before an older action
+// of ours. back: the state leads away from what is wanted, as that action does.
+func (in *instance) stale(ph phase, back bool, asked time.Time) bool {
+	if in.staleUntil.IsZero() {
+		return false
+	}
+	if ph == phaseDone && asked.Before(in.staleUntil) {
+		return true
+	}
+	if back || ph == phaseReady || ph == phaseDone {
+		in.staleUntil = time.Time{} // it was seen, or its time is over
+	}
+	return false
 }
 
 // reversed reports whether a state shows that another actor switched the instance
@@ -278,10 +320,10 @@ func (ru rules) ready(in *instance, asked time.Time) next {
 	case in.booting && !in.onWay && asked.Sub(in.acceptedAt) < ru.lag:
 		return nextPoll
 	case in.booting:
-		if !in.byOther {
+		if !in.byOther && !in.raised {
 			in.fallen++
 		}
-		in.booting, in.byOther, in.onWay = false, false, false
+		in.booting, in.byOther, in.onWay, in.raised = false, false, false, false
 	case in.unconfirmed && asked.Sub(in.unconfirmedAt) < ru.doubtFor:
 		return nextDescribe
 	case in.unconfirmed:
@@ -359,10 +401,7 @@ func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reas
 func (in *instance) result() power.InstanceResult {
 	r := power.InstanceResult{
 		InstanceID: in.id, Outcome: in.outcome, Reason: in.reason,
-		State: string(in.state), RequestID: in.requestID, Attempts: int(in.attempts), ReachedAt: in.reachedAt, By: in.by,
-	}
-	if in.outcome == power.OutcomeSkipped {
-		return r
+		State: string(in.state), RequestID: in.requestID, Attempts: int(in.attempts), ReachedAt: in.reachedAt,
 	}
 	if in.outcome == power.OutcomeFailed {
 		if in.explains() {

@@ -39,7 +39,7 @@ func TestStartOfUnknownFateIsJournaledOnceItIsSeenWorking(t *testing.T) {
 			}
 			return nil, lostReply(), true
 		}
-		b := newTestBatcher(t, api)
+		b := newTestAccount(t, api)
 		j := journalOf{map[string]int{}, map[string]int{}}
 		b.cfg.Journal = j
 		b.Run(t.Context(), startRun(fleet(3)))
@@ -64,7 +64,7 @@ func TestRefusalOfANeighbourIsNotHeldAgainstTheOthers(t *testing.T) {
 			return nil, nil, false
 		}
 		api.bootTime = time.Hour
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "9 boot_timeout, 1 not_found" {
 			t.Fatalf("outcomes: %s", got)
 		}
@@ -83,7 +83,7 @@ func TestRefusalBeforeAnAcceptedStartIsForgotten(t *testing.T) {
 			return nil, refusal(apiclient.ClassInstance, 403, "OPERATION_DENIED_INSTANCE_LOCKED"), n == 1
 		}
 		api.bootTime = time.Hour
-		f := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1))).Groups[0].Failures()[0]
+		f := newTestAccount(t, api).Run(t.Context(), startRun(fleet(1))).Groups[0].Failures()[0]
 		if f.Reason != power.ReasonBootTimeout || f.Code != "" {
 			t.Errorf("%s with code %q", f.Reason, f.Code)
 		}
@@ -107,8 +107,8 @@ func TestRefusalThatTheStateExplainsIsNoFailedStart(t *testing.T) {
 			}
 			return apiclient.StatusPage{}, nil, false
 		}
-		b := newTestBatcher(t, api)
-		b.cfg.Attempts = 2
+		b := newTestAccount(t, api)
+		b.settings.Attempts = 2
 		api.startAll(t, b, "1 started", 3)
 	})
 }
@@ -131,7 +131,7 @@ func TestLostStartsOfAnInstanceThatFellBackUseItsAttemptsUp(t *testing.T) {
 			}
 			return apiclient.StatusPage{}, nil, false
 		}
-		api.startAll(t, newTestBatcher(t, api), "1 boot_failed", 3)
+		api.startAll(t, newTestAccount(t, api), "1 boot_failed", 3)
 	})
 }
 
@@ -144,7 +144,7 @@ func TestAbsenceIsForgottenOnceItIsSeenAgain(t *testing.T) {
 		api.onStatus = func(n int, _ []string) (apiclient.StatusPage, error, bool) {
 			return apiclient.StatusPage{}, nil, n == 1 || n == 3
 		}
-		api.startAll(t, newTestBatcher(t, api), "1 started", 1)
+		api.startAll(t, newTestAccount(t, api), "1 started", 1)
 	})
 }
 
@@ -156,7 +156,7 @@ func TestTroubleThatPassedIsNotBlamed(t *testing.T) {
 		api.onStatus = func(n int, _ []string) (apiclient.StatusPage, error, bool) {
 			return apiclient.StatusPage{}, refusal(apiclient.ClassThrottled, 429, ""), n == 1
 		}
-		api.startAll(t, newTestBatcher(t, api), "1 wrong_state", 1)
+		api.startAll(t, newTestAccount(t, api), "1 wrong_state", 1)
 	})
 }
 
@@ -186,7 +186,7 @@ func (b *batchesSeen) BatchFinished(_ RunInfo, batch Batch) {
 // operator learn that these instances are on their way.
 func TestCancelWaitsForTheRequestInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newTestBatcher(t, obedient{newFakeAPI(fleet(100))})
+		b := newTestAccount(t, obedient{newFakeAPI(fleet(100))})
 		seen := &batchesSeen{}
 		j := journalOf{map[string]int{}, map[string]int{}}
 		b.cfg.Observer, b.cfg.Journal = seen, j
@@ -292,7 +292,7 @@ func TestRefusalAfterAFallBackIsTheReason(t *testing.T) {
 			}
 			return apiclient.StatusPage{}, nil, false
 		}
-		f := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1))).Groups[0].Failures()
+		f := newTestAccount(t, api).Run(t.Context(), startRun(fleet(1))).Groups[0].Failures()
 		if len(f) != 1 || f[0].Reason != power.ReasonRejected || f[0].Code != string(outOfStock) {
 			t.Errorf("%+v", f)
 		}

@@ -39,11 +39,13 @@ func BatchResults() []BatchResult {
 	return []BatchResult{BatchAccepted, BatchPartial, BatchRefused}
 }
 
-// Batch is one finished StartInstances or StopInstances request.
+// Batch is one finished StartInstances or StopInstances request of the account.
 type Batch struct {
-	Group     string
-	Size      int // ids in the request
-	Failed    int // ids in the reply's failed list
+	Action    power.Action
+	Group     string // where all of its ids are of one
+	Runs      int    // that wanted some of its ids
+	Size      int    // ids in the request
+	Failed    int    // ids in the reply's failed list
 	Result    BatchResult
 	RequestID string
 	Duration  time.Duration
@@ -61,7 +63,8 @@ type Progress struct {
 // call at the same time. A panic in a call ends the run.
 type Observer interface {
 	RunStarted(RunInfo)
-	// BatchFinished follows each request that starts or stops instances.
+	// BatchFinished follows each request that starts or stops instances. It comes from the goroutine
+	// of one of the runs that wanted some; RunInfo is zero unless that was the only one.
 	BatchFinished(RunInfo, Batch)
 	// Retried: a request failed with this class and will be followed by another.
 	Retried(run RunInfo, apiAction string, class apiclient.Class, err error)

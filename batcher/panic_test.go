@@ -67,25 +67,39 @@ func (a bombedAPI) DescribeInstancesStatus(ctx context.Context, q apiclient.Stat
 	return a.fakeAPI.DescribeInstancesStatus(ctx, q)
 }
 
+// healthyRun is the id of the run beside the bombed one.
+const healthyRun = "healthy"
+
+// bombedObserver panics in the calls of the run "test".
 type bombedObserver struct{ *bomb }
 
-func (o bombedObserver) RunStarted(RunInfo)                              { o.call("RunStarted") }
-func (o bombedObserver) BatchFinished(RunInfo, Batch)                    { o.call("BatchFinished") }
-func (o bombedObserver) Retried(RunInfo, string, apiclient.Class, error) { o.call("Retried") }
-func (o bombedObserver) CredentialsRejected(RunInfo, error)              { o.call("CredentialsRejected") }
-func (o bombedObserver) Final(RunInfo, string, []power.InstanceResult)   { o.call("Final") }
-func (o bombedObserver) Progressed(RunInfo, Progress)                    { o.call("Progressed") }
-func (o bombedObserver) RunFinished(RunInfo, power.Report)               { o.call("RunFinished") }
+func (o bombedObserver) of(run RunInfo, where string) {
+	if run.RunID == "test" {
+		o.call(where)
+	}
+}
+
+func (o bombedObserver) RunStarted(r RunInfo)             { o.of(r, "RunStarted") }
+func (o bombedObserver) BatchFinished(r RunInfo, _ Batch) { o.of(r, "BatchFinished") }
+func (o bombedObserver) Retried(r RunInfo, _ string, _ apiclient.Class, _ error) {
+	o.of(r, "Retried")
+}
+func (o bombedObserver) CredentialsRejected(r RunInfo, _ error) { o.of(r, "CredentialsRejected") }
+func (o bombedObserver) Final(r RunInfo, _ string, _ []power.InstanceResult) {
+	o.of(r, "Final")
+}
+func (o bombedObserver) Progressed(r RunInfo, _ Progress)      { o.of(r, "Progressed") }
+func (o bombedObserver) RunFinished(r RunInfo, _ power.Report) { o.of(r, "RunFinished") }
 
 type bombedJournal struct{ *bomb }
 
-func (j bombedJournal) Attempted(string, string, []string) error {
-	j.call("journal Attempted")
+func (j bombedJournal) Attempted(runID, _ string, _ []string) error {
+	bombedObserver(j).of(RunInfo{RunID: runID}, "journal Attempted")
 	return nil
 }
 
-func (j bombedJournal) Final(string, string, []power.InstanceResult) error {
-	j.call("journal Final")
+func (j bombedJournal) Final(runID, _ string, _ []power.InstanceResult) error {
+	bombedObserver(j).of(RunInfo{RunID: runID}, "journal Final")
 	return nil
 }
 
@@ -131,28 +145,26 @@ func panicStory(t *testing.T, b *bomb) {
 		}
 	}
 	api.onStart = troubled(b.at == "CredentialsRejected")
-	sick := newTestBatcher(t, bombedAPI{api, b})
+	healthyAPI := newFakeAPI([]string{"j-1", "j-2", "j-3"})
 	var mu sync.Mutex
 	var seen []*PanicError
-	sick.cfg.OnPanic = func(p *PanicError) {
+	cfg := testConfig(routed{bombedAPI{api, b}, healthyAPI}, 10)
+	cfg.OnPanic = func(p *PanicError) {
 		mu.Lock()
 		defer mu.Unlock()
 		seen = append(seen, p)
 	}
-	budget := sick.cfg.Budget
-	budget.cfg.OnPanic = sick.cfg.OnPanic
-	budget.cfg.OnThrottle = func(float64, time.Duration) { b.call("OnThrottle") }
-	budget.cfg.OnBlocked = func(*apiclient.Error, time.Duration) { b.call("OnBlocked") }
-	budget.cfg.OnAccepted = func(time.Time) { b.call("OnAccepted") }
-	sick.cfg.Observer, sick.cfg.Journal = bombedObserver{b}, bombedJournal{b}
+	cfg.OnThrottle = func(float64, time.Duration) { b.call("OnThrottle") }
+	cfg.OnBlocked = func(*apiclient.Error, time.Duration) { b.call("OnBlocked") }
+	cfg.OnAccepted = func(time.Time) { b.call("OnAccepted") }
+	cfg.Observer, cfg.Journal = bombedObserver{b}, bombedJournal{b}
+	a := newAccountOf(t, cfg)
 
-	healthyAPI := newFakeAPI([]string{"j-1", "j-2", "j-3"})
-	healthy := newTestBatcher(t, healthyAPI)
-	healthy.cfg.Budget = budget
 	var beside sync.WaitGroup
 	beside.Go(func() {
 		r := startRun([]string{"j-1", "j-2", "j-3"})
-		if got := listing(healthy.Run(t.Context(), r)); got != "3 started" {
+		r.RunID = healthyRun
+		if got := listing(a.Run(t.Context(), r)); got != "3 started" {
 			t.Errorf("the run beside it: %s", got)
 		}
 	})
@@ -160,7 +172,7 @@ func panicStory(t *testing.T, b *bomb) {
 	if stops {
 		r.Action = power.ActionStop
 	}
-	report := sick.Run(t.Context(), r)
+	report := a.Run(t.Context(), r)
 	beside.Wait()
 
 	if g := report.Groups[0]; g.Done+g.Already+g.Failed != g.Total || len(g.Results) != len(ids) {
@@ -184,14 +196,16 @@ func panicStory(t *testing.T, b *bomb) {
 	}
 	mu.Unlock()
 
-	budget.mu.Lock()
-	if budget.inFlight != 0 || budget.held != 0 || budget.anyWaiting() {
-		t.Errorf("%d in flight, %d held, waiting %v after the run", budget.inFlight, budget.held, budget.anyWaiting())
-	}
-	budget.mu.Unlock()
+	checkIdle(t, a)
 	next := newFakeAPI(fleet(500))
-	healthy.cfg.API = next
-	if got := listing(healthy.Run(t.Context(), startRun(fleet(500)))); got != "500 started" {
+	settings := a.settings
+	settings.API = next
+	if err := a.Configure(settings); err != nil {
+		t.Fatal(err)
+	}
+	r = startRun(fleet(500))
+	r.RunID = healthyRun
+	if got := listing(a.Run(t.Context(), r)); got != "500 started" {
 		t.Errorf("the next run: %s", got)
 	}
 }
@@ -201,7 +215,7 @@ func panicStory(t *testing.T, b *bomb) {
 func TestRequestThatPanickedIsAmbiguous(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(100))
-		b := newTestBatcher(t, afterwards{api})
+		b := newTestAccount(t, afterwards{api})
 		report := b.Run(t.Context(), startRun(fleet(100)))
 		if got := listing(report); got != "100 started" || len(api.starts) != 1 {
 			t.Errorf("%s with %d StartInstances, want 100 started with one", got, len(api.starts))

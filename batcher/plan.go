@@ -41,7 +41,11 @@ func PlanRun(r Run, size int, rate float64, burst int) Plan {
 	for g, tg := range t.groups {
 		gp := GroupPlan{Group: tg.name, Duplicates: tg.duplicates, Err: tg.err}
 		for _, piece := range cut(t.own(g), size) {
-			gp.Chunks = append(gp.Chunks, t.ids(piece))
+			ids := make([]string, len(piece))
+			for k, i := range piece {
+				ids[k] = t.ids[i]
+			}
+			gp.Chunks = append(gp.Chunks, ids)
 		}
 		plan.Requests += len(gp.Chunks)
 		plan.Groups = append(plan.Groups, gp)

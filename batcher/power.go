@@ -1,10 +1,13 @@
 package batcher
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // asError gives every failure the shape that the rules read. An error of another
@@ -20,177 +23,334 @@ func asError(err error) *apiclient.Error {
 }
 
 // note keeps what a failed request says about its instances.
-func (x *run) note(r *request, e *apiclient.Error) {
-	x.failing = e.Class == apiclient.ClassTransient || e.Class == apiclient.ClassAmbiguous || e.Class == apiclient.ClassBlocked
+func (a *Account) note(r *request, e *apiclient.Error) {
+	a.failing = e.Class == apiclient.ClassTransient || e.Class == apiclient.ClassAmbiguous || e.Class == apiclient.ClassBlocked
 	switch e.Class {
 	case apiclient.ClassInstance, apiclient.ClassUnknown, apiclient.ClassRequest:
 		return
 	}
-	for _, i := range r.instances {
-		x.targets.instances[i].trouble = e.Class
+	for _, w := range r.works {
+		w.trouble = e.Class
 		if e.Class == apiclient.ClassCredentials {
-			x.targets.instances[i].blame(e)
+			w.blame(e)
 		}
 	}
 }
 
 // handlePower evaluates the reply to a start or stop.
-func (x *run) handlePower(a reply, e *apiclient.Error) {
-	x.observeBatch(a, e)
-	r := a.request
+func (a *Account) handlePower(p reply, e *apiclient.Error, now time.Time) {
+	r, l := p.request, p.request.lane
+	a.observeBatch(p, e)
+	listed := make(map[string]bool, len(p.power.Failed))
+	for _, id := range p.power.Failed {
+		listed[id] = true
+	}
+	// What was taken over while the request was in flight is its new owner's.
+	own := make([]*work, 0, len(r.works))
+	for _, w := range r.works {
+		switch {
+		case w.lane.action == l.action:
+			own = append(own, w)
+		case w.at == nowhere && !w.gone:
+			a.priorReply(w, now, e, listed[w.id])
+		}
+	}
+	r.works = own
 	if e == nil {
-		x.startAnswered(r)
-		x.accepted(a)
+		l.startAnswered(r, now)
+		a.accepted(p, listed, now)
 		return
 	}
-	x.charge(a, e)
+	a.charge(p, e, now)
 	if e.MaybeApplied {
 		if r.trial {
-			x.lostAlone()
+			l.lostAlone(now)
 		}
-		x.retry(r.describing(r.instances), e)
+		next := r.describing()
+		next.hold(r.works)
+		a.retry(next, e, now)
 		return
 	}
 	switch e.Class {
 	case apiclient.ClassInstance:
 		if r.trial {
-			x.documentedAlone(r)
+			l.documentedAlone(now)
 		}
-		x.isolate(r)
+		a.isolate(r, now)
 	case apiclient.ClassUnknown:
 		r.undocumented = true
-		x.refusedUnknown(r, e)
+		l.refusedUnknown(r, e, now)
 	case apiclient.ClassRequest:
-		x.ended, x.invalid = endInvalid, e
+		a.invalid(r, e)
 	case apiclient.ClassCredentials:
-		x.refusedCredentials(r, e)
+		a.refusedCredentials(r, e, now)
 	default:
-		x.retry(r, e)
+		a.retry(r, e, now)
 	}
 }
 
-func (x *run) observeBatch(a reply, e *apiclient.Error) {
+// invalid ends the runs of a request that was not sent because it is wrong as such.
+func (a *Account) invalid(r *request, e *apiclient.Error) {
+	for _, x := range r.runs {
+		if x.ended == "" {
+			x.ended, x.invalid = endInvalid, e
+		}
+	}
+}
+
+// observeBatch passes the batch on by the first of its runs. It names run and group only where there
+// is one of each.
+func (a *Account) observeBatch(p reply, e *apiclient.Error) {
+	r := p.request
+	if len(r.runs) == 0 {
+		return
+	}
 	b := Batch{
-		Group: x.targets.groups[a.request.group].name, Size: len(a.request.instances), Result: BatchAccepted,
-		RequestID: a.power.RequestID, Duration: a.took,
+		Action: r.lane.action, Size: len(r.works), Result: BatchAccepted, RequestID: p.power.RequestID, Duration: p.took, Runs: len(r.runs),
 	}
 	switch {
 	case e != nil:
 		b.Result, b.RequestID, b.Err = BatchRefused, e.RequestID, e
-	case len(a.power.Failed) > 0:
-		b.Result, b.Failed = BatchPartial, len(a.power.Failed)
+	case len(p.power.Failed) > 0:
+		b.Result, b.Failed = BatchPartial, len(p.power.Failed)
 	}
-	x.cfg.Observer.BatchFinished(x.info, b)
+	info := RunInfo{}
+	if len(r.runs) == 1 {
+		info = r.runs[0].info
+		b.Group = r.runs[0].groupOf(r.works)
+	}
+	r.runs[0].box.add(func(o Observer, _ Journal) { o.BatchFinished(info, b) })
 }
 
-// accepted sorts a chunk's ids by the failed list: the rest is on its way, the
-// listed ones are described.
-func (x *run) accepted(a reply) {
-	listed := make(map[string]bool, len(a.power.Failed))
-	for _, id := range a.power.Failed {
-		listed[id] = true
+// groupOf is the one group under which the run has works; empty where there are several.
+func (x *run) groupOf(works []*work) string {
+	group := int32(-1)
+	for _, w := range works {
+		for _, r := range w.runs {
+			if r.run != x {
+				continue
+			}
+			if g := x.targets.of[r.i]; group < 0 {
+				group = g
+			} else if g != group {
+				return ""
+			}
+		}
 	}
-	now := time.Now()
-	var accepted, refused []int
-	for _, i := range a.request.instances {
-		in := &x.targets.instances[i]
-		in.attempts++
-		in.requestID, in.trouble = a.power.RequestID, ""
-		if listed[in.id] {
-			in.refuse(x.run.Action)
-			refused = append(refused, i)
+	if group < 0 {
+		return ""
+	}
+	return x.targets.groups[group].name
+}
+
+// accepted sorts a chunk's ids by the failed list: the rest is on its way, the listed ones are
+// described.
+func (a *Account) accepted(p reply, listed map[string]bool, now time.Time) {
+	r := p.request
+	var accepted, refused []*work
+	for _, w := range r.works {
+		w.attempts++
+		w.requestID, w.trouble = p.power.RequestID, ""
+		if listed[w.id] {
+			w.refuse(r.lane.action)
+			refused = append(refused, w)
 			continue
 		}
-		in.accept(now)
-		accepted = append(accepted, i)
-		x.polls.add(i, now)
+		w.accept(now)
+		w.raised = w.lane != r.lane
+		accepted = append(accepted, w)
+		a.poll(w, now)
 	}
-	x.journalAttempted(accepted)
+	journalAttempted(accepted)
 	if len(refused) > 0 {
-		x.enqueue(&request{priority: PriorityDiagnose, instances: refused, group: a.request.group})
+		a.describe(&request{lane: r.lane}, refused, now)
 	}
+}
+
+// poll describes w after a poll interval; after more where the credentials are finally refused.
+func (a *Account) poll(w *work, now time.Time) {
+	if w.lane.denied != nil {
+		a.slow.add(w, now)
+		return
+	}
+	a.polls.add(w, now)
 }
 
 // charge notes a refused or lost request for the ids that it named.
-func (x *run) charge(a reply, e *apiclient.Error) {
+func (a *Account) charge(p reply, e *apiclient.Error, now time.Time) {
 	if e.Class != apiclient.ClassInstance && e.Class != apiclient.ClassUnknown && !e.MaybeApplied {
 		return // the API did not come to them
 	}
-	now := time.Now()
-	for _, i := range a.request.instances {
-		in := &x.targets.instances[i]
-		in.attempts++
-		in.blame(e)
+	for _, w := range p.request.works {
+		w.attempts++
+		w.blame(e)
 		if e.MaybeApplied {
-			in.doubt(a.sent, now)
+			w.doubt(p.sent, now)
 		}
 	}
 }
 
-// refusedCredentials queues a request again whose credentials were refused: the
-// budget pauses the account and probes. Once that is final it is useless.
-func (x *run) refusedCredentials(r *request, e *apiclient.Error) {
-	if x.denied != nil {
+// refusedCredentials queues a request again whose credentials were refused: the budget pauses the
+// account and probes. Once that is final it is useless.
+func (a *Account) refusedCredentials(r *request, e *apiclient.Error, now time.Time) {
+	if r.lane != nil && r.lane.denied != nil {
 		if r.trial {
-			x.refusals.flying = false
+			r.lane.refusals.flying = false
 		}
-		x.denyRequest(r)
+		a.denyRequest(r, now)
 		return
 	}
-	now := time.Now().UnixNano()
-	for _, i := range r.instances {
-		x.targets.instances[i].deniedAt[kindOf(r)] = now
+	for _, w := range r.works {
+		w.deniedAt[kindOf(r)] = now.UnixNano()
 	}
-	x.retry(r, e)
+	a.retry(r, e, now)
 }
 
-// retry queues a request again. Throttled or refused for its credentials, the
-// budget does the waiting; while the API is down the budget's probes do; else the
-// request's own backoff.
-func (x *run) retry(r *request, e *apiclient.Error) {
+// retry queues a request again. Throttled or refused for its credentials, the budget does the
+// waiting; while the API is down the budget's probes do; else the request's own backoff.
+func (a *Account) retry(r *request, e *apiclient.Error, now time.Time) {
 	class := e.Class
 	if e.MaybeApplied {
 		class = apiclient.ClassAmbiguous
 	}
-	x.cfg.Observer.Retried(x.info, e.Action, class, e)
-	waits := e.Class != apiclient.ClassThrottled && e.Class != apiclient.ClassCredentials && !x.cfg.Budget.Down()
+	a.observeRetry(r, e, class)
+	waits := e.Class != apiclient.ClassThrottled && e.Class != apiclient.ClassCredentials && !a.budget.breaker.tripped()
 	switch {
 	case r.trial && e.Class == apiclient.ClassCredentials:
-		x.deferAlone(r)
+		r.lane.deferAlone(r, now)
 		return
 	case r.trial:
 		if waits {
-			x.delayAlone()
+			r.lane.delayAlone(now)
 		}
-		x.putBackAlone(r)
+		r.lane.putBackAlone(r, now)
 		return
 	case waits:
-		r.ready = time.Now().Add(x.cfg.Backoff.delay(r.failures, x.rng))
+		r.ready = now.Add(a.settings.Backoff.delay(r.failures, a.rng))
 		r.failures++
 	}
-	r.again = true
-	x.enqueue(r)
+	a.enqueue(r, now)
 }
 
-// enqueue queues a request. Where the credentials are finally refused, nothing is
-// started any more, and only instances that were accepted are described.
-func (x *run) enqueue(r *request) {
-	if x.denied != nil && r.priority == PriorityStart {
-		x.denyRequest(r)
+// observeRetry passes a retry on by the first run of its works.
+func (a *Account) observeRetry(r *request, e *apiclient.Error, class apiclient.Class) {
+	runs := r.runs
+	if len(runs) == 0 {
+		runs = runsOf(r.works)
+	}
+	if len(runs) == 0 {
 		return
 	}
-	x.queues[r.priority].add(r, time.Now())
+	info := runs[0].info
+	runs[0].box.add(func(o Observer, _ Journal) { o.Retried(info, e.Action, class, e) })
 }
 
-// pollInterval stretches with what is pending, so that describes do not pile up
-// that the budget could never serve. It takes half of the time that the budget
-// needs for all of them: while the starts of a large run go on, their number
-// grows as fast as time passes, and with all of it no poll would ever fall due.
-func (x *run) pollInterval() time.Duration {
-	interval := x.cfg.PollInterval
-	if x.denied != nil {
-		interval = max(interval, deniedPoll)
+// enqueue queues a request. Where the credentials are finally refused, nothing is started any more,
+// and only instances that were accepted are described.
+func (a *Account) enqueue(r *request, now time.Time) {
+	if r.priority != PriorityStart {
+		r.priority = PriorityDiagnose
+		r.hold(r.works)
+		a.diagnose.add(r, now)
+		return
 	}
-	describes := float64(len(x.polls.list)) / float64(x.cfg.Size)
-	return max(interval, spread(describes, x.cfg.Budget.Rate())/2)
+	if r.lane.denied != nil {
+		a.denyRequest(r, now)
+		return
+	}
+	r.hold(r.works)
+	r.lane.again.add(r, now)
+}
+
+// deny ends what refused credentials make impossible: every instance of the actions concerned that
+// no request may have been accepted for. The others are described on. Instances of a request in
+// flight wait for its reply.
+func (a *Account) deny(e *apiclient.Error, now time.Time) {
+	for _, l := range a.lanes {
+		if e.Action != l.api && e.Action != apiclient.ActionDescribeInstancesStatus {
+			continue
+		}
+		first := l.denied == nil
+		l.denied = e
+		l.first, l.again, l.refusals = fair{}, queue{}, unknownRefusals{}
+		var runs []*run
+		for _, w := range a.inOrder() {
+			if w.lane != l {
+				continue
+			}
+			runs = append(runs, runsOf([]*work{w})...)
+			if w.at == inRequest && a.inFlight[w.req] || w.at == inPolls && !first {
+				continue // what is described slowly already keeps its turn
+			}
+			a.denyWork(w, now)
+		}
+		if first {
+			a.observeDenial(runs, e)
+		}
+	}
+	a.settleRuns()
+}
+
+// inOrder lists the works as they came.
+func (a *Account) inOrder() []*work {
+	all := make([]*work, 0, len(a.works))
+	for _, w := range a.works {
+		all = append(all, w)
+	}
+	slices.SortFunc(all, func(a, b *work) int { return cmp.Compare(a.order, b.order) })
+	return all
+}
+
+func (a *Account) observeDenial(runs []*run, e *apiclient.Error) {
+	for _, x := range runs {
+		if x.denied != nil {
+			continue
+		}
+		x.denied = e
+		x.box.add(func(o Observer, _ Journal) { o.CredentialsRejected(x.info, e) })
+	}
+}
+
+// settleRuns lets every run be settled at the end of the step.
+func (a *Account) settleRuns() { a.unsettled = append(a.unsettled, a.runs...) }
+
+// denyUnproven ends runs by hand at the first refusal of credentials that no reply has ever
+// accepted.
+func (a *Account) denyUnproven(r *request, e *apiclient.Error, now time.Time) {
+	for _, x := range r.runs {
+		if x.run.UnprovenKey && x.ended == "" && x.open > 0 {
+			a.deny(e, now)
+			return
+		}
+	}
+}
+
+// denyRequest does that for the instances of one request that came back.
+func (a *Account) denyRequest(r *request, now time.Time) {
+	for _, w := range r.works {
+		if w.gone {
+			continue
+		}
+		if r.priority == PriorityStart {
+			a.failDenied(w)
+			continue
+		}
+		a.denyWork(w, now)
+	}
+}
+
+// denyWork describes an instance on that may be on its way, and ends any other.
+func (a *Account) denyWork(w *work, now time.Time) {
+	if w.ours && (w.booting || w.unconfirmed) {
+		a.poll(w, now)
+		return
+	}
+	a.failDenied(w)
+}
+
+// failDenied ends one instance that the credentials cannot bring on.
+func (a *Account) failDenied(w *work) {
+	w.blame(w.lane.denied)
+	w.fail(power.ReasonAuth)
+	a.final(w)
 }

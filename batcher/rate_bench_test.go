@@ -1,7 +1,6 @@
 package batcher
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -90,33 +89,47 @@ func (m *movingLimit) pause(now, until time.Time, rate float64) {
 
 // drive sends through a budget as fast as it lets until the stages are over,
 // and returns how well that went.
-func (m *movingLimit) drive(budget *Budget) movingFigures {
+func (m *movingLimit) drive(tb testing.TB, b *testBudget) movingFigures {
 	m.began, m.last = time.Now(), time.Now()
 	var total time.Duration
 	for _, s := range m.stages {
 		total += s.lasts
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), total)
-	defer cancel()
-	var flying sync.WaitGroup
-	for ctx.Err() == nil {
-		t := budget.ask(PriorityStart, actionOf(PriorityStart))
-		select {
-		case p := <-t.granted:
-			if !p.leave() {
-				continue
-			}
-			flying.Go(func() {
+	end := m.began.Add(total)
+	type answer struct {
+		token testToken
+		err   *apiclient.Error
+	}
+	answers := make(chan answer)
+	flying := 0
+	for now := time.Now(); now.Before(end); now = time.Now() {
+		d := b.demand(PriorityStart)
+		p, _, ok, at := b.choose(now, d)
+		if ok {
+			tok := testToken{b.leave(now, p, actionOf(p), d), p}
+			flying++
+			go func() {
 				e := m.ask()
 				time.Sleep(m.latency)
-				p.done(e)
-			})
-		case <-ctx.Done():
-			budget.cancel(t)
+				answers <- answer{tok, e}
+			}()
+			continue
+		}
+		if at.IsZero() || at.After(end) {
+			at = end
+		}
+		select {
+		case a := <-answers:
+			flying--
+			a.token.done(a.err)
+		case <-time.After(at.Sub(now)):
 		}
 	}
 	_, allowed := m.at(time.Now())
-	flying.Wait()
+	for range flying {
+		a := <-answers
+		a.token.done(a.err)
+	}
 	return movingFigures{
 		used:              float64(m.accepted) / allowed,
 		usedOutsidePauses: float64(m.accepted) / (allowed - m.paused),
@@ -124,16 +137,7 @@ func (m *movingLimit) drive(budget *Budget) movingFigures {
 	}
 }
 
-func newMovingBudget(tb testing.TB, ceiling float64) *Budget {
-	b, err := NewBudget(BudgetConfig{
-		RequestsPerSecond: ceiling, Burst: int(ceiling), MaxInFlight: 64,
-		Backoff: Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}, Seed: 1,
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
+func newMovingBudget(ceiling float64) *testBudget { return newTestBudget(ceiling, int(ceiling), 64) }
 
 type movingCase struct {
 	name       string
@@ -173,7 +177,7 @@ func (c movingCase) run(tb testing.TB) movingFigures {
 		burst:  c.burst, latency: c.latency, retryAfter: c.retryAfter,
 	}
 	limit.tokens = 1
-	return limit.drive(newMovingBudget(tb, c.ceiling))
+	return limit.drive(tb, newMovingBudget(c.ceiling))
 }
 
 // The server's limit moves 20/s → 5/s → 40/s, two minutes each, under a ceiling
@@ -251,7 +255,7 @@ func TestBudgetFollowsLimitsThatMoveAtAnyTime(t *testing.T) {
 			var mean movingFigures
 			for seed := range uint64(stories) {
 				synctest.Test(t, func(t *testing.T) {
-					f := c.story(seed).drive(newMovingBudget(t, c.ceiling))
+					f := c.story(seed).drive(t, newMovingBudget(c.ceiling))
 					mean.used += min(1, f.usedOutsidePauses) / stories
 					mean.throttled += f.throttled / stories
 				})

@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -50,8 +51,8 @@ type unknownRefusals struct {
 	code  apiclient.Code
 	err   *apiclient.Error // the newest of them
 	held  []*request       // refused, until it is known whom that concerns
-	ids   []int            // to be sent alone, in this order
-	alone []int            // refused alone in the trial
+	ids   []*work          // to be sent alone, in this order
+	alone []*work          // refused alone in the trial
 	fresh int              // first sends refused in a row, in refusalApart
 
 	documented int // single ids refused with a documented code
@@ -68,326 +69,355 @@ func (u *unknownRefusals) holds() bool {
 
 // ready reports whether a single id may be sent now.
 func (u *unknownRefusals) ready(now time.Time) bool {
+	u.ids = slices.DeleteFunc(u.ids, leftTrial)
 	return u.holds() && !u.flying && len(u.ids) > 0 && !now.Before(u.next)
 }
 
+// leftTrial reports whether w is no longer held to be sent alone.
+func leftTrial(w *work) bool { return w.at != inTrial || !w.wanted() }
+
+// hold takes works out of wherever they wait, to be sent alone.
+func hold(works []*work) []*work {
+	for _, w := range works {
+		w.move(inTrial, nil)
+	}
+	return works
+}
+
 // refusedUnknown follows the refusal of a start or stop with an undocumented code.
-func (x *run) refusedUnknown(r *request, e *apiclient.Error) {
-	u := &x.refusals
-	if _, known := x.apart[e.Code]; !known {
-		x.apart[e.Code] = false
+func (l *lane) refusedUnknown(r *request, e *apiclient.Error, now time.Time) {
+	u := &l.refusals
+	if _, known := l.apart[e.Code]; !known {
+		l.apart[e.Code] = false
 	}
 	switch {
-	case x.denied != nil:
-		x.denyRequest(r)
+	case l.denied != nil:
+		l.account.denyRequest(r, now)
 	case r.trial:
-		x.trialRefused(r, e)
+		l.trialRefused(r, e, now)
 	case u.holds():
+		r.hold(r.works)
 		u.held = append(u.held, r)
-	case !x.apart[e.Code]:
-		x.beginTrial(r, e)
-	case !r.again && u.fresh+1 >= freshRefusals:
-		x.beginTrial(r, e)
+	case !l.apart[e.Code]:
+		l.beginTrial(r, e, now)
+	case r.first && u.fresh+1 >= freshRefusals:
+		l.beginTrial(r, e, now)
 	default:
-		if !r.again {
+		if r.first {
 			u.fresh++
 		}
-		x.isolate(r)
+		l.account.isolate(r, now)
 	}
 }
 
 // beginTrial chooses the first, the last and the middle one of the ids that wait.
-func (x *run) beginTrial(r *request, e *apiclient.Error) {
-	u := &x.refusals
+func (l *lane) beginTrial(r *request, e *apiclient.Error, now time.Time) {
+	u := &l.refusals
 	*u = unknownRefusals{state: refusalApart, code: e.Code}
-	waiting := slices.Clone(r.instances)
-	for _, other := range x.queues[PriorityStart].all() {
-		waiting = append(waiting, other.instances...)
-	}
+	waiting := append(slices.Clone(r.works), l.waiting()...)
 	if len(waiting) < trialIDs {
-		x.isolate(r)
+		l.account.isolate(r, now)
 		return
 	}
-	slices.Sort(waiting)
+	slices.SortFunc(waiting, func(a, b *work) int { return cmp.Compare(a.order, b.order) })
+	r.hold(r.works)
 	u.state, u.held = refusalTrial, []*request{r}
-	u.ids = []int{waiting[0], waiting[len(waiting)-1], waiting[len(waiting)/2]}
-	u.held = pull(u.held, u.ids)
-	x.queues[PriorityStart].pull(u.ids)
+	u.ids = hold([]*work{waiting[0], waiting[len(waiting)-1], waiting[len(waiting)/2]})
 }
 
 // trialRefused notes that an id was refused alone.
-func (x *run) trialRefused(r *request, e *apiclient.Error) {
-	u := &x.refusals
+func (l *lane) trialRefused(r *request, e *apiclient.Error, now time.Time) {
+	u := &l.refusals
 	u.flying, u.err = false, e
-	id := r.instances[0]
+	if len(r.works) == 0 {
+		l.goOn(now) // it was taken over meanwhile
+		return
+	}
 	if u.state == refusalAccount {
-		u.ids = append(u.ids, id) // its turn comes again after all others
-		x.delayAlone()
+		u.ids = append(u.ids, hold(r.works)...) // its turn comes again after all others
+		l.delayAlone(now)
 		return
 	}
 	if u.state != refusalTrial || e.Code != u.code {
 		// The API distinguished ids, or another reply decided meanwhile.
-		x.decideApart()
-		x.isolate(&request{priority: PriorityStart, instances: r.instances, group: r.group, undocumented: true, again: true})
+		l.decideApart(now)
+		l.account.isolate(l.alone(r.works), now)
 		return
 	}
-	u.alone = append(u.alone, id)
+	u.alone = append(u.alone, hold(r.works)...)
 	switch {
 	case len(u.alone) >= trialIDs:
-		x.decideAccount()
+		l.decideAccount(now)
 	case len(u.ids) == 0: // one of the three was lost
-		x.tryAnother()
+		l.tryAnother(now)
 	}
 }
 
-// decideAccount takes the refusal for the whole account's. Every id that waits
-// is a probe in turn, over the groups.
-func (x *run) decideAccount() {
-	u := &x.refusals
-	waiting := slices.Concat(u.ids, u.alone)
-	for _, r := range append(u.held, x.queues[PriorityStart].drop()...) {
-		waiting = append(waiting, r.instances...)
+// alone is the request of a single id that was sent alone.
+func (l *lane) alone(works []*work) *request {
+	return &request{priority: PriorityStart, lane: l, works: works, undocumented: true}
+}
+
+// decideAccount takes the refusal for the whole account's. Every id that waits is a probe in turn,
+// over the groups.
+func (l *lane) decideAccount(now time.Time) {
+	u := &l.refusals
+	waiting := append(slices.Concat(u.ids, u.alone), l.pullAll()...)
+	*u = unknownRefusals{state: refusalAccount, code: u.code, err: u.err, ids: hold(inTurn(waiting))}
+	l.delayAlone(now)
+}
+
+// pullAll takes out what is held, and what waits in the lane.
+func (l *lane) pullAll() (works []*work) {
+	for _, r := range l.refusals.held {
+		works = append(works, r.live()...)
 	}
-	*u = unknownRefusals{state: refusalAccount, code: u.code, err: u.err, ids: x.inTurn(waiting)}
-	x.delayAlone()
+	works = append(works, l.waiting()...)
+	l.refusals.held, l.first, l.again = nil, fair{}, queue{}
+	return works
 }
 
 // delayAlone puts a growing pause before the next single id.
-func (x *run) delayAlone() {
-	u := &x.refusals
-	u.next = time.Now().Add(halfFixed(x.cfg.Backoff.ceiling(u.probes), x.rng))
+func (l *lane) delayAlone(now time.Time) {
+	u, a := &l.refusals, l.account
+	u.next = now.Add(halfFixed(a.settings.Backoff.ceiling(u.probes), a.rng))
 	u.probes++
 }
 
-// inTurn orders instances so that each names another group than the one before,
-// as long as there are several.
-func (x *run) inTurn(instances []int) []int {
-	slices.Sort(instances)
-	byGroup := map[int][]int{}
-	for _, i := range instances {
-		g := x.targets.groupOf(i)
-		byGroup[g] = append(byGroup[g], i)
+// inTurn orders works so that each is of another group than the one before, as long as there are
+// several.
+func inTurn(works []*work) []*work {
+	type key struct {
+		run   *run
+		group int32
 	}
-	groups := inOrder(byGroup)
-	ordered := make([]int, 0, len(instances))
-	for k := 0; len(ordered) < len(instances); k++ {
+	slices.SortFunc(works, func(a, b *work) int { return cmp.Compare(a.order, b.order) })
+	var groups [][]*work
+	at := map[key]int{}
+	for _, w := range works {
+		of := key{w.runs[0].run, w.runs[0].run.targets.of[w.runs[0].i]}
+		k, ok := at[of]
+		if !ok {
+			k = len(groups)
+			at[of] = k
+			groups = append(groups, nil)
+		}
+		groups[k] = append(groups[k], w)
+	}
+	ordered := make([]*work, 0, len(works))
+	for k := 0; len(ordered) < len(works); k++ {
 		for _, g := range groups {
-			if k < len(byGroup[g]) {
-				ordered = append(ordered, byGroup[g][k])
+			if k < len(g) {
+				ordered = append(ordered, g[k])
 			}
 		}
 	}
 	return ordered
 }
 
-// decideApart ends a trial, or the account's refusal: some request was accepted, or
-// the single ids were not refused alike.
-func (x *run) decideApart() {
-	u := &x.refusals
-	was := *u
-	*u = unknownRefusals{state: refusalApart, code: was.code}
-	x.apart[was.code] = true
+// decideApart ends a trial, or the account's refusal: some request was accepted, or the single ids
+// were not refused alike.
+func (l *lane) decideApart(now time.Time) {
+	was := l.refusals
+	l.refusals = unknownRefusals{state: refusalApart, code: was.code}
+	l.apart[was.code] = true
 	switch was.state {
 	case refusalAccount: // all goes out in full chunks
-		x.sendAll(was.ids)
+		l.sendAll(was.ids)
 		for _, r := range was.held {
-			x.sendAll(r.instances)
+			l.sendAll(r.live())
 		}
 	case refusalTrial:
-		x.sendAll(was.ids)
+		l.sendAll(was.ids)
 		for _, r := range was.held {
-			x.isolate(r)
+			works := r.live()
+			r.pulled = r.pulled || len(works) < len(r.works)
+			r.works = works
+			l.account.isolate(r, now)
 		}
-		for _, i := range was.alone {
-			x.isolate(&request{
-				priority: PriorityStart, instances: []int{i}, group: x.targets.groupOf(i), undocumented: true, again: true,
-			})
-		}
-	}
-}
-
-// sendAll queues instances in full chunks, group by group.
-func (x *run) sendAll(instances []int) {
-	byGroup := map[int][]int{}
-	slices.Sort(instances)
-	for _, i := range instances {
-		g := x.targets.groupOf(i)
-		byGroup[g] = append(byGroup[g], i)
-	}
-	for _, g := range inOrder(byGroup) {
-		for _, piece := range cut(byGroup[g], x.cfg.Size) {
-			x.enqueue(&request{priority: PriorityStart, instances: piece, group: g})
+		for _, w := range was.alone {
+			if !leftTrial(w) {
+				l.account.isolate(l.alone([]*work{w}), now)
+			}
 		}
 	}
 }
 
-// documentedAlone follows the refusal of a single id with a documented code. It says
-// nothing about the account, and its instance needs no more than a describe.
-func (x *run) documentedAlone(r *request) {
-	u := &x.refusals
+// sendAll queues works as if nothing had been sent for them.
+func (l *lane) sendAll(works []*work) {
+	works = slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return !w.wanted() || w.lane != l })
+	slices.SortFunc(works, func(a, b *work) int { return cmp.Compare(a.order, b.order) })
+	for _, x := range runsOf(works) {
+		l.first.add(x, firstOf(works, x))
+	}
+}
+
+// documentedAlone follows the refusal of a single id with a documented code. It says nothing about
+// the account, and its instance needs no more than a describe.
+func (l *lane) documentedAlone(now time.Time) {
+	u := &l.refusals
 	u.flying = false
 	u.documented++
 	enough := u.documented%documentedInARow == 0
 	switch {
 	case u.state == refusalAccount && enough:
-		x.delayAlone()
+		l.delayAlone(now)
 	case u.state == refusalTrial && enough:
-		x.decideApart()
+		l.decideApart(now)
 	case u.state == refusalTrial && len(u.ids) == 0:
-		x.tryAnother()
+		l.tryAnother(now)
 	}
 }
 
-// startAnswered notes that a start or stop was accepted, at least for some ids:
-// the API distinguishes ids.
-func (x *run) startAnswered(r *request) {
-	u := &x.refusals
+// startAnswered notes that a start or stop was accepted, at least for some ids: the API
+// distinguishes ids.
+func (l *lane) startAnswered(r *request, now time.Time) {
+	u := &l.refusals
 	u.fresh = 0
 	if r.trial {
 		u.flying = false
 	}
 	if u.holds() {
-		x.decideApart()
+		l.decideApart(now)
 	}
-	for code := range x.apart {
-		x.apart[code] = true
+	for code := range l.apart {
+		l.apart[code] = true
 	}
 }
 
-// nextAlone takes the next single id.
-func (x *run) nextAlone() *request {
-	u := &x.refusals
-	id := u.ids[0]
+// nextAlone takes the next single id. One is ready.
+func (l *lane) nextAlone() *request {
+	u := &l.refusals
+	w := u.ids[0]
 	u.ids = u.ids[1:]
 	u.flying = true
-	return &request{priority: PriorityStart, instances: []int{id}, group: x.targets.groupOf(id), trial: true, again: true, undocumented: true}
+	r := l.alone(nil)
+	r.trial = true
+	r.hold([]*work{w})
+	return r
 }
 
 // putBackAlone returns a single id whose request said nothing.
-func (x *run) putBackAlone(r *request) {
-	u := &x.refusals
+func (l *lane) putBackAlone(r *request, now time.Time) {
+	u := &l.refusals
 	u.flying = false
-	if !u.holds() {
+	switch {
+	case !u.holds():
 		r.trial = false
-		x.enqueue(r)
-		return
+		l.account.enqueue(r, now)
+	case len(r.works) == 0:
+		l.goOn(now)
+	default:
+		u.ids = slices.Insert(u.ids, 0, hold(r.works)...)
 	}
-	u.ids = slices.Insert(u.ids, 0, r.instances[0])
 }
 
-// deferAlone returns a single id whose credentials were refused. The next probe
-// names another one: the key may have no right to this instance alone.
-func (x *run) deferAlone(r *request) {
-	u := &x.refusals
-	if !u.holds() {
-		x.putBackAlone(r)
+// deferAlone returns a single id whose credentials were refused. The next probe names another one:
+// the key may have no right to this instance alone.
+func (l *lane) deferAlone(r *request, now time.Time) {
+	u := &l.refusals
+	if !u.holds() || len(r.works) == 0 {
+		l.putBackAlone(r, now)
 		return
 	}
 	u.flying = false
 	if len(u.ids) == 0 {
-		if id, ok := x.anotherAlone(); ok {
-			u.ids = append(u.ids, id)
+		if w := l.another(); w != nil {
+			u.ids = append(u.ids, w)
 		}
 	}
-	u.ids = append(u.ids, r.instances[0])
+	u.ids = append(u.ids, hold(r.works)...)
 }
 
-// lostAlone notes that a single id may have been accepted: it is described, and
-// another takes its place, after a pause.
-func (x *run) lostAlone() {
-	u := &x.refusals
-	u.flying = false
-	x.delayAlone()
-	if u.state == refusalTrial && len(u.ids) == 0 {
-		x.tryAnother()
+// lostAlone notes that a single id may have been accepted: it is described, and another takes its
+// place, after a pause.
+func (l *lane) lostAlone(now time.Time) {
+	l.refusals.flying = false
+	l.delayAlone(now)
+	l.goOn(now)
+}
+
+// goOn goes on with a trial whose ids are used up.
+func (l *lane) goOn(now time.Time) {
+	if u := &l.refusals; u.state == refusalTrial && len(u.ids) == 0 {
+		l.tryAnother(now)
 	}
 }
 
-// tryAnother goes on with a trial by another id. Where none waits the refusal is
-// that of the ids themselves.
-func (x *run) tryAnother() {
-	if id, ok := x.anotherAlone(); ok {
-		x.refusals.ids = []int{id}
+// tryAnother goes on with a trial by another id. Where none waits the refusal is that of the ids
+// themselves.
+func (l *lane) tryAnother(now time.Time) {
+	if w := l.another(); w != nil {
+		l.refusals.ids = []*work{w}
 		return
 	}
-	x.decideApart()
+	l.decideApart(now)
 }
 
-// anotherAlone takes some id that waits.
-func (x *run) anotherAlone() (id int, ok bool) {
-	u := &x.refusals
-	for _, r := range append(slices.Clone(u.held), x.queues[PriorityStart].all()...) {
-		id = r.instances[0]
-		u.held = pull(u.held, []int{id})
-		x.queues[PriorityStart].pull([]int{id})
-		return id, true
+// another takes some id that waits; nil: none does.
+func (l *lane) another() *work {
+	for _, r := range l.refusals.held {
+		if works := r.live(); len(works) > 0 {
+			return hold(works[:1])[0]
+		}
 	}
-	return 0, false
+	if works := l.waiting(); len(works) > 0 {
+		return hold(works[:1])[0]
+	}
+	return nil
 }
 
-// refillAlone gives a probe of the account something to name, where the ids that
-// waited first are gone.
-func (x *run) refillAlone() {
-	u := &x.refusals
-	if u.state != refusalAccount || u.flying || len(u.ids) > 0 {
+// refillAlone gives a trial, or a probe of the account, something to name, where the ids that waited
+// first are gone.
+func (l *lane) refillAlone(now time.Time) {
+	u := &l.refusals
+	if !u.holds() || u.flying {
 		return
 	}
-	var waiting []int
-	for _, r := range append(u.held, x.queues[PriorityStart].drop()...) {
-		waiting = append(waiting, r.instances...)
+	if u.ids = slices.DeleteFunc(u.ids, leftTrial); len(u.ids) > 0 {
+		return
 	}
-	u.held, u.ids = nil, x.inTurn(waiting)
-	if len(u.ids) == 0 {
+	if u.state == refusalTrial {
+		l.tryAnother(now)
+		return
+	}
+	if u.ids = hold(inTurn(l.pullAll())); len(u.ids) == 0 {
 		u.state = refusalApart
 	}
 }
 
-// isolate follows a refusal that names no id. The first time the states are
-// described, which explains most. Where they explain nothing the chunk is halved,
-// down to the single id that is to blame.
-func (x *run) isolate(r *request) {
+// isolate follows a refusal that names no id. The first time the states are described, which
+// explains most. Where they explain nothing the chunk is halved, down to the single id that is to
+// blame.
+func (a *Account) isolate(r *request, now time.Time) {
 	switch {
-	case len(r.instances) == 0:
-	case len(r.instances) == 1:
+	case len(r.works) == 0:
+	case len(r.works) == 1:
 		if !r.pulled { // else it was not alone when it was refused
-			x.targets.instances[r.instances[0]].refuse(x.run.Action)
+			r.works[0].refuse(r.lane.action)
 		}
-		x.describeRefused(r)
+		a.describeRefused(r, now)
 	case r.refusals == 0:
-		x.describeRefused(r)
+		a.describeRefused(r, now)
 	default:
-		x.halve(r)
+		a.halve(r, now)
 	}
 }
 
 // describeRefused describes what a refused request named, and remembers that.
-func (x *run) describeRefused(r *request) {
-	x.enqueue(&request{
-		priority: PriorityDiagnose, instances: r.instances, group: r.group,
-		refusals: r.refusals + 1, refused: true, whole: len(r.instances), undocumented: r.undocumented,
-	})
+func (a *Account) describeRefused(r *request, now time.Time) {
+	a.describe(&request{
+		lane: r.lane, refusals: r.refusals + 1, refused: true, whole: len(r.works), undocumented: r.undocumented,
+	}, r.works, now)
 }
 
-// halve divides a refused chunk in two.
-func (x *run) halve(r *request) {
-	mid := len(r.instances) / 2
-	for _, half := range [][]int{r.instances[:mid:mid], r.instances[mid:]} {
-		x.enqueue(&request{
-			priority: r.priority, instances: half, group: r.group, again: true,
+// halve divides a refused request in two.
+func (a *Account) halve(r *request, now time.Time) {
+	mid := len(r.works) / 2
+	for _, half := range [][]*work{r.works[:mid:mid], r.works[mid:]} {
+		a.enqueue(&request{
+			priority: r.priority, lane: r.lane, works: half,
 			refusals: r.refusals, refused: r.refused, whole: r.whole, undocumented: r.undocumented, refusedAt: r.refusedAt,
-		})
+		}, now)
 	}
-}
-
-// pull removes ids from requests, and requests that hold no more.
-func pull(requests []*request, ids []int) []*request {
-	kept := requests[:0]
-	for _, r := range requests {
-		left := slices.DeleteFunc(slices.Clone(r.instances), func(i int) bool { return slices.Contains(ids, i) })
-		r.pulled = r.pulled || len(left) < len(r.instances)
-		if r.instances = left; len(left) > 0 {
-			kept = append(kept, r)
-		}
-	}
-	return kept
 }

@@ -76,7 +76,7 @@ func TestLoneIDsThatBringNoWordBackOff(t *testing.T) {
 						}
 						return nil, soldOutReply(), true
 					}
-					report := newTestBatcher(t, api).Run(t.Context(), r)
+					report := newTestAccount(t, api).Run(t.Context(), r)
 					if got := listing(report); got != "100 boot_timeout, 1000 started" {
 						t.Errorf("outcomes: %s", got)
 					}
@@ -111,7 +111,7 @@ func TestTrialOfAnInstanceWithoutRightsIsNoRefusedKey(t *testing.T) {
 				}
 				return nil, noRight(), slices.Contains(asked, ids[tc.without])
 			}
-			b := newTestBatcher(t, api)
+			b := newTestAccount(t, api)
 			heard := &alarms{}
 			b.cfg.Observer = heard
 			if got := listing(b.Run(t.Context(), startRun(ids))); got != tc.want || heard.n != 0 {
@@ -133,7 +133,7 @@ func TestRefusalForAnotherReasonAcceptsTheCredentials(t *testing.T) {
 			}
 			return nil, soldOutReply(), true
 		}
-		b := newTestBatcher(t, api)
+		b := newTestAccount(t, api)
 		heard := &alarms{}
 		b.cfg.Observer = heard
 		if got := listing(b.Run(t.Context(), startRun(ids))); got != "2 rejected" || heard.n != 0 {
@@ -161,7 +161,7 @@ func TestKeyThatIsRevokedAfterAFlakyRefusalIsRefused(t *testing.T) {
 			}
 			return apiclient.StatusPage{}, e, n == 1 || revoked
 		}
-		b := newTestBatcher(t, api)
+		b := newTestAccount(t, api)
 		heard := &alarms{}
 		b.cfg.Observer = heard
 		r := startRun(ids)
@@ -186,7 +186,7 @@ func TestInstanceThatMayNotBeDescribedKeepsNoOtherOff(t *testing.T) {
 				e.Action = apiclient.ActionDescribeInstancesStatus
 				return apiclient.StatusPage{}, e, slices.Contains(asked, ids[at])
 			}
-			b := newTestBatcher(t, api)
+			b := newTestAccount(t, api)
 			heard := &alarms{}
 			b.cfg.Observer = heard
 			if got := listing(b.Run(t.Context(), startRun(ids))); got != "1 api_error, 99 started" || heard.n != 0 {
@@ -209,7 +209,7 @@ func TestRefusedPollIsDividedDownToTheOneID(t *testing.T) {
 			e := refusal(apiclient.ClassInstance, 404, apiclient.CodeInstanceNotFound)
 			return apiclient.StatusPage{}, e, slices.Contains(asked, ids[42])
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "1 api_error, 99 started" || len(api.describes) > 200 {
 			t.Errorf("%s with %d describes", got, len(api.describes))
 		}
@@ -222,21 +222,19 @@ func TestRefusedStartDoesNotEndTheStopsOfAnotherRun(t *testing.T) {
 		ids, running := fleet(100), []string{"j-1", "j-2"}
 		api := newFakeAPI(ids)
 		api.onStart = func(int, []string) ([]string, error, bool) { return nil, noRight(), true }
-		starts := newTestBatcher(t, api)
 		stopAPI := newFakeAPI(running)
 		stopAPI.states["j-1"], stopAPI.states["j-2"] = apiclient.StateRunning, apiclient.StateImaging
 		stopAPI.turns("j-2", apiclient.StateRunning, time.Now().Add(2*time.Minute))
-		stops := newTestBatcher(t, stopsLikeTheAPI{stopAPI})
-		stops.cfg.Budget = starts.cfg.Budget
+		a := newTestAccount(t, routed{api, stopsLikeTheAPI{stopAPI}})
 		var beside sync.WaitGroup
 		beside.Go(func() {
-			if got := listing(starts.Run(t.Context(), startRun(ids))); got != "100 auth" {
+			if got := listing(a.Run(t.Context(), startRun(ids))); got != "100 auth" {
 				t.Errorf("the starts: %s", got)
 			}
 		})
 		r := startRun(running)
 		r.Action = power.ActionStop
-		if got := listing(stops.Run(t.Context(), r)); got != "2 stopped" {
+		if got := listing(a.Run(t.Context(), r)); got != "2 stopped" {
 			t.Errorf("the stops: %s", got)
 		}
 		beside.Wait()
@@ -257,7 +255,7 @@ func TestDeadlineWhileDescribesAreRefusedBlamesTheCredentials(t *testing.T) {
 		r := startRun(ids)
 		r.Resumed = true
 		r.Deadline = time.Now().Add(5 * time.Minute)
-		if got := listing(newTestBatcher(t, api).Run(t.Context(), r)); got != "3000 auth" {
+		if got := listing(newTestAccount(t, api).Run(t.Context(), r)); got != "3000 auth" {
 			t.Errorf("outcomes: %s", got)
 		}
 	})
@@ -278,7 +276,7 @@ func TestBusyInstanceOfARefusedAccountIsInAWrongState(t *testing.T) {
 				r := startRun(ids)
 				r.Resumed = true
 				want := map[apiclient.Class]string{apiclient.ClassUnknown: "19 rejected, 1 wrong_state", apiclient.ClassCredentials: "19 auth, 1 wrong_state"}[e.Class]
-				if got := listing(newTestBatcher(t, api).Run(t.Context(), r)); got != want {
+				if got := listing(newTestAccount(t, api).Run(t.Context(), r)); got != want {
 					t.Errorf("outcomes: %s, want %s", got, want)
 				}
 			})
@@ -299,7 +297,7 @@ func TestBlockedAccountThatIsThrottledByAStationIsProbedAsRarely(t *testing.T) {
 		}
 		r := startRun(fleet(3000))
 		r.Deadline = time.Now().Add(10 * time.Minute)
-		if got := listing(newTestBatcher(t, api).Run(t.Context(), r)); got != "3000 blocked" || len(api.starts) > 30 {
+		if got := listing(newTestAccount(t, api).Run(t.Context(), r)); got != "3000 blocked" || len(api.starts) > 30 {
 			t.Errorf("%s with %d starts", got, len(api.starts))
 		}
 	})
@@ -308,15 +306,13 @@ func TestBlockedAccountThatIsThrottledByAStationIsProbedAsRarely(t *testing.T) {
 // The probe fell due between two readings of the clock: the run must still wake.
 func TestProbeThatJustFellDueWakesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := newRun(newTestBatcher(t, newFakeAPI(nil)).cfg, startRun(fleet(3)))
-		x.refusals = unknownRefusals{state: refusalAccount, ids: []int{0, 1, 2}, next: time.Now()}
-		timer := time.NewTimer(time.Hour)
-		x.rearm(timer)
-		select {
-		case <-timer.C:
-		case <-time.After(time.Minute):
-			t.Error("nothing wakes the run")
+		a := newTestAccount(t, newFakeAPI(nil))
+		now := time.Now()
+		a.lanes[laneStart].refusals = unknownRefusals{state: refusalAccount, ids: hold(testWorks(a, fleet(3))), next: now}
+		if at := a.dispatch(now); len(a.inFlight) != 1 {
+			t.Fatalf("nothing is sent until %s", at)
 		}
+		<-a.replies
 	})
 }
 
@@ -329,7 +325,7 @@ func TestAcceptedInstanceInAnUnknownStateEndsAtItsTimeout(t *testing.T) {
 			return allIn(asked, "POWERING_ON"), nil, true
 		}
 		begun := time.Now()
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1)))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(1)))
 		if took := time.Since(begun); listing(report) != "1 boot_timeout" || took > 11*time.Minute {
 			t.Errorf("%s after %s", listing(report), took)
 		}
@@ -357,7 +353,7 @@ func TestLostTrialOfARefusedAccountCausesNoStorm(t *testing.T) {
 				}
 				return nil, soldOutReply(), true
 			}
-			if got := listing(newTestBatcher(t, api).Run(t.Context(), startRun(ids))); got != "1000 started" {
+			if got := listing(newTestAccount(t, api).Run(t.Context(), startRun(ids))); got != "1000 started" {
 				t.Errorf("outcomes: %s", got)
 			}
 			if refused > 40 {
@@ -399,7 +395,7 @@ func TestMissingIDsDoNotEndTheAccountsRefusal(t *testing.T) {
 					}
 					return api.rejectBad(n, asked)
 				}
-				if got, want := listing(newTestBatcher(t, api).Run(t.Context(), startRun(ids))), fmt.Sprintf("%d not_found, %d started", gone, len(ids)-gone); got != want {
+				if got, want := listing(newTestAccount(t, api).Run(t.Context(), startRun(ids))), fmt.Sprintf("%d not_found, %d started", gone, len(ids)-gone); got != want {
 					t.Errorf("outcomes: %s, want %s", got, want)
 				}
 				if refused > 40+gone {
@@ -425,7 +421,7 @@ func TestTrialAmongRunningInstancesEndsSoon(t *testing.T) {
 			}
 			return api.rejectBad(n, asked)
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "995 already_running, 1 rejected, 4 started" || len(api.starts) > 50 {
 			t.Errorf("%s with %d starts", got, len(api.starts))
 		}
@@ -476,7 +472,7 @@ func TestProbesOfARefusedAccountNameAnotherIDEachTime(t *testing.T) {
 			}
 			return nil, soldOutReply(), bad
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "3 rejected, 97 started" || time.Since(begun) > 5*time.Minute {
 			t.Errorf("%s after %s", got, time.Since(begun))
 		}
@@ -487,8 +483,16 @@ func TestProbesOfARefusedAccountNameAnotherIDEachTime(t *testing.T) {
 func TestProbesOfARefusedAccountGoOverItsGroups(t *testing.T) {
 	r := startRun(fleet(3))
 	r.Groups = append(r.Groups, Group{Name: "db", IDs: []string{"j-1"}}, Group{Name: "app", IDs: []string{"k-1", "k-2"}})
-	x := newRun(newTestBatcher(t, newFakeAPI(nil)).cfg, r)
-	if got := x.inTurn([]int{5, 2, 1, 0, 3, 4}); !slices.Equal(got, []int{0, 3, 4, 1, 5, 2}) {
+	x := newTestAccount(t, newFakeAPI(nil)).newRun(r)
+	var works []*work
+	for _, i := range []int{5, 2, 1, 0, 3, 4} {
+		works = append(works, &work{runs: []ref{{x, i}}, order: i})
+	}
+	var got []int
+	for _, w := range inTurn(works) {
+		got = append(got, w.order)
+	}
+	if !slices.Equal(got, []int{0, 3, 4, 1, 5, 2}) {
 		t.Errorf("in turn: %v", got)
 	}
 }
@@ -508,7 +512,7 @@ func TestKnownCodeThatBecomesTheAccountsCausesNoStorm(t *testing.T) {
 			}
 			return nil, soldOutReply(), all || slices.Contains(asked, ids[0])
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "1 rejected, 4999 started" || refused > 60 {
 			t.Errorf("%s with %d starts while all were refused", got, refused)
 		}
@@ -530,7 +534,7 @@ func TestProbesOfARefusedAccountThatAreAllLostAreMadeAgain(t *testing.T) {
 			return nil, nil, false
 		}
 		begun := time.Now()
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(3)))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(3)))
 		if got := listing(report); got != "3 started" || time.Since(begun) > 2*time.Minute {
 			t.Errorf("%s after %s", got, time.Since(begun))
 		}
@@ -566,7 +570,7 @@ func TestTrialThatOutlivesItsQuestionIsSentAgain(t *testing.T) {
 			return nil, nil, false
 		}
 		begun := time.Now()
-		report := newTestBatcher(t, slowFor{api, map[int]time.Duration{50: time.Second, 1: 2 * time.Second}}).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, slowFor{api, map[int]time.Duration{50: time.Second, 1: 2 * time.Second}}).Run(t.Context(), startRun(ids))
 		if got := listing(report); got != "150 started" || !paged || time.Since(begun) > 2*time.Minute {
 			t.Errorf("%s after %s, a page %v", got, time.Since(begun), paged)
 		}
@@ -597,7 +601,7 @@ func TestRunByHandEndsWhereTheAPIIsNeverReached(t *testing.T) {
 				r := startRun(fleet(500))
 				r.FirstContact = tc.byHand
 				begun := time.Now()
-				report := newTestBatcher(t, api).Run(t.Context(), r)
+				report := newTestAccount(t, api).Run(t.Context(), r)
 				if got := listing(report); got != tc.want {
 					t.Errorf("outcomes: %s, want %s", got, tc.want)
 				}

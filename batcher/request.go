@@ -8,30 +8,32 @@ import (
 	"zecpower/apiclient"
 )
 
-// request is one request that a run will make: a start (or stop), or a describe.
+// request is one request that an account will make: a start (or stop), or a describe.
 type request struct {
-	priority  Priority
-	instances []int
-	group     int // for the metrics of a start; a describe may span groups
-	failures  int // times it failed in a row, for its backoff
-	// refusals counts how often the API refused this very set of ids, so that a
-	// chunk is divided only where its states explain nothing.
+	priority Priority
+	lane     *lane // of a start or stop, and of a describe that follows one; nil: of any
+	works    []*work
+	runs     []*run // in flight: those that want some of works
+	failures int    // times it failed in a row, for its backoff
+	// refusals counts how often the API refused this very set of ids, so that a chunk is divided only
+	// where its states explain nothing.
 	refusals int
-	// refused: a describe that follows such a refusal, so that what is left goes
-	// out as one chunk that remembers it. whole is how many ids that chunk had.
+	// refused: a describe that follows such a refusal, so that what is left goes out as one chunk that
+	// remembers it. whole is how many ids that chunk had.
 	refused bool
 	whole   int
-	// undocumented: the refusal's code is not documented, so nothing says that it
-	// concerns an instance.
+	// undocumented: the refusal's code is not documented, so nothing says that it concerns an
+	// instance.
 	undocumented bool
 	// refusedAt is when a describe was first refused; zero: never.
 	refusedAt time.Time
 	// pulled: some ids of it were taken out to be sent alone.
 	pulled bool
-	// again: some id of it was sent before. First sends go before it.
-	again bool
-	// trial: one id, sent alone to find out whether a refusal concerns it or the
-	// whole account.
+	// first: nothing was sent for its ids before.
+	first bool
+	// suspect: ids that were rejected in the run before. They share no request with others.
+	suspect bool
+	// trial: one id, sent alone to find out whether a refusal concerns it or the whole account.
 	trial bool
 	ready time.Time
 }
@@ -52,30 +54,59 @@ func kindOf(r *request) kind {
 	return kindDescribe
 }
 
-// queue holds one priority's requests: those that may go now, first sends
-// before the others, and those in backoff.
+// hold makes works the request's.
+func (r *request) hold(works []*work) {
+	r.works = works
+	for _, w := range works {
+		w.move(inRequest, r)
+	}
+}
+
+// live lists the works that r still has: others were taken over, ended, or left it.
+func (r *request) live() []*work {
+	for k, w := range r.works {
+		if !r.has(w) {
+			works := append([]*work(nil), r.works[:k]...)
+			for _, w := range r.works[k+1:] {
+				if r.has(w) {
+					works = append(works, w)
+				}
+			}
+			return works
+		}
+	}
+	return r.works
+}
+
+func (r *request) has(w *work) bool { return w.at == inRequest && w.req == r && w.wanted() }
+
+// queue holds one priority's requests: those that may go now, and those in backoff.
 type queue struct {
-	first []*request
-	again []*request
+	now   []*request
 	later requestHeap
 }
 
 func (q *queue) add(r *request, now time.Time) {
-	switch {
-	case r.ready.After(now):
+	if r.ready.After(now) {
 		heap.Push(&q.later, r)
-	case r.again:
-		q.again = append(q.again, r)
-	default:
-		q.first = append(q.first, r)
+		return
 	}
+	q.now = append(q.now, r)
 }
 
 // ripen moves what has waited long enough to the requests that may go.
 func (q *queue) ripen(now time.Time) {
 	for len(q.later) > 0 && !q.later[0].ready.After(now) {
-		q.add(heap.Pop(&q.later).(*request), now)
+		q.now = append(q.now, heap.Pop(&q.later).(*request))
 	}
+}
+
+// opens is when the next backoff ends; zero: there is none.
+func (q *queue) opens() time.Time {
+	if len(q.later) == 0 {
+		return time.Time{}
+	}
+	return q.later[0].ready
 }
 
 // hasten shortens every wait to end by the given time at the latest.
@@ -88,63 +119,54 @@ func (q *queue) hasten(latest time.Time) {
 	heap.Init(&q.later)
 }
 
-// has reports whether some request may go now.
-func (q *queue) has() bool { return len(q.first)+len(q.again) > 0 }
-
-// pop takes the next request, joined by as many as fit of those behind it that
-// nothing sets apart: small leftovers then share a request.
-func (q *queue) pop(size int) *request {
-	tier := &q.first
-	if len(*tier) == 0 {
-		tier = &q.again
+// has reports whether some request may go now. It drops those of which nothing is left.
+func (q *queue) has() bool {
+	for len(q.now) > 0 {
+		if slices.ContainsFunc(q.now[0].works, q.now[0].has) {
+			return true
+		}
+		q.now[0] = nil
+		q.now = q.now[1:]
 	}
-	r := (*tier)[0]
-	*tier = (*tier)[1:]
-	for len(*tier) > 0 && r.joins((*tier)[0], size) {
-		r.instances = append(r.instances[:len(r.instances):len(r.instances)], (*tier)[0].instances...)
-		*tier = (*tier)[1:]
+	return false
+}
+
+// pop takes the next request, joined by as many as fit of those behind it that nothing sets apart:
+// small leftovers then share a request. nil: nothing waits.
+func (q *queue) pop(size int) *request {
+	if !q.has() {
+		return nil
+	}
+	r := q.now[0]
+	q.now = q.now[1:]
+	r.works = r.live()
+	for q.has() && r.joins(q.now[0], size) {
+		r.hold(append(r.works[:len(r.works):len(r.works)], q.now[0].live()...))
+		q.now = q.now[1:]
 	}
 	return r
 }
 
-// putBack undoes a pop: r is the next request again.
-func (q *queue) putBack(r *request) {
-	if r.again {
-		q.again = slices.Insert(q.again, 0, r)
-	} else {
-		q.first = slices.Insert(q.first, 0, r)
-	}
-}
+// putBack makes r the next request again.
+func (q *queue) putBack(r *request) { q.now = append([]*request{r}, q.now...) }
 
 // all lists every request.
-func (q *queue) all() []*request { return slices.Concat(q.first, q.again, q.later) }
-
-// drop removes every request.
-func (q *queue) drop() (dropped []*request) {
-	dropped = q.all()
-	*q = queue{}
-	return dropped
-}
-
-// pull removes ids from every request.
-func (q *queue) pull(ids []int) {
-	q.first, q.again, q.later = pull(q.first, ids), pull(q.again, ids), pull(q.later, ids)
-	heap.Init(&q.later)
+func (q *queue) all() []*request {
+	return append(q.now[:len(q.now):len(q.now)], q.later...)
 }
 
 func (r *request) joins(other *request, size int) bool {
 	plain := func(r *request) bool {
-		return r.refusals == 0 && !r.refused && r.failures == 0 && r.refusedAt.IsZero()
+		return r.refusals == 0 && !r.refused && r.failures == 0 && r.refusedAt.IsZero() && !r.suspect
 	}
-	sameGroup := r.group == other.group || r.priority != PriorityStart
-	return plain(r) && plain(other) && sameGroup && len(r.instances)+len(other.instances) <= size
+	same := r.lane == other.lane || r.priority != PriorityStart
+	return plain(r) && plain(other) && same && len(r.works)+len(other.live()) <= size
 }
 
-// describing is a describe of some of r's instances that remembers its refusals.
-func (r *request) describing(instances []int) *request {
+// describing is a describe of some of r's works that remembers its refusals.
+func (r *request) describing() *request {
 	return &request{
-		priority: PriorityDiagnose, instances: instances, group: r.group, failures: r.failures,
-		refusals: r.refusals, refused: r.refusals > 0, whole: r.whole,
+		priority: PriorityDiagnose, lane: r.lane, failures: r.failures, refusals: r.refusals, refused: r.refusals > 0, whole: r.whole,
 	}
 }
 

@@ -3,53 +3,84 @@ package batcher
 import (
 	"time"
 
-	"zecpower/apiclient"
 	"zecpower/internal/power"
 )
 
-// restore continues with what an earlier process found out.
-func (x *run) restore() {
-	index := make(map[string]int, len(x.targets.instances))
-	for i := range x.targets.instances {
-		index[x.targets.instances[i].id] = i
+// restoreFinal keeps what an earlier process of the run brought to its end. What it recorded under
+// one group of an instance, and not under the others any more, is passed on.
+func (a *Account) restoreFinal(x *run) {
+	if !x.run.Resumed {
+		return
 	}
-	recorded := make([]map[int]bool, len(x.run.Groups)) // of the few instances that several groups name
-	for g, group := range x.run.Groups {
-		recorded[g] = map[int]bool{}
+	index := x.index()
+	for _, group := range x.run.Groups {
 		for _, r := range group.Final {
-			i, ok := index[r.InstanceID]
-			if !ok {
-				continue
-			}
-			if len(x.targets.also[i]) > 0 {
-				recorded[g][i] = true
-			}
-			if x.targets.instances[i].final {
-				continue
-			}
-			x.targets.instances[i].adopt(r)
-			x.open--
-			if r.Outcome == power.OutcomeFailed {
-				x.failed++
-			}
-		}
-		for id, n := range group.Attempted {
-			if i, ok := index[id]; ok && n > 0 && !x.targets.instances[i].final {
-				x.targets.instances[i].inherit(n, x.started)
+			if i, ok := index[r.InstanceID]; ok && x.results[i].Outcome == "" {
+				x.settled(i, r)
 			}
 		}
 	}
-	x.recordAlso(recorded)
-	for i := range x.targets.instances {
-		if in := &x.targets.instances[i]; !in.final && !in.booting {
-			// It may have been in a request that was in flight when that process died.
-			in.unconfirmed, in.unconfirmedAt = true, x.started
+	recorded := x.recorded()
+	for g, all := range x.finals {
+		left := all[:0]
+		for _, i := range all {
+			if len(x.targets.also[i]) > 0 && !recorded[g][x.targets.ids[i]] {
+				left = append(left, i)
+			}
+		}
+		if x.finals[g] = left; len(left) == 0 {
+			delete(x.finals, g)
 		}
 	}
 }
 
+// recorded lists, by group, the ids of several groups whose outcome is recorded there.
+func (x *run) recorded() map[int]map[string]bool {
+	recorded := map[int]map[string]bool{}
+	if len(x.targets.also) == 0 {
+		return recorded
+	}
+	for g, group := range x.run.Groups {
+		recorded[g] = map[string]bool{}
+		for _, r := range group.Final {
+			recorded[g][r.InstanceID] = true
+		}
+	}
+	return recorded
+}
+
+func (x *run) index() map[string]int {
+	index := make(map[string]int, len(x.targets.ids))
+	for i, id := range x.targets.ids {
+		index[id] = i
+	}
+	return index
+}
+
+// restoreAttempted continues with what an earlier process of the run sent. What another run has in
+// work is better known there.
+func (a *Account) restoreAttempted(x *run, now time.Time) {
+	accepted := map[string]int{}
+	for _, group := range x.run.Groups {
+		for id, n := range group.Attempted {
+			accepted[id] = max(accepted[id], n)
+		}
+	}
+	for _, w := range x.works {
+		if w == nil || len(w.runs) > 1 || w.at != nowhere {
+			continue
+		}
+		if n := accepted[w.id]; n > 0 {
+			w.inherit(n, now)
+			continue
+		}
+		// It may have been in a request that was in flight when that process died.
+		w.unconfirmed, w.unconfirmedAt = true, now
+	}
+}
+
 // decided makes the outcomes final that were decided before the run began.
-func (x *run) decided() {
+func (a *Account) decided(x *run) {
 	for g, group := range x.run.Groups {
 		if len(group.Decided) == 0 {
 			continue
@@ -59,38 +90,10 @@ func (x *run) decided() {
 			results[r.InstanceID] = r
 		}
 		for _, i := range x.targets.own(g) {
-			if r, ok := results[x.targets.instances[i].id]; ok && !x.targets.instances[i].final {
-				x.targets.instances[i].adopt(r)
-				x.final(i)
+			if r, ok := results[x.targets.ids[i]]; ok && x.results[i].Outcome == "" {
+				x.settled(i, r)
 			}
 		}
-	}
-}
-
-// recordAlso passes on what the earlier process recorded under one group of an
-// instance, and not under the others any more.
-func (x *run) recordAlso(recorded []map[int]bool) {
-	for i, also := range x.targets.also {
-		in := &x.targets.instances[i]
-		if !in.final {
-			continue
-		}
-		for _, g := range append([]int{int(in.group)}, also...) {
-			if !recorded[g][i] {
-				x.finals[g] = append(x.finals[g], in.result())
-			}
-		}
-	}
-}
-
-// adopt keeps a final outcome of an earlier process.
-func (in *instance) adopt(r power.InstanceResult) {
-	in.final = true
-	in.outcome, in.reason, in.code, in.state = r.Outcome, r.Reason, apiclient.Code(r.Code), apiclient.State(r.State)
-	in.by = r.By
-	in.requestID, in.httpStatus, in.attempts, in.reachedAt = r.RequestID, int16(r.HTTPStatus), int32(r.Attempts), r.ReachedAt //nolint:gosec // small numbers of ours
-	if r.BootDuration > 0 {
-		in.ours, in.acceptedAt = true, r.ReachedAt.Add(-r.BootDuration)
 	}
 }
 

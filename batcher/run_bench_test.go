@@ -105,7 +105,7 @@ func BenchmarkRun10000(b *testing.B) {
 	for b.Loop() {
 		inBubble(b, func() {
 			api := newBigAPI(n)
-			report := newBatcherAt(b, api, 1000).Run(context.Background(), startRun(ids))
+			report := newAccountAt(b, api, 1000).Run(context.Background(), startRun(ids))
 			if report.Groups[0].Done != n {
 				b.Fatalf("%d started", report.Groups[0].Done)
 			}
@@ -136,7 +136,7 @@ func Test200000InstancesFitIn300MB(t *testing.T) {
 		api.sample = true
 		ids := fleet(n)
 		debug.FreeOSMemory() // what other tests left behind
-		report := newBatcherAt(t, api, 100).Run(context.Background(), startRun(ids))
+		report := newAccountAt(t, api, 100).Run(context.Background(), startRun(ids))
 		peak := max(api.peak, memoryInUse())
 		if report.Groups[0].Done != n {
 			t.Errorf("%d started", report.Groups[0].Done)

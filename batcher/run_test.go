@@ -18,27 +18,34 @@ func fleet(n int) []string {
 	return ids
 }
 
-// newTestBatcher has the default limits.
-func newTestBatcher(t *testing.T, api API) *Batcher {
+// newTestAccount has the default limits.
+func newTestAccount(t *testing.T, api API) *Account {
 	t.Helper()
-	return newBatcherAt(t, api, 10)
+	return newAccountAt(t, api, 10)
 }
 
-func newBatcherAt(tb testing.TB, api API, perSecond float64) *Batcher {
+func newAccountAt(tb testing.TB, api API, perSecond float64) *Account {
 	tb.Helper()
-	backoff := Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
-	budget, err := NewBudget(BudgetConfig{RequestsPerSecond: perSecond, Burst: 10, MaxInFlight: 8, Backoff: backoff, Seed: 1})
+	return newAccountOf(tb, testConfig(api, perSecond))
+}
+
+// testConfig has the default limits, but for the rate.
+func testConfig(api API, perSecond float64) Config {
+	return Config{Seed: 1, Settings: Settings{
+		API: api, Size: 100, Attempts: 3, PollInterval: 5 * time.Second, BootTimeout: 10 * time.Minute,
+		Limits: Limits{
+			RequestsPerSecond: perSecond, Burst: 10, MaxInFlight: 8, Backoff: Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second},
+		},
+	}}
+}
+
+func newAccountOf(tb testing.TB, cfg Config) *Account {
+	tb.Helper()
+	a, err := NewAccount(cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b, err := New(Config{
-		API: api, Budget: budget, Size: 100, Attempts: 3, Backoff: backoff,
-		PollInterval: 5 * time.Second, BootTimeout: 10 * time.Minute, Seed: 1,
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
+	return a
 }
 
 func startRun(ids []string) Run {
@@ -48,7 +55,7 @@ func startRun(ids []string) Run {
 func TestCleanFleetCostsOneStartAHundred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI(fleet(1000))
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(fleet(1000)))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(fleet(1000)))
 		if g := report.Groups[0]; g.Done != 1000 || g.Failed != 0 {
 			t.Errorf("done %d, failed %d", g.Done, g.Failed)
 		}
@@ -72,7 +79,7 @@ func TestRefusedChunkGoesAgainWithoutItsBadIDs(t *testing.T) {
 			}
 			return nil, nil, false
 		}
-		report := newTestBatcher(t, api).Run(t.Context(), startRun(ids))
+		report := newTestAccount(t, api).Run(t.Context(), startRun(ids))
 		g := report.Groups[0]
 		if g.Done != 98 || g.Failed != 2 {
 			t.Fatalf("done %d, failed %d: %+v", g.Done, g.Failed, g.Failures())
@@ -138,7 +145,7 @@ func TestBadIDsCostAtMostTwoMoreRequestsForEachChunkThatHoldsOne(t *testing.T) {
 						api.onStart = api.rejectBad
 					}
 					begun := time.Now()
-					report := newBatcherAt(t, api, 1000).Run(t.Context(), startRun(ids))
+					report := newAccountAt(t, api, 1000).Run(t.Context(), startRun(ids))
 					if g := report.Groups[0]; g.Done != n-k {
 						t.Errorf("%d started, want %d", g.Done, n-k)
 					}
@@ -159,5 +166,30 @@ func TestBadIDsCostAtMostTwoMoreRequestsForEachChunkThatHoldsOne(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// testWorks brings ids into work by a run that sends nothing by itself.
+func testWorks(a *Account, ids []string) []*work {
+	x := a.newRun(startRun(ids))
+	a.runs = append(a.runs, x)
+	var works []*work
+	for i, id := range ids {
+		w := &work{instance: instance{id: id}, lane: a.lanes[laneStart], runs: []ref{{x, i}}, order: i}
+		a.works[id], x.works[i] = w, w
+		works = append(works, w)
+	}
+	return works
+}
+
+// checkIdle holds an account without runs to having nothing left.
+func checkIdle(t *testing.T, a *Account) {
+	t.Helper()
+	synctest.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.looping || len(a.works)+len(a.runs)+len(a.inFlight)+a.budget.inFlight > 0 {
+		t.Errorf("works on: %v; %d instances, %d runs, %d requests, %d of them counted, after all runs",
+			a.looping, len(a.works), len(a.runs), len(a.inFlight), a.budget.inFlight)
 	}
 }

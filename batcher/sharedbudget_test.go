@@ -32,12 +32,10 @@ func TestRunsShareOneBudget(t *testing.T) {
 			return nil, nil, false
 		}
 		counted := &inFlightCounter{API: api}
-		budget := newTestBudget(t, perSecond, burst, inFlight)
-		run := func(ids []string) power.Report {
-			b := newTestBatcher(t, counted)
-			b.cfg.Budget = budget
-			return b.Run(context.Background(), startRun(ids))
-		}
+		cfg := testConfig(counted, perSecond)
+		cfg.Burst, cfg.MaxInFlight = burst, inFlight
+		a := newAccountOf(t, cfg)
+		run := func(ids []string) power.Report { return a.Run(context.Background(), startRun(ids)) }
 		var all sync.WaitGroup
 		for k := range 4 {
 			all.Go(func() {

@@ -224,21 +224,15 @@ func (s *scenario) clean() bool {
 	return true
 }
 
-// leastStarts is how many requests name each id of the run once. An id of two
-// groups is worked on under the first.
+// leastStarts is how many requests name each id of the run once: chunks are filled across groups.
 func (s *scenario) leastStarts() int {
-	least, known := 0, map[string]bool{}
+	known := map[string]bool{}
 	for _, g := range s.groups {
-		n := 0
 		for _, id := range distinct(g) {
-			if !known[id] {
-				known[id] = true
-				n++
-			}
+			known[id] = true
 		}
-		least += (n + s.size - 1) / s.size
 	}
-	return least
+	return (len(known) + s.size - 1) / s.size
 }
 
 func (s *scenario) drawGroups(r *rand.Rand) {

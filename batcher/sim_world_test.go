@@ -113,7 +113,7 @@ func (w *world) live(t *testing.T, dial func(context.Context) (net.Conn, error),
 	}
 	p.client = client
 	defer client.Close()
-	b := w.newBatcher(t, p)
+	b := w.newAccount(t, p)
 	resumed := len(w.boots) > 0
 	w.boots = append(w.boots, time.Now())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -130,22 +130,19 @@ func (w *world) live(t *testing.T, dial func(context.Context) (net.Conn, error),
 	return report, p.dead
 }
 
-func (w *world) newBatcher(t *testing.T, p *process) *batcher.Batcher {
-	budget, err := batcher.NewBudget(batcher.BudgetConfig{
-		RequestsPerSecond: w.s.rate, Burst: w.s.burst, MaxInFlight: w.s.inFlight, Backoff: w.s.backoff, Seed: w.s.seed + 1,
+func (w *world) newAccount(t *testing.T, p *process) *batcher.Account {
+	a, err := batcher.NewAccount(batcher.Config{
+		Settings: batcher.Settings{
+			API: p, Size: w.s.size, Attempts: w.s.attempts, PollInterval: w.s.poll, BootTimeout: w.s.bootTimeout,
+			Limits: batcher.Limits{RequestsPerSecond: w.s.rate, Burst: w.s.burst, MaxInFlight: w.s.inFlight, Backoff: w.s.backoff},
+		},
+		Observer: batcher.Observers{p, w.metrics}, Journal: processJournal{p}, Seed: w.s.seed + 1,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.metrics.SetBudget(budget)
-	b, err := batcher.New(batcher.Config{
-		API: p, Budget: budget, Size: w.s.size, Attempts: w.s.attempts, Backoff: w.s.backoff,
-		PollInterval: w.s.poll, BootTimeout: w.s.bootTimeout, Observer: batcher.Observers{p, w.metrics}, Journal: processJournal{p}, Seed: w.s.seed + 2,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	w.metrics.SetBudget(a)
+	return a
 }
 
 func (w *world) theRun(resumed bool) batcher.Run {

@@ -2,10 +2,11 @@ package batcher
 
 import "strings"
 
-// targets holds every instance of a run once, whichever of its groups name it.
+// targets are the instances of a run, each once, whichever of its groups name it.
 type targets struct {
-	instances []instance
-	groups    []targetGroup
+	ids    []string
+	of     []int32 // the group that each is worked on under
+	groups []targetGroup
 	// also lists, for the few ids that several groups name, the groups after the first.
 	also map[int][]int
 }
@@ -13,12 +14,12 @@ type targets struct {
 type targetGroup struct {
 	name       string
 	err        error
-	members    []int // indexes of instances, in the order given
+	members    []int // indexes of ids, in the order given
 	duplicates int
 }
 
-// newTargets cleans the lists: blanks trimmed, repeats dropped and counted, order
-// kept. An id of two groups is one instance, worked on under the first.
+// newTargets cleans the lists: blanks trimmed, repeats dropped and counted, order kept. An id of two
+// groups is one instance, worked on under the first.
 func newTargets(groups []Group) *targets {
 	t := &targets{also: map[int][]int{}}
 	index := map[string]int{}
@@ -41,9 +42,10 @@ func (t *targets) add(tg *targetGroup, g int, ids []string, index map[string]int
 		i, known := index[id]
 		switch {
 		case !known:
-			i = len(t.instances)
+			i = len(t.ids)
 			index[id] = i
-			t.instances = append(t.instances, instance{id: id, group: int32(g)})
+			t.ids = append(t.ids, id)
+			t.of = append(t.of, int32(g)) //nolint:gosec // a number of groups
 		case t.has(i, g):
 			tg.duplicates++
 			continue
@@ -54,46 +56,35 @@ func (t *targets) add(tg *targetGroup, g int, ids []string, index map[string]int
 	}
 }
 
-// has reports whether instance i is in group g already, the one being added. The
-// last group that names an instance is enough to check: groups come in order.
+// has reports whether instance i is in group g already, the one being added. The last group that
+// names an instance is enough to check: groups come in order.
 func (t *targets) has(i, g int) bool {
 	if also := t.also[i]; len(also) > 0 {
 		return also[len(also)-1] == g
 	}
-	return t.groupOf(i) == g
+	return int(t.of[i]) == g
 }
-
-// groupOf is the group that instance i is worked on under.
-func (t *targets) groupOf(i int) int { return int(t.instances[i].group) }
 
 // own lists the members of group g that are worked on under it.
 func (t *targets) own(g int) []int {
 	own := make([]int, 0, len(t.groups[g].members))
 	for _, i := range t.groups[g].members {
-		if t.groupOf(i) == g {
+		if int(t.of[i]) == g {
 			own = append(own, i)
 		}
 	}
 	return own
 }
 
-func (t *targets) ids(instances []int) []string {
-	ids := make([]string, len(instances))
-	for k, i := range instances {
-		ids[k] = t.instances[i].id
+// cut splits a list into pieces of at most size, in order.
+func cut[T any](all []T, size int) [][]T {
+	pieces := make([][]T, 0, (len(all)+size-1)/size)
+	for len(all) > size {
+		pieces = append(pieces, all[:size:size])
+		all = all[size:]
 	}
-	return ids
-}
-
-// cut splits ids into pieces of at most size, in order.
-func cut(ids []int, size int) [][]int {
-	pieces := make([][]int, 0, (len(ids)+size-1)/size)
-	for len(ids) > size {
-		pieces = append(pieces, ids[:size:size])
-		ids = ids[size:]
-	}
-	if len(ids) > 0 {
-		pieces = append(pieces, ids)
+	if len(all) > 0 {
+		pieces = append(pieces, all)
 	}
 	return pieces
 }

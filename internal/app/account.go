@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
@@ -8,18 +9,26 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/logging"
+	"zecpower/internal/power"
 )
 
-// account is one ZEC account as a process uses it: one budget for all its runs, which outlives
-// reloads, and the observers of all its runs and requests.
+// account is one ZEC account as a process uses it. It outlives reloads.
 type account struct {
 	key       atomic.Pointer[key] // of runs that begin now
 	userAgent string
 	requests  apiclient.Observer
-	observer  batcher.Observer
-	journal   batcher.Journal
-	panicked  func(*batcher.PanicError)
-	budget    *batcher.Budget
+	batch     *batcher.Account
+	caller    atomic.Pointer[caller] // that batch calls
+}
+
+// accountConfig is what an account needs. All but the first two are optional.
+type accountConfig struct {
+	config      *config.Config
+	credentials apiclient.Credentials
+	events      AccountEvents
+	requests    apiclient.Observer
+	observer    batcher.Observer
+	journal     batcher.Journal
 }
 
 // AccountEvents receives what concerns an account as a whole, whichever run met it. Each must be
@@ -51,73 +60,88 @@ func LogAccount(events *logging.Events) AccountEvents {
 	}
 }
 
-// newAccount makes the account with the budget of cfg.
-func newAccount(cfg *config.Config, credentials apiclient.Credentials, events AccountEvents) (*account, error) {
-	limits := batcher.BudgetConfig{
-		RequestsPerSecond: cfg.API.RequestsPerSecond, Burst: cfg.API.Burst, MaxInFlight: cfg.API.MaxInFlight,
-		Backoff: backoff(cfg), OnAccepted: events.Accepted, OnPanic: events.Panicked,
-	}
-	if events.Blocked != nil {
-		limits.OnBlocked = func(e *apiclient.Error, lasted time.Duration) {
-			if e == nil {
-				events.Blocked(nil, lasted) // a nil *Error is no nil error
-				return
-			}
-			events.Blocked(e, lasted)
-		}
-	}
-	budget, err := batcher.NewBudget(limits)
+// newAccount makes an account.
+func newAccount(c accountConfig) (*account, error) {
+	a := &account{userAgent: userAgent(), requests: c.requests}
+	a.key.Store(&key{credentials: c.credentials})
+	api, err := a.newCaller(c.config, a.key.Load())
 	if err != nil {
 		return nil, err
 	}
-	a := &account{userAgent: userAgent(), panicked: events.Panicked, budget: budget}
-	a.key.Store(&key{credentials: credentials})
+	a.caller.Store(api)
+	batch := batcher.Config{
+		Settings: settings(c.config, api), Observer: c.observer, Journal: c.journal, OnAccepted: c.events.Accepted, OnPanic: c.events.Panicked,
+	}
+	if c.events.Blocked != nil {
+		batch.OnBlocked = func(e *apiclient.Error, lasted time.Duration) {
+			if e == nil {
+				c.events.Blocked(nil, lasted) // a nil *Error is no nil error
+				return
+			}
+			c.events.Blocked(e, lasted)
+		}
+	}
+	if a.batch, err = batcher.NewAccount(batch); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
+// settings are those of cfg.
+func settings(cfg *config.Config, api batcher.API) batcher.Settings {
+	s := batcher.Settings{
+		API: api, Size: cfg.Batch.Size, Attempts: cfg.Batch.Attempts, PollInterval: cfg.Batch.PollInterval, BootTimeout: cfg.Batch.BootTimeout,
+		Limits: batcher.Limits{
+			RequestsPerSecond: cfg.API.RequestsPerSecond, Burst: cfg.API.Burst, MaxInFlight: cfg.API.MaxInFlight,
+			Backoff: batcher.Backoff{Initial: cfg.Batch.Backoff.Initial, Max: cfg.Batch.Backoff.Max},
+		},
+	}
+	for i := range cfg.Schedules {
+		s.Remember = max(s.Remember, cfg.Schedules[i].CatchUp)
+	}
+	return s
+}
+
 // use makes runs that begin from now on use k, and reports whether that is another key than before.
+// Runs in progress go on with the one that they have; see caller.
 func (a *account) use(k *key) (changed bool) {
 	if a.key.Swap(k) == k {
 		return false
 	}
-	a.budget.NewCredentials()
+	a.batch.NewCredentials()
 	return true
 }
 
-func backoff(cfg *config.Config) batcher.Backoff {
-	return batcher.Backoff{Initial: cfg.Batch.Backoff.Initial, Max: cfg.Batch.Backoff.Max}
-}
-
-// setup is one configuration in use. A run keeps the setup that it began with.
-type setup struct {
-	config  *config.Config
-	api     *caller
-	batcher *batcher.Batcher
-}
-
-// prepare builds a setup from cfg whose runs begin with k. It changes nothing of the account, so
-// that a configuration that cannot be used has no effect.
-func (a *account) prepare(cfg *config.Config, k *key) (*setup, error) {
-	api, err := a.newCaller(apiclient.Config{
-		Endpoint: cfg.API.Endpoint, APIVersion: cfg.API.APIVersion,
-		Timeout: cfg.API.Timeout, MaxConns: cfg.API.MaxInFlight, UserAgent: a.userAgent, Observer: a.requests,
-	}, k)
-	if err != nil {
-		return nil, err
+// check reports why cfg cannot be used with k.
+func (a *account) check(cfg *config.Config, k *key) error {
+	c, err := a.newCaller(cfg, k)
+	if err == nil {
+		c.Close()
 	}
-	b, err := batcher.New(batcher.Config{
-		API: api, Budget: a.budget, Size: cfg.Batch.Size, Attempts: cfg.Batch.Attempts, Backoff: backoff(cfg),
-		PollInterval: cfg.Batch.PollInterval, BootTimeout: cfg.Batch.BootTimeout, Observer: a.observer, Journal: a.journal, OnPanic: a.panicked,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &setup{config: cfg, api: api, batcher: b}, nil
+	return err
 }
 
-// limit sets the ceilings and the backoff of the budget to those of cfg.
-func (a *account) limit(cfg *config.Config) error {
-	return a.budget.SetLimits(batcher.Limits{
-		RequestsPerSecond: cfg.API.RequestsPerSecond, Burst: cfg.API.Burst, MaxInFlight: cfg.API.MaxInFlight, Backoff: backoff(cfg),
-	})
+// configure moves the account to cfg, whose runs in progress go on. With an error nothing changes.
+func (a *account) configure(cfg *config.Config) error {
+	before := a.caller.Load()
+	_, k := before.current()
+	next, err := a.newCaller(cfg, k)
+	if err != nil {
+		return err
+	}
+	if err := a.batch.Configure(settings(cfg, next)); err != nil {
+		return err
+	}
+	a.caller.Store(next)
+	before.Close()
+	return nil
 }
+
+// run makes a run with the newest key.
+func (a *account) run(ctx context.Context, r batcher.Run) power.Report {
+	a.caller.Load().refresh()
+	return a.batch.Run(ctx, r)
+}
+
+// close drops idle connections.
+func (a *account) close() { a.caller.Load().Close() }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"zecpower/apiclient"
+	"zecpower/internal/config"
 )
 
 // key is an access key pair or a token that the account has used.
@@ -15,9 +16,10 @@ type key struct {
 	accepted    atomic.Bool // some reply of the API accepted it
 }
 
-// caller calls the API for the runs of one setup. They keep the key that was in use when they
-// began. Once the API refuses that key and the account uses another by then, the calls that follow
-// use the other, so that a key which is deleted early fails no run. It is safe for concurrent use.
+// caller calls the API for one configuration of an account. It keeps the key that was in use when the
+// newest run began: runs in progress outlive a new key. Once the API refuses the key, and the account
+// uses another by then, the calls that follow use the other, so that a key which is deleted early
+// fails no run. It is safe for concurrent use.
 type caller struct {
 	account *account
 	config  apiclient.Config // but for the credentials
@@ -28,8 +30,11 @@ type caller struct {
 }
 
 // newCaller makes a caller that begins with k.
-func (a *account) newCaller(cfg apiclient.Config, k *key) (*caller, error) {
-	c := &caller{account: a, config: cfg}
+func (a *account) newCaller(cfg *config.Config, k *key) (*caller, error) {
+	c := &caller{account: a, config: apiclient.Config{
+		Endpoint: cfg.API.Endpoint, APIVersion: cfg.API.APIVersion,
+		Timeout: cfg.API.Timeout, MaxConns: cfg.API.MaxInFlight, UserAgent: a.userAgent, Observer: a.requests,
+	}}
 	if err := c.change(k); err != nil {
 		return nil, err
 	}
@@ -55,6 +60,16 @@ func (c *caller) current() (*apiclient.Client, *key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.client, c.key
+}
+
+// refresh makes the calls that follow use the account's key: a run begins.
+func (c *caller) refresh() {
+	latest := c.account.key.Load()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.key != latest {
+		_ = c.change(latest) // its credentials passed this when the account began to use them
+	}
 }
 
 // Close drops idle connections. Calls in flight end as they would, and more may follow.

@@ -76,7 +76,7 @@ type Daemon struct {
 	runs     *tracker
 	started  time.Time
 
-	current  atomic.Pointer[setup] // for runs that begin now
+	current  atomic.Pointer[config.Config] // in use
 	reloaded atomic.Pointer[reloadState]
 	webEnd   atomic.Pointer[error] // why the web server ended by itself; nil while it serves
 	ready    atomic.Bool
@@ -128,27 +128,24 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if d.opts.OnReady != nil {
 		d.opts.OnReady(server.Addr())
 	}
-	context.AfterFunc(ctx, func() { d.notify.stopping(d.current.Load().config.API.Timeout) })
+	context.AfterFunc(ctx, func() { d.notify.stopping(d.current.Load().API.Timeout) })
 	return d.loop.Run(ctx)
 }
 
-// begin builds what the first configuration needs: the account, its setup, the loop.
+// begin builds what the first configuration needs: the account and the loop.
 func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
-	if d.account, err = newAccount(cfg, d.opts.Credentials, d.accountEvents()); err != nil {
-		return &ConfigError{err}
-	}
-	d.account.requests = d.metrics
 	d.outbox = run.NewOutbox(d.store.RecordProgress, d.storeFailed)
 	down.push("progress of runs", d.outbox.Close)
-	d.account.journal = resumable{d.outbox}
 	d.observer = newAwaiting(d.observers())
-	d.account.observer = batcher.Observers{d.runs, d.observer}
-	s, err := d.account.prepare(cfg, d.account.key.Load())
+	d.account, err = newAccount(accountConfig{
+		config: cfg, credentials: d.opts.Credentials, events: d.accountEvents(), requests: d.metrics,
+		observer: batcher.Observers{d.runs, d.observer}, journal: resumable{d.outbox},
+	})
 	if err != nil {
 		return &ConfigError{err}
 	}
-	d.metrics.SetBudget(d.account.budget)
-	d.current.Store(s)
+	d.metrics.SetBudget(d.account.batch)
+	d.current.Store(cfg)
 	d.metrics.SetKnown(known(cfg))
 	d.restoreMetrics()
 	d.inUse()

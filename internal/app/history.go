@@ -78,7 +78,7 @@ func (d *Daemon) historyHandler() http.Handler {
 			return
 		}
 		if q.Instance != "" {
-			q.InstanceGroups = GroupsOf(d.current.Load().config, q.Instance)
+			q.InstanceGroups = GroupsOf(d.current.Load(), q.Instance)
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), HistoryTimeout)
 		defer cancel()

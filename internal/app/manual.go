@@ -57,17 +57,12 @@ func actor() string {
 
 // Run makes the run and returns its report. An error means that no request was sent.
 func (m Manual) Run(ctx context.Context) (power.Report, error) {
-	a, err := newAccount(m.Config, m.Credentials, m.Account)
+	a, err := newAccount(accountConfig{config: m.Config, credentials: m.Credentials, events: m.Account, observer: m.Observer})
 	if err != nil {
 		return power.Report{}, err
 	}
-	a.observer = m.Observer
-	s, err := a.prepare(m.Config, a.key.Load())
-	if err != nil {
-		return power.Report{}, err
-	}
-	defer s.api.Close()
-	maker := run.New(run.Config{Power: s.batcher.Run})
+	defer a.close()
+	maker := run.New(run.Config{Power: a.run})
 	return maker.Prepare(ctx, m.run(time.Now())).Make(ctx).Report, nil
 }
 

@@ -60,7 +60,7 @@ func (d *Daemon) reloading(ctx context.Context, w *watch) {
 				d.reload(w)
 			}
 		case <-retry.C:
-			if d.reloaded.Load().err != nil || mended(d.current.Load().config) {
+			if d.reloaded.Load().err != nil || mended(d.current.Load()) {
 				w.retrying = true
 				d.reload(w)
 			}
@@ -106,35 +106,33 @@ func (d *Daemon) replace(w *watch) error {
 	if err != nil {
 		return err
 	}
-	next, err := d.account.prepare(cfg, k)
-	if err != nil {
+	if err := d.account.check(cfg, k); err != nil {
 		return err
 	}
 	before, keyBefore := d.current.Load(), d.account.key.Load()
 	replaced := d.useKey(k)
 	// A run of a new schedule may begin at once, so its groups must be known before the loop
 	// reloads.
-	d.current.Store(next)
+	d.current.Store(cfg)
 	d.metrics.SetKnown(known(cfg))
-	err = d.account.limit(cfg)
+	err = d.account.configure(cfg)
 	if err == nil {
 		err = d.loop.Reload(cfg.Schedules)
 	}
 	if err != nil {
 		d.current.Store(before)
 		d.useKey(keyBefore)
-		d.metrics.SetKnown(known(before.config))
-		return errors.Join(err, d.account.limit(before.config))
+		d.metrics.SetKnown(known(before))
+		return errors.Join(err, d.account.configure(before))
 	}
 	d.inUse()
-	before.api.Close()
 	if replaced {
 		d.events.CredentialsReplaced(d.opts.CredentialsSource)
 	}
 	w.follow(cfg.Files)
 	d.warn(cfg)
 	d.logUnreadable(cfg)
-	diff := compare(before.config.Schedules, cfg.Schedules, time.Now())
+	diff := compare(before.Schedules, cfg.Schedules, time.Now())
 	d.events.ConfigurationReloaded(cfg.Path, diff.names)
 	diff.log(d.log)
 	return nil

@@ -40,7 +40,7 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 			}},
 		}
 		d.reloaded.Store(&reloadState{at: time.Now()})
-		d.current.Store(&setup{config: &config.Config{}})
+		d.current.Store(&config.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); d.reloading(ctx, newWatch(nil)) }()
@@ -93,7 +93,7 @@ func TestAFileThatWasUnusableAtLoadIsTriedAgain(t *testing.T) {
 			}},
 		}
 		d.reloaded.Store(&reloadState{at: time.Now()})
-		d.current.Store(&setup{config: cfg})
+		d.current.Store(cfg)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); d.reloading(ctx, newWatch(nil)) }()

@@ -25,7 +25,7 @@ func (d *Daemon) restoreMetrics() {
 		d.log.Error("the last runs cannot be read: their failed instances are not in the metrics", zap.Error(err))
 		return
 	}
-	cfg := d.current.Load().config
+	cfg := d.current.Load()
 	for _, e := range entries { // newest first
 		if e.Kind != store.KindRun || e.Result == "" {
 			continue

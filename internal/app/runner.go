@@ -15,10 +15,10 @@ import (
 	"zecpower/scheduler"
 )
 
-// prepareRun makes a firing ready for the scheduler. The run keeps the setup that is in use now.
+// prepareRun makes a firing ready for the scheduler.
 func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.Prepared {
 	maker := run.New(run.Config{
-		Power: d.current.Load().batcher.Run, Progress: d.store.Progress, Resolved: d.groupResolved,
+		Power: d.account.run, Progress: d.store.Progress, Resolved: d.groupResolved,
 		ProgressFailed: func(runID string, err error) {
 			d.log.Error("a run's progress cannot be read: each of its instances is described again", zap.String("run_id", runID), zap.Error(err))
 		},

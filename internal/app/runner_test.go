@@ -39,14 +39,10 @@ func TestARunShowsWhetherItsGroupsCouldBeRead(t *testing.T) {
 	defer records.Close()
 	d := &Daemon{log: zap.NewNop(), metrics: metrics.New(), store: records, observer: newAwaiting(batcher.Quiet{})}
 	d.metrics.SetKnown(known(cfg))
-	if d.account, err = newAccount(cfg, apiclient.Credentials{Token: apiclient.NewSecret("t")}, AccountEvents{}); err != nil {
+	if d.account, err = newAccount(accountConfig{config: cfg, credentials: apiclient.Credentials{Token: apiclient.NewSecret("t")}}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := d.account.prepare(cfg, d.account.key.Load())
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.current.Store(s)
+	d.current.Store(cfg)
 	stopped, cancel := context.WithCancel(t.Context()) // so that nothing is sent
 	cancel()
 	for i, c := range []struct {

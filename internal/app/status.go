@@ -80,12 +80,12 @@ type BudgetStatus struct {
 // Status describes the daemon at this moment. It is safe for concurrent use.
 func (d *Daemon) Status() Status {
 	snap := d.loop.Snapshot()
-	cfg, reloaded := d.current.Load().config, d.reloaded.Load()
+	cfg, reloaded := d.current.Load(), d.reloaded.Load()
 	s := Status{
 		Version: version.Version, StartedAt: d.started.UTC(), At: snap.At.UTC(),
 		Config: ConfigStatus{Path: cfg.Path, LoadedAt: reloaded.at.UTC()},
 		Runs:   []RunStatus{}, Waiting: []WaitingStatus{}, Plans: []ScheduleStatus{},
-		Budget:   BudgetStatus{Rate: d.account.budget.Rate(), Ceiling: cfg.API.RequestsPerSecond, APIDown: d.account.budget.Down()},
+		Budget:   BudgetStatus{Rate: d.account.batch.Rate(), Ceiling: cfg.API.RequestsPerSecond, APIDown: d.account.batch.Down()},
 		ClockSet: snap.ClockSteps,
 	}
 	if reloaded.err != nil {

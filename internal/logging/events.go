@@ -35,6 +35,7 @@ const (
 
 // The fixed keys. A key of a Report's failures has the same name in its JSON.
 const (
+	keyAccount     = "account"
 	keyRunID       = "run_id"
 	keySchedule    = "schedule"
 	keyGroup       = "group"
@@ -119,7 +120,8 @@ func (e *Events) RunStarted(run batcher.RunInfo) {
 	e.logger.Info(EventRunStarted, fields...)
 }
 
-// BatchFinished implements batcher.Observer. The level is info, but debug for a request that is
+// BatchFinished implements batcher.Observer. A batch belongs to the account: run, schedule and group
+// stand there only where there is one of each. The level is info, but debug for a request that is
 // simply sent again, which Retried logs once. A refused batch is no warning: what it costs is known
 // only when its instances are final.
 func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
@@ -130,7 +132,16 @@ func (e *Events) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
 			level = zapcore.DebugLevel
 		}
 	}
-	fields := append(runFields(run), zap.String(keyGroup, b.Group), zap.String(keyResult, string(b.Result)),
+	fields := []zap.Field{zap.String(keyAccount, "default")}
+	if run.RunID == "" {
+		fields = append(fields, zap.String(keyAction, string(b.Action)))
+	} else {
+		fields = append(fields, runFields(run)...)
+	}
+	if b.Group != "" {
+		fields = append(fields, zap.String(keyGroup, b.Group))
+	}
+	fields = append(fields, zap.Int("runs", b.Runs), zap.String(keyResult, string(b.Result)),
 		zap.Int("instances", b.Size), zap.Int(keyFailed, b.Failed), zap.String(keyRequestID, b.RequestID), seconds(b.Duration))
 	if b.Err != nil {
 		api, _ := errors.AsType[*apiclient.Error](b.Err)

@@ -103,9 +103,9 @@ func TestBatchIsALineUnlessItGoesAgain(t *testing.T) {
 		{batcher.BatchRefused, apiclient.ClassAmbiguous, zapcore.DebugLevel},
 	} {
 		e, logs := watched(zapcore.DebugLevel)
-		b := batcher.Batch{Group: "web", Size: 100, Failed: 2, Result: tc.result, RequestID: "T1", Duration: 1500 * time.Microsecond}
+		b := batcher.Batch{Action: power.ActionStart, Group: "web", Runs: 1, Size: 100, Failed: 2, Result: tc.result, RequestID: "T1", Duration: 1500 * time.Microsecond}
 		fields := map[string]any{
-			"group": "web", "result": tc.result, "instances": 100, "failed": 2, "request_id": "T1", "duration_seconds": 0.002,
+			"account": "default", "runs": 1, "group": "web", "result": tc.result, "instances": 100, "failed": 2, "request_id": "T1", "duration_seconds": 0.002,
 		}
 		if tc.class != "" {
 			b.Err = &apiclient.Error{Action: "StartInstances", Class: tc.class, Code: "C"}
@@ -114,6 +114,16 @@ func TestBatchIsALineUnlessItGoesAgain(t *testing.T) {
 		e.BatchFinished(info, b)
 		expect(t, only(t, logs, EventBatchFinished), tc.level, with(fields))
 	}
+}
+
+// A batch of several runs is no one's.
+func TestBatchOfSeveralRunsNamesNone(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	e.BatchFinished(batcher.RunInfo{}, batcher.Batch{Action: power.ActionStop, Runs: 3, Size: 15, Result: batcher.BatchAccepted, RequestID: "T1"})
+	expect(t, only(t, logs, EventBatchFinished), zapcore.InfoLevel, map[string]any{
+		"account": "default", "action": "stop", "runs": 3, "result": batcher.BatchAccepted, "instances": 15, "failed": 0, "request_id": "T1",
+		"duration_seconds": 0.0,
+	})
 }
 
 func TestFailedInstanceIsALine(t *testing.T) {

@@ -113,7 +113,7 @@ func (m *Metrics) registerInstances(r *registrar) {
 	m.instances = r.counter("instances_total", "Instances that reached their outcome in a run.", "group", "action", "outcome")
 	m.bootDuration = r.histogram("instance_boot_duration_seconds",
 		"Accepted start to RUNNING, to within a poll interval.", bootBuckets, "group")
-	m.batches = r.counter("batches_total", "StartInstances and StopInstances requests of runs: accepted, partial or refused.", "group", "action", "result")
+	m.batches = r.counter("batches_total", "StartInstances and StopInstances requests: accepted, partial or refused.", "account", "action", "result")
 }
 
 func (m *Metrics) registerAPI(r *registrar) {

@@ -72,7 +72,7 @@ func run(schedule string, action power.Action, group string, done, failed int) (
 func play(m *Metrics, info batcher.RunInfo, r power.Report) {
 	m.RunStarted(info)
 	for _, g := range r.Groups {
-		m.BatchFinished(info, batcher.Batch{Group: g.Group, Size: g.Total, Result: batcher.BatchPartial})
+		m.BatchFinished(info, batcher.Batch{Action: info.Action, Group: g.Group, Size: g.Total, Result: batcher.BatchPartial})
 		m.Final(info, g.Group, g.Results)
 	}
 	m.RunFinished(info, r)
@@ -155,7 +155,7 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"instance_failed_info":                         "gauge group action instance_id reason",
 		"instances_failed_omitted":                     "gauge group action",
 		"instance_boot_duration_seconds":               "histogram group",
-		"batches_total":                                "counter group action result",
+		"batches_total":                                "counter account action result",
 		"api_requests_total":                           "counter api_action code",
 		"api_request_duration_seconds":                 "histogram api_action",
 		"api_retries_total":                            "counter api_action reason",
@@ -316,7 +316,7 @@ func TestKnownSeriesStartAtZero(t *testing.T) {
 		`zecpower_run_duration_seconds_count{schedule="morning"} 0`,
 		`zecpower_run_start_delay_seconds_count{schedule="morning"} 0`,
 		`zecpower_instance_boot_duration_seconds_count{group="db"} 0`,
-		`zecpower_batches_total{action="start",group="db",result="refused"} 0`,
+		`zecpower_batches_total{account="default",action="start",result="refused"} 0`,
 		`zecpower_instances_failed_omitted{action="start",group="db"} 0`,
 		`zecpower_api_requests_total{api_action="StartInstances",code="429"} 0`,
 		`zecpower_api_requests_total{api_action="DescribeInstancesStatus",code="error"} 0`,
@@ -338,7 +338,7 @@ func TestRunIsCounted(t *testing.T) {
 	info, report := run("morning", power.ActionStart, "web", 3, 2)
 	m.RunStarted(info)
 	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 1`)
-	m.BatchFinished(info, batcher.Batch{Group: "web", Result: batcher.BatchPartial})
+	m.BatchFinished(info, batcher.Batch{Action: power.ActionStart, Group: "web", Result: batcher.BatchPartial})
 	m.Retried(info, "StartInstances", apiclient.ClassThrottled, errors.New("429"))
 	m.Final(info, "web", report.Groups[0].Results)
 	m.RunFinished(info, report)
@@ -354,7 +354,7 @@ func TestRunIsCounted(t *testing.T) {
 		`zecpower_instance_failed_info{action="start",group="web",instance_id="x-000000",reason="recycled"} 1`,
 		`zecpower_instances_failed_omitted{action="start",group="web"} 0`,
 		`zecpower_instance_boot_duration_seconds_count{group="web"} 3`,
-		`zecpower_batches_total{action="start",group="web",result="partial"} 1`,
+		`zecpower_batches_total{account="default",action="start",result="partial"} 1`,
 		`zecpower_api_retries_total{api_action="StartInstances",reason="throttled"} 1`,
 		fmt.Sprintf(`zecpower_schedule_last_run_timestamp_seconds{schedule="morning"} %g`, unix(report.FinishedAt)),
 	)

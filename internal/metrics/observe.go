@@ -25,9 +25,12 @@ func (m *Metrics) RunStarted(run batcher.RunInfo) {
 }
 
 // BatchFinished implements batcher.Observer.
-func (m *Metrics) BatchFinished(run batcher.RunInfo, b batcher.Batch) {
-	m.batches.WithLabelValues(b.Group, string(run.Action), string(b.Result)).Inc()
+func (m *Metrics) BatchFinished(_ batcher.RunInfo, b batcher.Batch) {
+	m.batches.WithLabelValues(account, string(b.Action), string(b.Result)).Inc()
 }
+
+// account is the label of the one account that there is.
+const account = "default"
 
 // Retried implements batcher.Observer.
 func (m *Metrics) Retried(_ batcher.RunInfo, apiAction string, class apiclient.Class, _ error) {

@@ -174,7 +174,7 @@ func (m *Metrics) startGroup(key groupAction) {
 		m.instances.WithLabelValues(key.group, string(key.action), string(outcome))
 	}
 	for _, result := range batcher.BatchResults() {
-		m.batches.WithLabelValues(key.group, string(key.action), string(result))
+		m.batches.WithLabelValues(account, string(key.action), string(result))
 	}
 	if key.action == power.ActionStart {
 		m.bootDuration.WithLabelValues(key.group)
@@ -185,9 +185,6 @@ func (m *Metrics) dropGroup(key groupAction) {
 	delete(m.series.groups, key)
 	for _, outcome := range power.Outcomes(key.action) {
 		m.instances.DeleteLabelValues(key.group, string(key.action), string(outcome))
-	}
-	for _, result := range batcher.BatchResults() {
-		m.batches.DeleteLabelValues(key.group, string(key.action), string(result))
 	}
 	if key.action == power.ActionStart {
 		m.bootDuration.DeleteLabelValues(key.group)

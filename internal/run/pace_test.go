@@ -48,14 +48,10 @@ func paced(t testing.TB, requests int, rate float64, commit time.Duration) (last
 	d.takes = commit
 	o := NewOutbox(d.record, func(op string, err error) { t.Errorf("%s: %v", op, err) })
 	backoff := batcher.Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
-	budget, err := batcher.NewBudget(batcher.BudgetConfig{RequestsPerSecond: rate, Burst: burst, MaxInFlight: 8, Backoff: backoff, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := batcher.New(batcher.Config{
-		API: api, Budget: budget, Size: size, Attempts: 3, Backoff: backoff, PollInterval: 5 * time.Second, BootTimeout: time.Minute,
-		Journal: o, Seed: 1,
-	})
+	b, err := batcher.NewAccount(batcher.Config{Journal: o, Seed: 1, Settings: batcher.Settings{
+		API: api, Size: size, Attempts: 3, PollInterval: 5 * time.Second, BootTimeout: time.Minute,
+		Limits: batcher.Limits{RequestsPerSecond: rate, Burst: burst, MaxInFlight: 8, Backoff: backoff},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

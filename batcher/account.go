@@ -1,0 +1,246 @@
+package batcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/internal/power"
+)
+
+// API is what an account needs of the ZEC API. *apiclient.Client implements it. Errors are
+// *apiclient.Error. It must be safe for concurrent use, and a call must end by itself in bounded
+// time: a run waits for the calls in flight.
+type API interface {
+	StartInstances(ctx context.Context, ids []string) (apiclient.PowerReply, error)
+	StopInstances(ctx context.Context, ids []string, force bool) (apiclient.PowerReply, error)
+	DescribeInstancesStatus(ctx context.Context, q apiclient.StatusQuery) (apiclient.StatusPage, error)
+}
+
+// Settings say how an account goes about its work. A reload may move them.
+type Settings struct {
+	API API
+	Limits
+	// Size is how many ids a request names at most, 1–100.
+	Size int
+	// Attempts is how many failed starts one instance may use up: those that the API refused to it,
+	// and those after which it fell back. At least 1. For a start whose reply was lost see the
+	// package comment.
+	Attempts int
+	// PollInterval is how long an instance on its way is left alone between two describes. It
+	// stretches by itself when so many are pending that the budget would not keep up.
+	PollInterval time.Duration
+	// BootTimeout is how long an accepted start may take until RUNNING is seen, and an accepted stop
+	// until STOPPED is.
+	BootTimeout time.Duration
+	// Remember is how long the account remembers what a run wanted of an instance that is final: an
+	// older run of the opposite action that comes later is then superseded. The longest catch-up
+	// window is enough. 0: as long as a run is in progress.
+	Remember time.Duration
+}
+
+func (s Settings) validate() error {
+	switch {
+	case s.API == nil:
+		return errors.New("batcher: an API is needed")
+	case s.Size < 1 || s.Size > apiclient.MaxInstanceIDs:
+		return fmt.Errorf("batcher: batch size %d; it must be 1 to %d", s.Size, apiclient.MaxInstanceIDs)
+	case s.Attempts < 1:
+		return fmt.Errorf("batcher: %d attempts; at least 1 is needed", s.Attempts)
+	case s.PollInterval <= 0 || s.BootTimeout <= 0:
+		return errors.New("batcher: poll interval and boot timeout must be over 0")
+	}
+	return s.Limits.validate()
+}
+
+// Config is what an account needs. The functions are called while the account waits: they must be
+// quick, must not call it, and a panic in them goes to OnPanic. A nil one is not called.
+type Config struct {
+	Settings
+	// Observer and Journal receive what the runs do. Their calls do not hold the account up.
+	Observer Observer // nil is fine
+	Journal  Journal  // nil is fine
+	// OnThrottle is called at each slowing down, once however many replies said so: the new rate a
+	// second, and the pause that the API asked for.
+	OnThrottle func(rate float64, pause time.Duration)
+	// OnBlocked is called when the network in front of the API begins to refuse this host (with the
+	// reply), and when that ends (with nil and how long it lasted).
+	OnBlocked func(e *apiclient.Error, lasted time.Duration)
+	// OnAccepted is called at each reply that accepted the credentials.
+	OnAccepted func(now time.Time)
+	// OnPanic receives each panic that ended a run, a request or a step of the account. It must be
+	// safe for concurrent use. nil drops them.
+	OnPanic func(*PanicError)
+	// Seed makes the jitter repeatable; 0 draws one.
+	Seed uint64
+}
+
+func (c Config) reportPanic(p *PanicError) {
+	if c.OnPanic != nil {
+		_ = catch("OnPanic", func() { c.OnPanic(p) }) // nothing is left to report it to
+	}
+}
+
+// Account powers the instances of one ZEC account. It owns every instance in work, the requests
+// that wait and the budget; runs submit instances and receive outcomes. It is safe for concurrent
+// use. While runs are in progress one goroutine works; without any there is none, and nothing to
+// close.
+type Account struct {
+	cfg     Config        // its functions; the settings below move
+	replies chan reply    // from the goroutines of requests
+	wake    chan struct{} // holds a value while the loop has to look again; capacity 1
+
+	// mu guards all below. The loop holds it for a step, not while it waits; callers for a moment.
+	mu       sync.Mutex
+	looping  bool // the goroutine works
+	settings Settings
+	budget   *budget
+	rng      *rand.Rand
+
+	works     map[string]*work // every instance in work, by id
+	left      map[string]left  // what ended runs left behind, by id
+	lanes     [lanes]*lane
+	runs      []*run // in progress, in the order in which they came
+	unsettled []*run // that the present step concerned
+	sequence  int    // counts the instances that came into work
+	turn      int    // the lane that sent last
+	diagnose  queue
+	polls     pollList
+	slow      pollList // of instances whose credentials are finally refused
+	inFlight  map[*request]bool
+	wanted    [priorities]time.Time // since when each priority waits to send; zero: it does not
+	waited    time.Duration         // that requests have waited for the budget, all together
+	memory    memory
+
+	// failing: the last reply of all showed an API that does not work.
+	failing bool
+	// contact: some reply came, from the API or a station before it.
+	contact bool
+	// describedSent is when the newest describe left that the API served.
+	describedSent time.Time
+	// keySent is when the newest request of a kind left whose credentials the API accepted, be it
+	// that it refused something else.
+	keySent [kinds]time.Time
+}
+
+// NewAccount checks cfg and returns an Account without runs.
+func NewAccount(cfg Config) (*Account, error) {
+	if err := cfg.Settings.validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Observer == nil {
+		cfg.Observer = Observers{}
+	}
+	if cfg.Journal == nil {
+		cfg.Journal = noJournal{}
+	}
+	a := &Account{
+		cfg: cfg, settings: cfg.Settings, replies: make(chan reply), wake: make(chan struct{}, 1), rng: newRand(cfg.Seed),
+		works: map[string]*work{}, left: map[string]left{}, inFlight: map[*request]bool{}, memory: memory{of: map[string]int32{}},
+	}
+	a.budget = newBudget(cfg.Limits, a.budgetEvents(), a.rng)
+	for l := range a.lanes {
+		a.lanes[l] = newLane(a, l)
+	}
+	return a, nil
+}
+
+// budgetEvents guards the account against a panic in a function of its owner.
+func (a *Account) budgetEvents() (e budgetEvents) {
+	guarded := func(f func()) {
+		if p := catch("a function of the account's owner", f); p != nil {
+			a.cfg.reportPanic(p)
+		}
+	}
+	if f := a.cfg.OnThrottle; f != nil {
+		e.onThrottle = func(rate float64, pause time.Duration) { guarded(func() { f(rate, pause) }) }
+	}
+	if f := a.cfg.OnBlocked; f != nil {
+		e.onBlocked = func(err *apiclient.Error, lasted time.Duration) { guarded(func() { f(err, lasted) }) }
+	}
+	if f := a.cfg.OnAccepted; f != nil {
+		e.onAccepted = func(now time.Time) { guarded(func() { f(now) }) }
+	}
+	return e
+}
+
+// do changes the account's state, and lets the loop look again.
+func (a *Account) do(change func(now time.Time)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change(time.Now())
+	a.poke()
+}
+
+func (a *Account) poke() {
+	select {
+	case a.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// Configure moves the settings, as a reload does. Runs in progress go on with the new ones. With an
+// error nothing changes.
+func (a *Account) Configure(s Settings) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	a.do(func(now time.Time) {
+		a.settings = s
+		a.budget.limit(now, s.Limits)
+	})
+	return nil
+}
+
+// Rate is the present rate in requests a second, at most the configured one.
+func (a *Account) Rate() float64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.budget.climb(time.Now())
+	return a.budget.rate.present
+}
+
+// Waited is the time that requests have spent waiting for the budget, all together.
+func (a *Account) Waited() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waited
+}
+
+// Down reports whether the API counts as down: one probe at a time is sent.
+func (a *Account) Down() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.budget.breaker.tripped()
+}
+
+// Blocked reports whether the network in front of the API refuses this host.
+func (a *Account) Blocked() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.budget.breaker.blocked()
+}
+
+// CredentialsAccepted reports whether a reply of the API has accepted the credentials since the
+// account was made, or NewCredentials was called.
+func (a *Account) CredentialsAccepted() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.budget.credentials.accepted
+}
+
+// NewCredentials notes that other credentials are in use from now on: what replies said of those
+// before is forgotten, and what waited because they were refused may leave.
+func (a *Account) NewCredentials() {
+	a.do(func(time.Time) { a.budget.newCredentials() })
+}
+
+// noJournal is the Journal of runs that are never resumed.
+type noJournal struct{}
+
+func (noJournal) Attempted(string, string, []string) error           { return nil }
+func (noJournal) Final(string, string, []power.InstanceResult) error { return nil }

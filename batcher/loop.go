@@ -1,0 +1,432 @@
+package batcher
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"zecpower/apiclient"
+	"zecpower/internal/power"
+)
+
+const (
+	// lagPolls is how many poll intervals a state may trail an accepted action.
+	lagPolls = 2
+	// deniedPoll is how often accepted instances are described once the refusal of the credentials is
+	// final.
+	deniedPoll = 30 * time.Second
+	// unreachedErrors and unreachedSpan are how many errors that waiting does not mend, over how
+	// long, end a run by hand.
+	unreachedErrors = 3
+	unreachedSpan   = 2 * time.Second
+)
+
+// loop works while runs are in progress or requests in flight.
+func (a *Account) loop() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		at, idle := a.step(nil)
+		if idle {
+			return
+		}
+		timer.Stop()
+		if !at.IsZero() {
+			timer.Reset(max(time.Until(at), 0))
+		}
+		select {
+		case r := <-a.replies:
+			a.step(&r)
+		case <-a.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// step takes in what has happened, and sends what may leave. It returns when to look again, zero:
+// not before something happens; idle: nothing is left to do, and the loop ends.
+func (a *Account) step(r *reply) (at time.Time, idle bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	// 1. The end of a run must not lose against a reply that is there as well.
+	a.expire(now)
+	if r != nil {
+		a.receive(*r, now)
+		return time.Time{}, false // more replies may be there
+	}
+	// 2. A reply may bring the end of more, or room for a request.
+	for more := true; more; {
+		select {
+		case r := <-a.replies:
+			a.receive(r, now)
+		default:
+			more = false
+		}
+	}
+	// 3. Send.
+	at = a.dispatch(now)
+	if len(a.runs) == 0 && len(a.inFlight) == 0 {
+		a.looping = false
+		a.memory.forget(a, now)
+		return time.Time{}, true
+	}
+	return earlier(at, a.nextDeadline()), false
+}
+
+// earlier is the earlier of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// expire ends the runs whose deadline is over.
+func (a *Account) expire(now time.Time) {
+	for _, x := range slices.Clone(a.runs) {
+		if d := x.run.Deadline; x.ended == "" && !d.IsZero() && !now.Before(d) {
+			a.end(x, endDeadline)
+		}
+	}
+}
+
+func (a *Account) nextDeadline() (at time.Time) {
+	for _, x := range a.runs {
+		if x.ended == "" && !x.run.Deadline.IsZero() {
+			at = earlier(at, x.run.Deadline)
+		}
+	}
+	return at
+}
+
+// dispatch sends what may leave now, and returns when to look again.
+func (a *Account) dispatch(now time.Time) time.Time {
+	for {
+		a.budget.climb(now) // first: how often is polled depends on the rate
+		d := a.demand(now)
+		p, action, ok, at := a.budget.choose(now, d)
+		if !ok {
+			return earlier(at, a.opens(now))
+		}
+		a.guard("a step of the account", nil, func() { a.send(now, p, action, d) })
+	}
+}
+
+// guard makes a panic in a step of the account the end of the instances concerned, and of nothing
+// else. The others, and the process, go on.
+func (a *Account) guard(where string, r *request, f func()) {
+	p := catch(where, f)
+	if p == nil {
+		return
+	}
+	a.cfg.reportPanic(p)
+	if r == nil {
+		return
+	}
+	for _, w := range r.works {
+		if !w.gone && (w.req == r || w.at == nowhere) {
+			w.fail(power.ReasonInternalError)
+			a.final(w)
+		}
+	}
+}
+
+// demand finds out what waits to send.
+func (a *Account) demand(now time.Time) demand {
+	a.diagnose.ripen(now)
+	for _, l := range a.lanes {
+		l.again.ripen(now)
+		l.refillAlone(now)
+	}
+	d := demand{offers: func(p Priority, action string) bool { return a.offers(p, action, now) }}
+	for p := range priorities {
+		switch waits := a.waits(p, now); {
+		case waits && a.wanted[p].IsZero():
+			a.wanted[p] = now
+		case !waits:
+			a.wanted[p] = time.Time{}
+		}
+		d.since[p] = a.wanted[p]
+	}
+	return d
+}
+
+func (a *Account) waits(p Priority, now time.Time) bool {
+	switch p {
+	case PriorityStart:
+		return slices.ContainsFunc(a.lanes[:], func(l *lane) bool { return l.wants(now) })
+	case PriorityDiagnose:
+		return a.diagnose.has()
+	}
+	due, ok := a.polls.due(a.pollInterval())
+	slow, also := a.slow.due(deniedPoll)
+	return ok && !due.After(now) || also && !slow.After(now)
+}
+
+// offers reports whether a request of an API action waits at a priority.
+func (a *Account) offers(p Priority, action string, now time.Time) bool {
+	if p != PriorityStart {
+		return action == apiclient.ActionDescribeInstancesStatus
+	}
+	return slices.ContainsFunc(a.lanes[:], func(l *lane) bool { return l.api == action && l.wants(now) })
+}
+
+// opens is when the next backoff ends, or describe falls due.
+func (a *Account) opens(now time.Time) (at time.Time) {
+	// While something waits already, only the budget can let it out.
+	if due, ok := a.polls.due(a.pollInterval()); ok && due.After(now) {
+		if latest := now.Add(a.settings.PollInterval); due.After(latest) {
+			due = latest // a stretched interval shrinks again as the budget recovers
+		}
+		at = due
+	}
+	if due, ok := a.slow.due(deniedPoll); ok && due.After(now) {
+		at = earlier(at, due)
+	}
+	at = earlier(at, a.diagnose.opens())
+	for _, l := range a.lanes {
+		at = earlier(at, l.again.opens())
+		at = earlier(at, l.first.opens(now))
+		if u := &l.refusals; u.holds() && !u.flying && len(u.ids) > 0 && u.next.After(now) {
+			at = earlier(at, u.next)
+		}
+	}
+	return at
+}
+
+// send sends the next request of a priority. action limits it to an API action; empty: any.
+func (a *Account) send(now time.Time, p Priority, action string, d demand) {
+	r := a.next(now, p, action)
+	if r == nil {
+		return // what waited is gone; demand is asked again
+	}
+	t := a.budget.leave(now, p, a.actionOf(r), d)
+	if t.credentialProbe {
+		r = a.probeOf(r)
+	}
+	a.waited += now.Sub(a.wanted[p])
+	a.wanted[p] = time.Time{} // what else waits begins to wait for the next
+	r.runs = runsOf(r.works)
+	for _, x := range r.runs {
+		x.inFlight++
+		if x.firstRequest.IsZero() {
+			x.firstRequest = now
+		}
+	}
+	a.inFlight[r] = true
+	a.call(r, t, now)
+}
+
+// actionOf is the API action of a request.
+func (a *Account) actionOf(r *request) string {
+	if r.priority == PriorityStart {
+		return r.lane.api
+	}
+	return apiclient.ActionDescribeInstancesStatus
+}
+
+// next takes the next request of a priority; nil: there is none.
+func (a *Account) next(now time.Time, p Priority, action string) *request {
+	switch p {
+	case PriorityStart:
+		// Starts and stops alternate.
+		for k := range lanes {
+			l := a.lanes[(a.turn+1+k)%lanes]
+			if (action == "" || l.api == action) && l.wants(now) {
+				a.turn = (a.turn + 1 + k) % lanes
+				return l.next(now)
+			}
+		}
+		return nil
+	case PriorityDiagnose:
+		return a.diagnose.pop(a.settings.Size)
+	}
+	// A little ahead of time, so that requests are full.
+	works := a.polls.take(now.Add(a.settings.PollInterval/10), a.pollInterval(), a.settings.Size)
+	if len(works) == 0 {
+		works = a.slow.take(now, deniedPoll, a.settings.Size)
+	}
+	if len(works) == 0 {
+		return nil
+	}
+	r := &request{priority: PriorityPoll}
+	r.hold(works)
+	return r
+}
+
+// probeOf is what of a request may leave as a probe of refused credentials: one id, another one each
+// time. So one instance that the key has no right to does not count as a key that is refused. The
+// rest waits on.
+func (a *Account) probeOf(r *request) *request {
+	if len(r.works) == 1 || r.works[0].lane.denied != nil { // once it counts, that is decided
+		return r
+	}
+	probe := *r
+	probe.refusals, probe.first = 0, false
+	rest := *r
+	rest.hold(r.works[1:])
+	probe.hold(r.works[:1:1])
+	switch r.priority {
+	case PriorityStart:
+		r.lane.again.putBack(&rest)
+	default:
+		rest.priority = PriorityDiagnose // its instances have left the poll list
+		a.diagnose.putBack(&rest)
+	}
+	return &probe
+}
+
+// call makes the API call of a request in a goroutine of its own. It outlives a cancel: what it did
+// is wanted in the report.
+func (a *Account) call(r *request, t *token, now time.Time) {
+	ids, api, action := idsOf(r.works), a.settings.API, a.actionOf(r)
+	go func() {
+		reply := reply{request: r, token: t, sent: now}
+		if p := catch(action, func() { reply.call(api, ids) }); p != nil {
+			// What it did before that is unknown.
+			e := &apiclient.Error{Action: action, Class: apiclient.ClassTransient, Err: p}
+			if r.priority == PriorityStart {
+				e.Class, e.MaybeApplied = apiclient.ClassAmbiguous, true
+			}
+			reply.err = e
+			a.cfg.reportPanic(p)
+		}
+		reply.took = time.Since(now)
+		a.replies <- reply
+	}()
+}
+
+// call makes the one API call of a request.
+func (a *reply) call(api API, ids []string) {
+	ctx := context.Background()
+	switch r := a.request; {
+	case r.priority != PriorityStart:
+		a.status, a.err = api.DescribeInstancesStatus(ctx, apiclient.StatusQuery{InstanceIDs: ids, PageSize: apiclient.MaxInstanceIDs})
+	case r.lane.action == power.ActionStop:
+		a.power, a.err = api.StopInstances(ctx, ids, r.lane.force)
+	default:
+		a.power, a.err = api.StartInstances(ctx, ids)
+	}
+}
+
+// receive evaluates one reply. The budget learns of it last: until the reply is understood, its place
+// in flight must not let another request out.
+func (a *Account) receive(r reply, now time.Time) {
+	delete(a.inFlight, r.request)
+	for _, x := range r.request.runs {
+		x.inFlight--
+	}
+	for _, w := range r.request.works {
+		if w.req == r.request {
+			w.move(nowhere, nil)
+		}
+	}
+	e := asError(r.err)
+	a.guard("the reply to a request", r.request, func() {
+		e = a.classified(r)
+		a.failing = false
+		if e != nil {
+			a.note(r.request, e)
+		}
+		a.judgeContact(r.request, e, now)
+		if r.request.priority == PriorityStart {
+			a.handlePower(r, e, now)
+		} else {
+			a.handleDescribe(r, e, now)
+		}
+	})
+	unproven := e != nil && e.Class == apiclient.ClassCredentials && !a.budget.credentials.accepted
+	o := r.token.done(now, e)
+	a.guard("the reply to a request", r.request, func() {
+		if o.recovered {
+			a.hasten(now)
+		}
+		if o.denied {
+			a.deny(e, now)
+		}
+		if unproven {
+			a.denyUnproven(r.request, e, now)
+		}
+	})
+	a.dropUnwanted(r.request.works)
+	for _, x := range r.request.runs {
+		a.settleLater(x)
+	}
+	a.settleAll(now)
+}
+
+// dropUnwanted removes works that no run wants.
+func (a *Account) dropUnwanted(works []*work) {
+	for _, w := range works {
+		if !w.gone && len(w.runs) == 0 {
+			a.drop(w)
+		}
+	}
+}
+
+// hasten bounds every backoff by a poll interval once the API is back.
+func (a *Account) hasten(now time.Time) {
+	latest := now.Add(a.settings.PollInterval / 2)
+	a.diagnose.hasten(latest)
+	for _, l := range a.lanes {
+		l.again.hasten(latest)
+		if u := &l.refusals; u.next.After(latest) {
+			u.next = latest
+		}
+	}
+}
+
+// classified is the failure of a reply, nil where there is none. Credentials that are refused again
+// after the API accepted them for others are a refusal of these ids: the key has no right to one of
+// them. Once they were accepted for an id, too, the next refusal is one of the key again.
+func (a *Account) classified(r reply) *apiclient.Error {
+	e, kind := asError(r.err), kindOf(r.request)
+	if keyAccepted(e) && r.sent.After(a.keySent[kind]) {
+		a.keySent[kind] = r.sent
+	}
+	if e == nil {
+		for _, w := range r.request.works {
+			w.deniedAt[kind] = 0
+		}
+	}
+	if e == nil || e.Class != apiclient.ClassCredentials {
+		return e
+	}
+	for _, w := range r.request.works {
+		if at := w.deniedAt[kind]; at != 0 && a.keySent[kind].UnixNano() > at {
+			unknown := *e
+			unknown.Class = apiclient.ClassUnknown
+			return &unknown
+		}
+	}
+	return e
+}
+
+// judgeContact ends runs by hand whose requests cannot arrive: a name without a host, a proxy that
+// refuses, a certificate that is not trusted.
+func (a *Account) judgeContact(r *request, e *apiclient.Error, now time.Time) {
+	if e == nil || e.HTTPStatus != 0 {
+		a.contact = true
+	}
+	if a.contact || !e.Unreachable() {
+		return
+	}
+	for _, x := range r.runs {
+		if !x.run.FirstContact || x.ended != "" {
+			continue
+		}
+		if x.unreached++; x.unreached >= unreachedErrors && now.Sub(x.started) >= unreachedSpan {
+			x.ended, x.invalid = endUnreached, e
+		}
+	}
+}
+
+// pollInterval stretches with what is pending, so that describes do not pile up that the budget
+// could never serve. It takes half of the time that the budget needs for all of them: while the
+// starts of a large run go on, their number grows as fast as time passes, and with all of it no poll
+// would ever fall due.
+func (a *Account) pollInterval() time.Duration {
+	describes := float64(len(a.polls.list)) / float64(a.settings.Size)
+	return max(a.settings.PollInterval, spread(describes, a.budget.rate.present)/2)
+}
