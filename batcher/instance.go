@@ -45,9 +45,11 @@ type instance struct {
 
 	acceptedAt    time.Time // of the last request that was accepted or may have been
 	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
-	// staleUntil: an older run of ours acted the other way. Until then a describe may still show what
-	// was before that, so the wanted state is not final; zero once that action was seen.
+	// staleUntil: a run that lost it had an action, prior, accepted, or may have. Until then a describe
+	// may still show the state that prior came from, so that state says nothing; zero once prior was
+	// seen.
 	staleUntil time.Time
+	prior      power.Action
 	// Unix nanoseconds, which need a third of a time.Time. deniedAt is when the credentials were
 	// refused for it; 0 once they are accepted. seenAt is when the last describe left that was
 	// answered; 0: none.
@@ -150,7 +152,7 @@ func (ru rules) see(in *instance, state apiclient.State, present bool, asked, no
 	}
 	in.state, in.missing = state, false
 	ph := phaseOf(ru.action, state)
-	if in.stale(ph, goesBack(ru.action, state), asked) {
+	if in.stale(state, asked) {
 		return nextPoll
 	}
 	if ph != phaseReady {
@@ -172,10 +174,10 @@ func (ru rules) see(in *instance, state apiclient.State, present bool, asked, no
 	return ru.wait(in, asked)
 }
 
-// staleBy notes that an older action of ours, of the opposite kind, shows by a time.
-func (in *instance) staleBy(until time.Time) {
+// staleBy notes that an action of a run that lost the instance shows by a time.
+func (in *instance) staleBy(until time.Time, prior power.Action) {
 	if until.After(in.staleUntil) {
-		in.staleUntil = until
+		in.staleUntil, in.prior = until, prior
 	}
 }
 
@@ -194,17 +196,20 @@ func (in *instance) shows(ru rules) (at time.Time) {
 	return at
 }
 
-// stale reports whether a describe that left at asked may still show what was before an older action
-// of ours. back: the state leads away from what is wanted, as that action does.
-func (in *instance) stale(ph phase, back bool, asked time.Time) bool {
+// stale reports whether a describe that left at asked may still show what was before an action of a
+// run that lost the instance.
+func (in *instance) stale(state apiclient.State, asked time.Time) bool {
 	if in.staleUntil.IsZero() {
 		return false
 	}
-	if ph == phaseDone && asked.Before(in.staleUntil) {
-		return true
-	}
-	if back || ph == phaseReady || ph == phaseDone {
-		in.staleUntil = time.Time{} // it was seen, or its time is over
+	switch phaseOf(in.prior, state) {
+	case phaseReady:
+		if asked.Before(in.staleUntil) {
+			return true
+		}
+		in.staleUntil = time.Time{} // it never arrived, or fell back
+	case phaseOnWay, phaseDone:
+		in.staleUntil = time.Time{} // it is seen
 	}
 	return false
 }

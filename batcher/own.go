@@ -143,10 +143,13 @@ func (a *Account) takeOver(w *work, r ref, lane *lane, now time.Time) (unsent bo
 	a.joinFlying(w, r.run)
 	flying := w.at == inRequest && a.inFlight[w.req]
 	known := w.at == inPolls || w.at == inRequest && w.req.priority != PriorityStart // a describe was to come
+	opposite := w.lane.action
 	w.lane = lane
 	was := w.instance
-	w.instance = instance{id: was.id, state: was.state, seenAt: was.seenAt, staleUntil: was.staleUntil}
-	w.staleBy(was.shows(lane.rules()))
+	w.instance = instance{id: was.id, state: was.state, seenAt: was.seenAt, staleUntil: was.staleUntil, prior: was.prior}
+	if was.booting || was.unconfirmed {
+		w.staleBy(was.shows(lane.rules()), opposite)
+	}
 	switch {
 	case flying: // its reply decides
 	case known || !w.staleUntil.IsZero():
@@ -224,13 +227,13 @@ func (a *Account) describe(r *request, works []*work, now time.Time) {
 	a.diagnose.add(r, now)
 }
 
-// priorReply notes what became of a request for w that left under an older owner.
-func (a *Account) priorReply(w *work, now time.Time, e *apiclient.Error, listed bool) {
+// priorReply notes what became of an action on w that left under an older owner.
+func (a *Account) priorReply(w *work, action power.Action, now time.Time, e *apiclient.Error, listed bool) {
 	switch {
 	case e == nil && !listed:
-		w.staleBy(now.Add(lagPolls * a.settings.PollInterval))
+		w.staleBy(now.Add(lagPolls*a.settings.PollInterval), action)
 	case e != nil && e.MaybeApplied:
-		w.staleBy(now.Add(a.settings.PollInterval))
+		w.staleBy(now.Add(a.settings.PollInterval), action)
 	}
 	if w.wanted() {
 		a.describeNext(w, now)

@@ -168,6 +168,7 @@ func panicStory(t *testing.T, b *bomb) {
 			t.Errorf("the run beside it: %s", got)
 		}
 	})
+	synctest.Wait() // its start has left: what the API refuses later is not its
 	r := startRun(ids)
 	if stops {
 		r.Action = power.ActionStop

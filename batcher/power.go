@@ -52,7 +52,7 @@ func (a *Account) handlePower(p reply, e *apiclient.Error, now time.Time) {
 		case w.lane.action == l.action:
 			own = append(own, w)
 		case w.at == nowhere && !w.gone:
-			a.priorReply(w, now, e, listed[w.id])
+			a.priorReply(w, l.action, now, e, listed[w.id])
 		}
 	}
 	r.works = own

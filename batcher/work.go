@@ -122,7 +122,9 @@ func (a *Account) takeUp(w *work, now time.Time) bool {
 		return true
 	}
 	w.instance = instance{id: w.id, state: l.state, seenAt: l.seenAt}
-	w.staleBy(l.until)
+	if w.staleBy(l.until, l.action); !l.booting && !l.unconfirmed {
+		w.prior = l.prior
+	}
 	a.describeNext(w, now)
 	return true
 }
