@@ -20,6 +20,9 @@ type Config struct {
 	// other. ctx ends when the daemon stops. A panic of either ends that run alone, with a
 	// *PanicError.
 	Prepare func(ctx context.Context, f Firing) Prepared
+	// Gather is called where n runs begin together, at least two. What it returns is Firing.Round of
+	// each, so that they can share what they ask for. Nil: Firing.Round is nil.
+	Gather func(n int) Round
 	// Store keeps what must survive a crash.
 	Store store.Store
 	// Observer is notified of everything that the loop does. A panic of it ends that one call.

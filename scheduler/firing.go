@@ -26,6 +26,10 @@ type Firing struct {
 	// Source is that of the schedule that decided the run, or where it waited or is resumed, of the
 	// schedule by then. The store does not keep it.
 	Source any
+	// Round is what Config.Gather returned for the runs that begin together with this one; nil: it
+	// begins alone.
+	Round Round
+
 	// Planned is the nominal time and jitter. It ranks runs: queue, catch-up and resume do not change
 	// it. The store does not keep it.
 	Planned time.Time
@@ -61,6 +65,12 @@ const (
 // RunID returns the key of the run of a schedule's nominal time.
 func RunID(schedule string, nominal time.Time) string {
 	return schedule + "/" + nominal.UTC().Format(time.RFC3339)
+}
+
+// Round is several runs that begin together.
+type Round interface {
+	// Leave says that one of them does not begin after all.
+	Leave()
 }
 
 // Prepared is a run that is ready to begin.

@@ -42,6 +42,27 @@ func (l *Loop) prepare(f Firing) *launch {
 	return p
 }
 
+// prepareAll makes runs ready that begin together.
+func (l *Loop) prepareAll(firings []Firing) []*launch {
+	var round Round
+	if len(firings) > 1 && l.cfg.Gather != nil {
+		round = l.cfg.Gather(len(firings))
+	}
+	launches := make([]*launch, 0, len(firings))
+	for _, f := range firings {
+		f.Round = round
+		launches = append(launches, l.prepare(f))
+	}
+	return launches
+}
+
+// cancel says that a run does not begin after all.
+func (p *launch) cancel() {
+	if p.firing.Round != nil {
+		p.firing.Round.Leave()
+	}
+}
+
 // panicked is the end of a run that panicked with v.
 func panicked(v any) RunEnd {
 	return RunEnd{Result: power.ResultFailed, Err: &PanicError{Value: v, Stack: debug.Stack()}}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -169,6 +170,43 @@ func TestAFiringCarriesWhatItsScheduleMeant(t *testing.T) {
 		}
 		if want := []string{"now old web", "s new frontend"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// rounds counts what Config.Gather was asked for, and who left.
+type rounds struct{ sizes, left []int }
+
+type countedRound struct {
+	*rounds
+	of int
+}
+
+func (r countedRound) Leave() { r.left = append(r.left, r.of) }
+
+// Runs that begin together know each other; one whose claim is held leaves them, and one that begins
+// alone waits for none.
+func TestRunsThatBeginTogetherKnowEachOther(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		seen := &rounds{}
+		w.gather = func(n int) Round {
+			seen.sizes = append(seen.sizes, n)
+			return countedRound{seen, n}
+		}
+		w.store.runs["c/2026-01-05T07:45:00Z"] = &memoryRun{run: store.Run{ID: "c/2026-01-05T07:45:00Z", Schedule: "c", Nominal: at("05 07:45")}, result: power.ResultOK}
+		w.start(mustSchedule(t, "a", "45 7 * * *"), mustSchedule(t, "b", "45 7 * * *"), mustSchedule(t, "c", "45 7 * * *"), mustSchedule(t, "d", "50 7 * * *"))
+		w.loop.lock(func() { w.loop.entries["c"].ran = nil }) // another process claimed it meanwhile
+		w.until("05 07:55")
+		var rounds []string
+		for _, c := range w.calls {
+			rounds = append(rounds, fmt.Sprint(c.Schedule, " ", c.Round != nil))
+		}
+		slices.Sort(rounds)
+		if want := []string{"a true", "b true", "d false"}; !slices.Equal(rounds, want) {
+			t.Errorf("runs with a round: %q, want %q", rounds, want)
+		}
+		if !slices.Equal(seen.sizes, []int{3}) || !slices.Equal(seen.left, []int{3}) {
+			t.Errorf("rounds of %v, left %v", seen.sizes, seen.left)
 		}
 	})
 }

@@ -150,10 +150,11 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 		return
 	}
 	// As in reconcile: durable first, then report, then begin.
-	addBeginnings(&r.round, r.begins, now)
+	launches := l.prepareAll(r.begins)
+	addBeginnings(&r.round, launches, now)
 	l.record(r.round)
 	l.notifyAbandoned(r.round.Abandons)
-	for _, p := range r.begins {
+	for _, p := range launches {
 		l.begin(l.entries[p.firing.Schedule], p)
 	}
 }
@@ -162,7 +163,7 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 type resumption struct {
 	round   store.Round
 	intents *intents
-	begins  []*launch       // they are in round as well
+	begins  []Firing        // they are in round as well
 	begun   map[string]bool // names of the schedules of begins
 }
 
@@ -205,7 +206,7 @@ func (l *Loop) resume(r *resumption, f Firing, now time.Time) {
 	case !busy || schedule.Overlap == OverlapAllow:
 		f = f.begin(kind, schedule, now)
 		r.begun[f.Schedule] = true
-		r.begins = append(r.begins, l.prepare(f))
+		r.begins = append(r.begins, f)
 		r.round.Updates = append(r.round.Updates, f.Record())
 	// A run that may have done a part of its work, or had a place in the queue, gets the queue's
 	// one place under any policy. Its record in the store is right as it is, so nothing is written.

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"zecpower/internal/store"
@@ -10,7 +12,6 @@ import (
 type plan struct {
 	entry     *entry
 	begins    []Firing            // claimed before; their time has come
-	launches  map[string]*launch  // the runs that begin, by id: begins, and claims among decisions
 	abandons  []store.Abandonment // claimed before; they will not run
 	queue     *Firing             // claimed before; waits for its predecessor from now on; nil: none
 	decisions []Decision          // about nominal times that have come, claims among them
@@ -46,11 +47,15 @@ func (l *Loop) reconcile(shared situation) {
 	}
 
 	// 3. Make the runs that begin ready, so that their claims and beginnings are one write.
-	var launches []*launch
+	var firings []Firing
 	for i := range plans {
-		launches = append(launches, l.prepareBegins(&plans[i])...)
+		firings = append(firings, plans[i].firings()...)
 	}
-	addBeginnings(&round, launches, shared.now)
+	launches := map[string]*launch{} // by run id
+	for _, p := range l.prepareAll(firings) {
+		launches[p.firing.RunID] = p
+	}
+	addBeginnings(&round, slices.Collect(maps.Values(launches)), shared.now)
 
 	// 4. Record. An entry may have woken with nothing to record, and an empty round is not written.
 	// held names the runs that the store already had: another process, or this one before the clock
@@ -63,29 +68,24 @@ func (l *Loop) reconcile(shared situation) {
 
 	// 5. Make the plans true, one schedule at a time. From here on requests may leave.
 	for _, p := range plans {
-		l.apply(p, held, shared.now)
+		l.apply(p, launches, held, shared.now)
+	}
+	for _, p := range launches {
+		p.cancel() // its claim was held
 	}
 }
 
-// prepareBegins begins to make the runs of p ready. They may yet turn out to have had their turn.
-func (l *Loop) prepareBegins(p *plan) (launches []*launch) {
-	for _, f := range p.begins {
-		launches = append(launches, l.prepare(f))
-	}
+// firings lists the runs of p that begin. They may yet turn out to have had their turn.
+func (p *plan) firings() []Firing {
+	all := slices.Clone(p.begins)
 	for _, d := range p.decisions {
 		if d.begins() {
 			f := d.Firing()
 			f.Planned, f.Source = p.entry.schedule.intention(d.Nominal).planned, p.entry.schedule.Source
-			launches = append(launches, l.prepare(f))
+			all = append(all, f)
 		}
 	}
-	if len(launches) > 0 {
-		p.launches = make(map[string]*launch, len(launches))
-	}
-	for _, a := range launches {
-		p.launches[a.firing.RunID] = a
-	}
-	return launches
+	return all
 }
 
 // addTo adds the plan to the round that is recorded.
@@ -172,8 +172,8 @@ func (p *plan) placeClaim(f Firing, s *situation) {
 	}
 }
 
-// apply makes a recorded plan true. held are the runs that the store already had.
-func (l *Loop) apply(p plan, held map[string]bool, now time.Time) {
+// apply makes a recorded plan true, and takes the runs that it begins out of launches. held are the runs that the store already had.
+func (l *Loop) apply(p plan, launches map[string]*launch, held map[string]bool, now time.Time) {
 	// 1. Change the entry in one step, so that a snapshot shows it before or after. It goes back
 	// into the queue last, at the wake time that it has by then.
 	begins := p.begins
@@ -196,7 +196,8 @@ func (l *Loop) apply(p plan, held map[string]bool, now time.Time) {
 	// 3. Begin the runs, older claims first. Each is durable by now, unless the store fails. Then
 	// report the next run.
 	for _, f := range begins {
-		l.begin(p.entry, p.launches[f.RunID])
+		l.begin(p.entry, launches[f.RunID])
+		delete(launches, f.RunID)
 	}
 	l.notifyNext(p.entry)
 }

@@ -83,6 +83,7 @@ func (l *Loop) call(ctx context.Context, p *launch, now time.Time) (r RunEnd) {
 		defer cancel()
 	}
 	if err := p.await(ctx); err != nil {
+		p.cancel()
 		return RunEnd{Result: power.ResultFailed, Err: err, CutOff: true}
 	}
 	if !p.recorded {

@@ -107,6 +107,7 @@ type world struct {
 	clock   *settableClock
 	store   *memoryStore
 	runFor  func(Firing) time.Duration
+	gather  func(n int) Round
 	custom  func(context.Context, Firing) Prepared // makes the runs; nil: prepare
 	cut     power.Result                           // of a run whose context ends before it has had its time
 	process int
@@ -200,7 +201,7 @@ func (w *world) start(schedules ...Schedule) {
 		prepare = w.prepare(w.process)
 	}
 	loop, err := New(Config{
-		Schedules: schedules, Prepare: prepare, Store: w.sess, Observer: Observers{events{w}}, Clock: w.clock, Alive: w.countRound,
+		Schedules: schedules, Prepare: prepare, Gather: w.gather, Store: w.sess, Observer: Observers{events{w}}, Clock: w.clock, Alive: w.countRound,
 	})
 	if err != nil {
 		w.t.Fatal(err)

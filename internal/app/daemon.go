@@ -152,7 +152,7 @@ func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
 	d.warn(cfg)
 	d.logUnreadable(cfg)
 	d.loop, err = scheduler.New(scheduler.Config{
-		Schedules: cfg.Schedules, Prepare: d.prepareRun, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
+		Schedules: cfg.Schedules, Prepare: d.prepareRun, Gather: gather, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
 		Observer: scheduler.Observers{d.metrics.Scheduler(), d.events.Scheduler()},
 		OnPanic: func(p *scheduler.PanicError) {
 			d.events.Panicked(fmt.Errorf("a panic in an observer of the decision loop: %v", p.Value), p.Stack)

@@ -23,8 +23,10 @@ func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.P
 			d.log.Error("a run's progress cannot be read: each of its instances is described again", zap.String("run_id", runID), zap.Error(err))
 		},
 	})
+	together, _ := f.Round.(*batcher.Gathering)
 	p := maker.Prepare(ctx, run.Run{
-		ID: f.RunID, Schedule: f.Schedule, Action: f.Action, Nominal: f.Nominal, Planned: f.Planned, Deadline: f.Deadline,
+		Gathering: together,
+		ID:        f.RunID, Schedule: f.Schedule, Action: f.Action, Nominal: f.Nominal, Planned: f.Planned, Deadline: f.Deadline,
 		Actor: store.ActorSchedule, Resumed: f.Resumed, Names: f.Wanted(), LeftOut: f.LeftOut, Superseded: f.Superseded, Members: members(f.Source.(*config.Config)),
 	})
 	return scheduler.Prepared{Groups: p.Targets(), Run: func(ctx context.Context) scheduler.RunEnd {
@@ -36,6 +38,9 @@ func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.P
 		}
 	}}
 }
+
+// gather lets n runs that begin together share their requests.
+func gather(n int) scheduler.Round { return batcher.Gather(n) }
 
 // groupResolved shows whether a group could be read when a run last needed it.
 func (d *Daemon) groupResolved(group string, err error) {

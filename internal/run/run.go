@@ -21,6 +21,8 @@ type Run struct {
 	Force bool
 	// Resumed says that an earlier process began it.
 	Resumed bool
+	// Gathering are the runs that begin together with it; nil: none.
+	Gathering *batcher.Gathering
 	// UnprovenKey and FirstContact are as in batcher.Run.
 	UnprovenKey, FirstContact bool
 
@@ -38,7 +40,8 @@ type Run struct {
 // batch is the run as the batcher is given it.
 func (r Run) batch() batcher.Run {
 	return batcher.Run{
-		RunID: r.ID, Schedule: r.Schedule, Action: r.Action, ScheduledAt: r.Nominal, Deadline: r.Deadline,
-		Force: r.Force, Resumed: r.Resumed, UnprovenKey: r.UnprovenKey, FirstContact: r.FirstContact, Groups: r.Groups,
+		RunID: r.ID, Schedule: r.Schedule, Action: r.Action, ScheduledAt: r.Nominal, Planned: r.Planned, Deadline: r.Deadline,
+		Gathering: r.Gathering,
+		Force:     r.Force, Resumed: r.Resumed, UnprovenKey: r.UnprovenKey, FirstContact: r.FirstContact, Groups: r.Groups,
 	}
 }
