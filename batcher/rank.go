@@ -122,9 +122,3 @@ func (m *memory) forget(a *Account, now time.Time) {
 	}
 	m.entries = kept
 }
-
-// Remember notes what a run of an earlier process, or of another one, wanted of ids: an older run of
-// the opposite action is superseded by it. ids are not kept longer than Settings.Remember.
-func (a *Account) Remember(r Run, ids []string) {
-	a.do(func(now time.Time) { a.memory.note(rankOf(r), ids, now) })
-}

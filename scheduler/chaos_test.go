@@ -229,7 +229,7 @@ func (c *chaos) check() {
 // must not have come due since that run was planned, with the opposite action.
 func (c *chaos) checkIntention(k call) {
 	other, ok := map[string]string{"mornings": "nights", "nights": "mornings"}[k.Schedule]
-	if !ok || slices.Contains(k.Superseded, "shared") || !slices.Contains(k.Groups, "shared") {
+	if !ok || k.Superseded["shared"] != "" || !slices.Contains(k.Groups, "shared") {
 		return
 	}
 	s := c.schedules[other]

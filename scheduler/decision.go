@@ -39,8 +39,8 @@ type Decision struct {
 	Deadline time.Time // of a claim: when the run has to end; zero: no deadline
 	// Fingerprint is the schedule's; see [Firing].
 	Fingerprint string
-	// Superseded are the groups of a claim of which a newer intention wants otherwise.
-	Superseded []string
+	// Superseded are the groups of a claim of which a newer intention wants otherwise; see [Firing].
+	Superseded map[string]string
 	Reason     MissedReason // of DecisionMissed; empty otherwise
 	Calendar   string       // of DecisionExcluded: the calendar's name; empty otherwise
 }

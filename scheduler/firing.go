@@ -34,9 +34,9 @@ type Firing struct {
 	// it. The store does not keep it.
 	Planned time.Time
 
-	// Superseded are those of Groups of which a newer intention wants otherwise. Their instances are
-	// skipped.
-	Superseded []string
+	// Superseded are those of Groups of which a newer intention wants otherwise, with the id of the
+	// run that it is about. Their instances are skipped.
+	Superseded map[string]string
 
 	// LeftOut are the groups with which a resumed run began, and which its schedule no longer names.
 	// Their open instances are not powered any more. Groups has the others.
@@ -48,7 +48,12 @@ type Firing struct {
 
 // Wanted are the groups that the run powers: Groups without Superseded.
 func (f Firing) Wanted() []string {
-	_, wanted := divide(f.Groups, f.Superseded)
+	wanted := make([]string, 0, len(f.Groups))
+	for _, g := range f.Groups {
+		if f.Superseded[g] == "" {
+			wanted = append(wanted, g)
+		}
+	}
 	return wanted
 }
 

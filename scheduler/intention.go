@@ -3,7 +3,6 @@ package scheduler
 import (
 	"cmp"
 	"maps"
-	"slices"
 	"time"
 
 	"zecpower/internal/power"
@@ -93,31 +92,37 @@ func (l *Loop) newIntents(now time.Time, grace time.Duration) *intents {
 	return &intents{loop: l, now: now, grace: grace, after: now, newest: map[*entry]*intention{}}
 }
 
-// divide returns the groups of which own is still wanted, and those of which a newer intention wants
-// otherwise. late is as in supersedes.
-func (x *intents) divide(groups []string, own intention, late bool) (kept, superseded []string) {
+// divide returns the groups of which own is still wanted, and the others with the id of the run
+// that a newer intention wants instead. late is as in supersedes.
+func (x *intents) divide(groups []string, own intention, late bool) (kept []string, superseded map[string]string) {
 	for _, g := range groups {
-		if x.superseded(g, own, late) {
-			superseded = append(superseded, g)
-		} else {
+		by := x.superseded(g, own, late)
+		if by == "" {
 			kept = append(kept, g)
+			continue
 		}
+		if superseded == nil {
+			superseded = map[string]string{}
+		}
+		superseded[g] = by
 	}
 	return kept, superseded
 }
 
-func (x *intents) superseded(group string, own intention, late bool) bool {
+// superseded is the id of the run that a newer intention wants of a group; empty: none.
+func (x *intents) superseded(group string, own intention, late bool) (by string) {
 	if made, ok := x.loop.made[group]; ok && made.schedule != own.schedule && x.counts(made) && made.supersedes(own, late) {
-		return true
+		return made.runID
 	}
-	// Of its own schedule's times the overlap policy and the catch-up decide, not this.
-	return slices.ContainsFunc(x.loop.byGroup[group], func(e *entry) bool {
+	for _, e := range x.loop.byGroup[group] {
 		if e.name == own.schedule {
-			return false
+			continue // of its own times the overlap policy and the catch-up decide
 		}
-		newest := x.newestOf(e, own.planned)
-		return newest != nil && newest.supersedes(own, late)
-	})
+		if newest := x.newestOf(e, own.planned); newest != nil && newest.supersedes(own, late) {
+			return newest.runID
+		}
+	}
+	return ""
 }
 
 // counts leaves out what was planned for a time that lies ahead: a clock that was wrong once must
@@ -126,7 +131,7 @@ func (x *intents) counts(i intention) bool { return !i.planned.After(x.now.Add(s
 
 // of returns the groups of a claimed run that begins or goes on, of which a newer intention wants
 // otherwise, and whether these are all of its groups. s is its schedule.
-func (x *intents) of(f Firing, s *Schedule) (superseded []string, all bool) {
+func (x *intents) of(f Firing, s *Schedule) (superseded map[string]string, all bool) {
 	if x == nil {
 		return nil, false
 	}

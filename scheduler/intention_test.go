@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -146,7 +147,7 @@ func (w *world) summary() (lines []string) {
 			line += " resumed"
 		}
 		if len(c.Superseded) > 0 {
-			line += " without " + strings.Join(c.Superseded, " ")
+			line += " without " + strings.Join(slices.Sorted(maps.Keys(c.Superseded)), " ")
 		}
 		lines = append(lines, line)
 	}

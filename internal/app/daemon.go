@@ -74,6 +74,7 @@ type Daemon struct {
 	loop     *scheduler.Loop
 	notify   notifier
 	runs     *tracker
+	suspects *suspects
 	started  time.Time
 
 	current  atomic.Pointer[config.Config] // in use
@@ -93,7 +94,7 @@ func New(opts Options) (*Daemon, error) {
 		opts.Load = func() (*config.Config, error) { return config.LoadRunnable(opts.Config.Path) }
 	}
 	return &Daemon{
-		opts: opts, log: opts.Logger, metrics: metrics.New(), runs: newTracker(), started: time.Now(),
+		opts: opts, log: opts.Logger, metrics: metrics.New(), runs: newTracker(), suspects: newSuspects(), started: time.Now(),
 		events: logging.NewEvents(logging.EventsConfig{Logger: opts.Logger}), notify: newNotifier(opts.Logger),
 	}, nil
 }

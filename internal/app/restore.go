@@ -37,6 +37,7 @@ func (d *Daemon) restoreMetrics() {
 			}
 		}
 		d.metrics.RestoreGroups(r)
+		d.suspects.restore(r)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // prepareRun makes a firing ready for the scheduler.
 func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.Prepared {
 	maker := run.New(run.Config{
-		Power: d.account.run, Progress: d.store.Progress, Resolved: d.groupResolved,
+		Power: d.account.run, Progress: d.store.Progress, Resolved: d.groupResolved, Suspects: d.suspects.group,
 		ProgressFailed: func(runID string, err error) {
 			d.log.Error("a run's progress cannot be read: each of its instances is described again", zap.String("run_id", runID), zap.Error(err))
 		},
@@ -34,7 +34,10 @@ func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.P
 		d.recordKey()
 		return scheduler.RunEnd{
 			Result: end.Report.Result(), Report: &end.Report, Err: end.Err, CutOff: end.CutOff,
-			Recorded: func() { d.observer.recorded(end.Report) },
+			Recorded: func() {
+				d.suspects.finished(end.Report)
+				d.observer.recorded(end.Report)
+			},
 		}
 	}}
 }

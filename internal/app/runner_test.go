@@ -37,7 +37,7 @@ func TestARunShowsWhetherItsGroupsCouldBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer records.Close()
-	d := &Daemon{log: zap.NewNop(), metrics: metrics.New(), store: records, observer: newAwaiting(batcher.Quiet{})}
+	d := &Daemon{log: zap.NewNop(), metrics: metrics.New(), store: records, observer: newAwaiting(batcher.Quiet{}), suspects: newSuspects()}
 	d.metrics.SetKnown(known(cfg))
 	if d.account, err = newAccount(accountConfig{config: cfg, credentials: apiclient.Credentials{Token: apiclient.NewSecret("t")}}); err != nil {
 		t.Fatal(err)

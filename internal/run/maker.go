@@ -16,6 +16,9 @@ type Config struct {
 	Progress func(ctx context.Context, runID string) (store.Progress, error)
 	// ProgressFailed receives each run whose progress could not be read.
 	ProgressFailed func(runID string, err error)
+	// Suspects returns the ids that failed in the last finished run of a group, and why; see
+	// batcher.Group.
+	Suspects func(group string) map[string]power.Reason
 	// Resolved receives each group that was resolved, with the error of one that could not be.
 	Resolved func(group string, err error)
 }
@@ -27,6 +30,9 @@ type Maker struct{ cfg Config }
 func New(cfg Config) *Maker {
 	if cfg.ProgressFailed == nil {
 		cfg.ProgressFailed = func(string, error) {}
+	}
+	if cfg.Suspects == nil {
+		cfg.Suspects = func(string) map[string]power.Reason { return nil }
 	}
 	if cfg.Resolved == nil {
 		cfg.Resolved = func(string, error) {}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"zecpower/batcher"
@@ -26,8 +27,10 @@ func (m *Maker) recall(ctx context.Context, p *passage) {
 // resolve finds the ids of each group: those with which the run began, or where it had none, those
 // that the group has now. A group that cannot be resolved fails alone.
 func (m *Maker) resolve(_ context.Context, p *passage) {
-	for _, name := range slices.Concat(p.run.Names, p.run.LeftOut, p.run.Superseded) {
-		g := batcher.Group{Name: name, Final: p.known.Final[name], Attempted: p.known.Accepted[name]}
+	for _, name := range slices.Concat(p.run.Names, p.run.LeftOut, slices.Sorted(maps.Keys(p.run.Superseded))) {
+		g := batcher.Group{
+			Name: name, Final: p.known.Final[name], Attempted: p.known.Accepted[name], Suspects: m.cfg.Suspects(name),
+		}
 		if began, ok := beganWith(p.known.Groups, name); ok {
 			g.IDs = began.IDs
 		} else {
@@ -62,7 +65,9 @@ func own(_ context.Context, p *passage) {
 		}
 	}
 	for i := names; i < len(p.run.Groups); i++ {
-		result := power.InstanceResult{Outcome: power.OutcomeSkipped, Reason: power.ReasonSuperseded}
+		result := power.InstanceResult{
+			Outcome: power.OutcomeSkipped, Reason: power.ReasonSuperseded, By: p.run.Superseded[p.run.Groups[i].Name],
+		}
 		if i < names+leftOut {
 			result = power.InstanceResult{Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled}
 		}

@@ -28,8 +28,10 @@ type Run struct {
 
 	// Names are the groups that it wants. LeftOut are groups with which an earlier process began it
 	// and which its schedule no longer names: their instances that have no outcome end as cancelled.
-	// Superseded are groups of which a newer intention wants otherwise: theirs end as skipped.
-	Names, LeftOut, Superseded []string
+	Names, LeftOut []string
+	// Superseded are groups of which a newer intention wants otherwise, with the id of the run that it
+	// is about: their instances end as skipped.
+	Superseded map[string]string
 	// Members returns the ids of a group, as the configuration means it that decided the run.
 	Members func(group string) ([]string, error)
 

@@ -30,7 +30,7 @@ func words(r batcher.Run) string {
 	for _, g := range r.Groups {
 		text := g.Name + ":" + strings.Join(g.IDs, ",")
 		for _, f := range slices.Concat(g.Final, g.Decided) {
-			text += " " + f.InstanceID + "=" + string(f.Outcome) + string(f.Reason)
+			text += " " + f.InstanceID + "=" + string(f.Outcome) + string(f.Reason) + f.By
 		}
 		if g.Err != nil {
 			text += " " + g.Err.Error()
@@ -69,8 +69,8 @@ func TestARunIsResolvedOnceAndKeepsItsIDs(t *testing.T) {
 			"web:i-1,i-2 i-1=started; old:i-2,i-5,i-6 i-5=started i-6=failedcancelled",
 		},
 		"a newer intention wants a group otherwise": {
-			Run{Names: []string{"web"}, Superseded: []string{"shared"}}, store.Progress{},
-			"web:i-8,i-9; shared:i-7,i-8 i-7=skippedsuperseded",
+			Run{Names: []string{"web"}, Superseded: map[string]string{"shared": "night/1"}}, store.Progress{},
+			"web:i-8,i-9; shared:i-7,i-8 i-7=skippedsupersedednight/1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
