@@ -11,9 +11,6 @@ import (
 // the run's context has ended already.
 func (a *Account) submit(x *run, now time.Time, over bool) {
 	a.runs = append(a.runs, x)
-	if x.panic != nil {
-		x.ended = endPanic
-	}
 	if over {
 		x.ended = endCancelled
 	}

@@ -78,8 +78,8 @@ func (a *Account) newRun(r Run) *run {
 // ReasonInternalError for the ids that were open.
 func (a *Account) Run(ctx context.Context, r Run) power.Report {
 	x := a.newRun(r)
-	x.observe("RunStarted", func() { a.cfg.Observer.RunStarted(x.info) })
 	a.do(func(now time.Time) { a.submit(x, now, ctx.Err() != nil) })
+	x.observe("RunStarted", func() { a.cfg.Observer.RunStarted(x.info) })
 	defer context.AfterFunc(ctx, func() { a.do(func(time.Time) { a.end(x, endCancelled) }) })()
 	x.deliver()
 	report := x.report()

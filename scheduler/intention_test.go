@@ -49,73 +49,85 @@ func TestTheNewestIntentionWins(t *testing.T) {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", night, stops), mustSchedule(t, "morning", morning)}
 			},
-			"05 08:10", "05 08:20", []string{"missed night superseded", "run morning"},
+			"05 08:10", "05 08:20",
+			[]string{"missed night superseded", "run morning"},
 		},
 		"a start, then a stop, both missed": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", "5 8 * * *", stops), mustSchedule(t, "morning", morning)}
 			},
-			"05 08:10", "05 08:20", []string{"missed morning superseded", "run night"},
+			"05 08:10", "05 08:20",
+			[]string{"missed morning superseded", "run night"},
 		},
 		"the newer one is outside its window": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", night, stops), mustSchedule(t, "morning", morning, catchUp(0))}
 			},
-			"05 08:10", "05 08:20", []string{"missed morning catch_up_off", "missed night superseded"},
+			"05 08:10", "05 08:20",
+			[]string{"missed morning catch_up_off", "missed night superseded"},
 		},
 		"the same action: the newer one is made": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "first", night), mustSchedule(t, "second", morning)}
 			},
-			"05 08:10", "05 08:20", []string{"missed first superseded", "run second"},
+			"05 08:10", "05 08:20",
+			[]string{"missed first superseded", "run second"},
 		},
 		"the same action: the newer one is outside its window": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "first", night), mustSchedule(t, "second", morning, catchUp(0))}
 			},
-			"05 08:10", "05 08:20", []string{"missed second catch_up_off", "run first"},
+			"05 08:10", "05 08:20",
+			[]string{"missed second catch_up_off", "run first"},
 		},
 		"at one time a start wins": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", morning, stops), mustSchedule(t, "morning", morning)}
 			},
-			"", "05 08:10", []string{"missed night superseded", "run morning"},
+			"", "05 08:10",
+			[]string{"missed night superseded", "run morning"},
 		},
 		"at one time two of the same action run": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "first", morning), mustSchedule(t, "second", morning)}
 			},
-			"", "05 08:10", []string{"run first", "run second"},
+			"", "05 08:10",
+			[]string{"run first", "run second"},
 		},
 		"an excluded time is no intention": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", night, stops), mustSchedule(t, "morning", morning, excluding(t, "day-off", "2026-01-05"))}
 			},
-			"05 08:10", "05 08:20", []string{"run night", "skipped morning excludedday-off"},
+			"05 08:10", "05 08:20",
+			[]string{"run night", "skipped morning excludedday-off"},
 		},
 		"a paused time is no intention": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", night, stops), mustSchedule(t, "morning", morning, paused)}
 			},
-			"05 08:10", "05 08:20", []string{"run night", "skipped morning paused"},
+			"05 08:10", "05 08:20",
+			[]string{"run night", "skipped morning paused"},
 		},
 		"jitter counts": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", "5 8 * * *", stops), mustSchedule(t, "shifted", morning, jitter(40*time.Minute))}
 			},
-			"05 08:50", "05 08:52", []string{"missed night superseded", "run shifted"},
+			"05 08:50", "05 08:52",
+			[]string{"missed night superseded", "run shifted"},
 		},
 		"other groups have nothing to do with it": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", night, stops, over("db")), mustSchedule(t, "morning", morning)}
 			},
-			"05 08:10", "05 08:20", []string{"run morning", "run night"},
+			"05 08:10", "05 08:20",
+			[]string{"run morning", "run night"},
 		},
 		"some groups are wanted": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", night, stops, over("db", "web")), mustSchedule(t, "morning", morning)}
 			},
-			"05 08:10", "05 08:20", []string{"run morning", "run night without web"},
+			"05 08:10", "05 08:20",
+			[]string{"run morning", "run night without web"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,26 +183,30 @@ func TestAClaimHeedsANewerIntention(t *testing.T) {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", "35,40 7 * * *", stops, overlap(OverlapQueue)), mustSchedule(t, "morning", "50 7 * * *")}
 			},
-			false, []string{"missed night superseded", "run morning", "run night"},
+			false,
+			[]string{"missed night superseded", "run morning", "run night"},
 		},
 		"a stop that waits for its jitter, over a start that comes later": {
 			func(t *testing.T) []Schedule {
 				night := mustSchedule(t, "night", "35 7 * * *", stops, jitter(time.Hour))                  // at 08:01
 				return []Schedule{night, mustSchedule(t, "morning", "50 7 * * *", jitter(20*time.Minute))} // at 08:06
 			},
-			true, []string{"missed night superseded", "run morning"},
+			true,
+			[]string{"missed night superseded", "run morning"},
 		},
 		"a stop that a crash cut off": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", "35 7 * * *", stops), mustSchedule(t, "morning", "50 7 * * *")}
 			},
-			true, []string{"missed night superseded", "run morning", "run night"},
+			true,
+			[]string{"missed night superseded", "run morning", "run night"},
 		},
 		"a stop that a crash cut off, of two groups": {
 			func(t *testing.T) []Schedule {
 				return []Schedule{mustSchedule(t, "night", "35 7 * * *", stops, over("db", "web")), mustSchedule(t, "morning", "50 7 * * *")}
 			},
-			true, []string{"run morning", "run night", "run night resumed without web"},
+			true,
+			[]string{"run morning", "run night", "run night resumed without web"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

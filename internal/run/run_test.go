@@ -65,11 +65,13 @@ func TestARunIsResolvedOnceAndKeepsItsIDs(t *testing.T) {
 			Run{Resumed: true, Names: []string{"late"}}, withBeginning, `late: there is no group "late"`,
 		},
 		"resumed: its schedule no longer names a group": {
-			Run{Resumed: true, Names: []string{"web"}, LeftOut: []string{"old"}}, withBeginning,
+			Run{Resumed: true, Names: []string{"web"}, LeftOut: []string{"old"}},
+			withBeginning,
 			"web:i-1,i-2 i-1=started; old:i-2,i-5,i-6 i-5=started i-6=failedcancelled",
 		},
 		"a newer intention wants a group otherwise": {
-			Run{Names: []string{"web"}, Superseded: map[string]string{"shared": "night/1"}}, store.Progress{},
+			Run{Names: []string{"web"}, Superseded: map[string]string{"shared": "night/1"}},
+			store.Progress{},
 			"web:i-8,i-9; shared:i-7,i-8 i-7=skippedsupersedednight/1",
 		},
 	} {
