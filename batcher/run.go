@@ -189,14 +189,13 @@ func (x *run) report() power.Report {
 }
 
 func (x *run) groupReport(g targetGroup) power.GroupReport {
-	report := power.GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: make([]power.InstanceResult, 0, len(g.members))}
+	report := power.GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: x.resultsOf(g.members)}
 	if g.err != nil {
 		report.Err = g.err.Error()
 	}
 	outcomes := power.Outcomes(x.run.Action)
-	for _, i := range g.members {
-		result := x.results[i]
-		switch result.Outcome {
+	for i := range report.Results {
+		switch report.Results[i].Outcome {
 		case outcomes[0]:
 			report.Done++
 		case outcomes[1]:
@@ -206,7 +205,27 @@ func (x *run) groupReport(g targetGroup) power.GroupReport {
 		default:
 			report.Failed++
 		}
-		report.Results = append(report.Results, result)
 	}
 	return report
+}
+
+// resultsOf are the results of the members of one group. Where no other group shares them they stand
+// together already, and a copy would be a tenth of the memory of a large run.
+func (x *run) resultsOf(members []int) []power.InstanceResult {
+	n := len(members)
+	if n == 0 {
+		return []power.InstanceResult{}
+	}
+	first, together := members[0], true
+	for k, i := range members {
+		together = together && i == first+k
+	}
+	if together {
+		return x.results[first : first+n : first+n]
+	}
+	results := make([]power.InstanceResult, 0, n)
+	for _, i := range members {
+		results = append(results, x.results[i])
+	}
+	return results
 }
