@@ -138,7 +138,7 @@ func (l *Loop) remember(state store.State) {
 func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 	// Decide first about runs that may have begun: the runs that waited overlap with them, not the
 	// other way round. A run that waited for its time comes before one that waited in the queue.
-	r := resumption{begun: map[string]bool{}, intents: l.newIntents(now, stepThreshold)}
+	r := resumption{begun: map[string]int{}, intents: l.newIntents(now, stepThreshold)}
 	for _, waits := range []Wait{WaitNone, WaitTime, WaitTurn} {
 		for _, f := range unfinished {
 			if f.Waits == waits {
@@ -163,8 +163,8 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 type resumption struct {
 	round   store.Round
 	intents *intents
-	begins  []Firing        // they are in round as well
-	begun   map[string]bool // names of the schedules of begins
+	begins  []Firing       // they are in round as well
+	begun   map[string]int // by schedule: how many of begins
 }
 
 // resume decides how f, a run of an earlier process, goes on, and adds that to r or to the entry.
@@ -196,16 +196,19 @@ func (l *Loop) resume(r *resumption, f Firing, now time.Time) {
 		}
 	}
 
-	// 2. Apply the overlap policy. busy: a run of the schedule is going, or begins in this round.
-	busy := e != nil && len(e.running) > 0 || r.begun[f.Schedule]
+	// 2. Apply the overlap policy to the runs of the schedule that are going, or begin in this round.
+	running := r.begun[f.Schedule]
+	if e != nil {
+		running += len(e.running)
+	}
 	switch {
 	case kind == DecisionInterrupted, kind == DecisionMissed:
 		r.round.Abandons = append(r.round.Abandons, abandonment(f, kind, reason, now))
 	case kind == DecisionJittered:
 		l.lock(func() { e.wait(f); l.queue.place(e) })
-	case !busy || schedule.Overlap == OverlapAllow:
+	case schedule.Overlap.admits(running):
 		f = f.begin(kind, schedule, now)
-		r.begun[f.Schedule] = true
+		r.begun[f.Schedule]++
 		r.begins = append(r.begins, f)
 		r.round.Updates = append(r.round.Updates, f.Record())
 	// A run that may have done a part of its work, or had a place in the queue, gets the queue's

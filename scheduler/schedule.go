@@ -18,8 +18,20 @@ type Overlap string
 const (
 	OverlapSkip  Overlap = "skip"  // the later run is recorded and does not run
 	OverlapQueue Overlap = "queue" // one later run waits; further ones are recorded and do not run
-	OverlapAllow Overlap = "allow" // both run at the same time
+	OverlapAllow Overlap = "allow" // both run at the same time, up to MaxTogether
 )
+
+// MaxTogether is how many runs of one schedule are in progress at most under OverlapAllow. A further
+// one is recorded as [DecisionOverlap]. Runs that never end would else fill the memory.
+const MaxTogether = 10
+
+// admits reports whether one more run may begin beside those in progress.
+func (o Overlap) admits(running int) bool {
+	if o == OverlapAllow {
+		return running < MaxTogether
+	}
+	return running == 0
+}
 
 // Validate returns an error where o is neither empty nor one of the three policies.
 func (o Overlap) Validate() error {

@@ -124,7 +124,7 @@ func (s situation) decideOne(o Occurrence, catchUp, replaced bool) Decision {
 // run instead.
 func (s situation) applyOverlap(kind DecisionKind) DecisionKind {
 	switch {
-	case s.running == 0 || s.schedule.Overlap == OverlapAllow:
+	case s.schedule.Overlap.admits(s.running):
 		return kind
 	case s.schedule.Overlap == OverlapQueue && !s.queued:
 		return DecisionQueued

@@ -78,6 +78,7 @@ func TestDecide(t *testing.T) {
 		{"overlap: queue", mustSchedule(t, "s", day, overlap(OverlapQueue)), "05 07:44", "05 07:45", "", 1, false, nil, []string{"05 07:45 queued"}},
 		{"overlap: queue holds one", mustSchedule(t, "s", day, overlap(OverlapQueue)), "05 07:44", "05 07:45", "", 1, true, nil, []string{"05 07:45 overlap"}},
 		{"overlap: allow", mustSchedule(t, "s", day, overlap(OverlapAllow)), "05 07:44", "05 07:45", "", 2, false, nil, []string{"05 07:45 run"}},
+		{"overlap: allow ends at ten", mustSchedule(t, "s", day, overlap(OverlapAllow)), "05 07:44", "05 07:45", "", MaxTogether, false, nil, []string{"05 07:45 overlap"}},
 		{"a late run meets its predecessor too", mustSchedule(t, "s", day), "05 07:44", "05 08:10", MissedAsleep, 1, false, nil, []string{"05 07:45 overlap"}},
 		{
 			"two at once: the second one meets the first", mustSchedule(t, "s", "@every 5s"), "05 07:44:56", "05 07:45:05", MissedStalled, 0, false, nil,
