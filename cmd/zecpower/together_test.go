@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zecpower/apiclient"
+	"zecpower/internal/zecsim"
 )
 
 // 200 schedules of 5 instances come due in one second: they share their requests.
@@ -44,6 +47,41 @@ func TestSchedulesThatComeDueTogetherShareTheirRequests(t *testing.T) {
 	for _, e := range d.events("run finished") {
 		if e.text("started") != fmt.Sprint(each) {
 			t.Errorf("%v", e)
+		}
+	}
+	d.stop()
+}
+
+// The stop comes due while a slow start is still going: it takes over instance by instance, and none
+// is started, or stopped, more than once.
+func TestAStopTakesOverASlowStart(t *testing.T) {
+	t.Parallel()
+	const n = 200
+	o := healthyFleet(n)
+	o.Boot = zecsim.Boot{Time: time.Second}
+	w := newWorld(t, o)
+	w.budget = "requests_per_second: 3, burst: 1"
+	w.write("web.txt", fleetFile(n))
+	d, nominal := w.punctual(func(spec string) {
+		stop, _ := once(time.Now().Add(4 * time.Second)) // the starts take seven seconds from their time on
+		w.configure("groups: {web: {instances_file: web.txt}}\nschedules:\n" +
+			"  morning: {cron: \"" + spec + "\", action: start, groups: [web]}\n" +
+			"  night: {cron: \"" + stop + "\", action: stop, groups: [web]}\n")
+	})
+	finished := map[string]event{}
+	for k := range 2 {
+		e := d.await("run finished", k+1)
+		finished[e.text("schedule")] = e
+	}
+	if e := finished["night"]; e.text("result") != "ok" || e.text("failed") != "0" {
+		t.Errorf("night: %v", e)
+	}
+	if e := finished["morning"]; e.text("result") != "ok" || e.text("skipped") == "<nil>" {
+		t.Errorf("morning: %v", e)
+	}
+	for in := range w.sim.Instances() {
+		if in.State != apiclient.StateStopped || in.AcceptedStarts > 1 || in.AcceptedStops > 1 {
+			t.Errorf("%s is %s, started %d and stopped %d times (from %s on)", in.ID, in.State, in.AcceptedStarts, in.AcceptedStops, nominal)
 		}
 	}
 	d.stop()
