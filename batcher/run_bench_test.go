@@ -147,3 +147,38 @@ func Test200000InstancesFitIn300MB(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkTogether is many runs of few instances that begin together, at the default budget. starts
+// is how many StartInstances they cost, last-s when the last of them left; times-fewer compares with
+// one request a run, as each would need alone.
+//
+//	go test ./batcher -run '^$' -bench Together -benchtime 1x
+func BenchmarkTogether(b *testing.B) {
+	for _, c := range []struct{ runs, each int }{{200, 5}, {1000, 1}, {10, 100}} {
+		b.Run(fmt.Sprintf("%dx%d", c.runs, c.each), func(b *testing.B) {
+			var starts int
+			var last time.Duration
+			for b.Loop() {
+				inBubble(b, func() {
+					ids := fleet(c.runs * c.each)
+					cloud := newCloud(ids, apiclient.StateStopped)
+					a, begin, round := newAccountAt(b, cloud, 10), time.Now(), Gather(c.runs)
+					var all sync.WaitGroup
+					for k := range c.runs {
+						all.Go(func() {
+							r := startRun(ids[c.each*k : c.each*(k+1)])
+							r.RunID, r.Gathering = fmt.Sprint("run-", k), round
+							a.Run(context.Background(), r)
+						})
+					}
+					all.Wait()
+					times := cloud.times["start"]
+					starts, last = len(times), times[len(times)-1].Sub(begin)
+				})
+			}
+			b.ReportMetric(float64(starts), "starts")
+			b.ReportMetric(last.Seconds(), "last-s")
+			b.ReportMetric(float64(c.runs)/float64(starts), "times-fewer")
+		})
+	}
+}
