@@ -495,3 +495,19 @@ func (r *refusing) StartInstances(ctx context.Context, ids []string) (apiclient.
 	}
 	return r.cloud.StartInstances(ctx, ids)
 }
+
+// The store has seen a newer run of an earlier process: see Account.Remember.
+func TestWhatIsRememberedSupersedesAnOlderRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(10)
+		c := newCloud(ids, apiclient.StateRunning)
+		cfg := testConfig(c, 10)
+		cfg.Remember = time.Hour
+		a := newAccountOf(t, cfg)
+		a.Remember(Run{RunID: "morning", Schedule: "s", Action: power.ActionStart, Planned: time.Now()}, ids[:4])
+		reports := play(t, a, intent{id: "night", action: power.ActionStop, planned: -time.Minute, ids: ids})
+		if got := listing(reports["night"]); got != "6 stopped, 4 superseded" {
+			t.Errorf("%s", got)
+		}
+	})
+}

@@ -122,3 +122,9 @@ func (m *memory) forget(a *Account, now time.Time) {
 	}
 	m.entries = kept
 }
+
+// Remember notes what a run of an earlier process wanted of ids: an older run of the opposite action
+// is superseded by it. It is forgotten after Settings.Remember.
+func (a *Account) Remember(r Run, ids []string) {
+	a.do(func(now time.Time) { a.memory.note(rankOf(r), ids, now) })
+}

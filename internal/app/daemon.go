@@ -149,6 +149,7 @@ func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
 	d.current.Store(cfg)
 	d.metrics.SetKnown(known(cfg))
 	d.restoreMetrics()
+	d.restoreRanks()
 	d.inUse()
 	d.warn(cfg)
 	d.logUnreadable(cfg)

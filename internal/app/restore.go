@@ -2,9 +2,13 @@ package app
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
+	"zecpower/batcher"
 	"zecpower/internal/metrics"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
@@ -51,4 +55,36 @@ func groupReport(g store.GroupEntry) power.GroupReport {
 		})
 	}
 	return r
+}
+
+// restoreRanks lets the account know what the newest run of each group wanted of its instances, so
+// that an older one that is resumed or caught up does not fight it, also where another group names
+// the same ids.
+func (d *Daemon) restoreRanks() {
+	cfg := d.current.Load()
+	longest := settings(cfg, nil).Remember
+	if longest == 0 || d.store.Trouble() != nil {
+		return
+	}
+	state, err := d.store.Load(context.Background(), time.Now().Add(-longest))
+	if err != nil {
+		return // the scheduler loads it, too, and reports that
+	}
+	read := members(cfg)
+	for _, group := range slices.Sorted(maps.Keys(state.Newest)) {
+		ids, err := read(group)
+		if err != nil {
+			continue // it was removed, or cannot be read: logUnreadable has said so
+		}
+		r := state.Newest[group]
+		planned := r.Nominal
+		if s, err := cfg.Schedule(r.Schedule); err == nil {
+			planned = planned.Add(s.JitterOffset())
+		}
+		of := batcher.Run{RunID: r.ID, Schedule: r.Schedule, Action: r.Action, Planned: planned}
+		if r.Schedule == store.ManualSchedule {
+			of.Schedule = "" // by hand
+		}
+		d.account.batch.Remember(of, ids)
+	}
 }
