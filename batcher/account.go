@@ -104,10 +104,11 @@ type Account struct {
 	works     map[string]*work // every instance in work, by id
 	left      map[string]left  // what ended runs left behind, by id
 	lanes     [lanes]*lane
-	runs      []*run // in progress, in the order in which they came
-	unsettled []*run // that the present step concerned
-	sequence  int    // counts the instances that came into work
-	turn      int    // the lane that sent last
+	runs      []*run    // in progress, in the order in which they came
+	unsettled []*run    // that the present step concerned
+	soonest   time.Time // when the next deadline of a run is over, or earlier; zero: none has one
+	sequence  int       // counts the instances that came into work
+	turn      int       // the lane that sent last
 	diagnose  queue
 	polls     pollList
 	slow      pollList // of instances whose credentials are finally refused
@@ -140,7 +141,7 @@ func NewAccount(cfg Config) (*Account, error) {
 	}
 	a := &Account{
 		cfg: cfg, settings: cfg.Settings, replies: make(chan reply), wake: make(chan struct{}, 1), rng: newRand(cfg.Seed),
-		works: map[string]*work{}, left: map[string]left{}, inFlight: map[*request]bool{}, memory: memory{of: map[string]int32{}},
+		works: map[string]*work{}, left: map[string]left{}, inFlight: map[*request]bool{}, memory: memory{of: map[string]int32{}, index: map[string]int32{}},
 	}
 	a.budget = newBudget(cfg.Limits, a.budgetEvents(), a.rng)
 	for l := range a.lanes {

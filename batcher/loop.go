@@ -71,7 +71,7 @@ func (a *Account) step(r *reply) (at time.Time, idle bool) {
 		a.memory.forget(a, now)
 		return time.Time{}, true
 	}
-	return earlier(at, a.nextDeadline()), false
+	return earlier(at, a.soonest), false
 }
 
 // earlier is the earlier of two times, of which zero is none.
@@ -84,20 +84,19 @@ func earlier(a, b time.Time) time.Time {
 
 // expire ends the runs whose deadline is over.
 func (a *Account) expire(now time.Time) {
+	if a.soonest.IsZero() || now.Before(a.soonest) {
+		return // there may be thousands of runs
+	}
+	a.soonest = time.Time{}
 	for _, x := range slices.Clone(a.runs) {
-		if d := x.run.Deadline; x.ended == "" && !d.IsZero() && !now.Before(d) {
+		switch d := x.run.Deadline; {
+		case x.ended != "" || d.IsZero():
+		case now.Before(d):
+			a.soonest = earlier(a.soonest, d)
+		default:
 			a.end(x, endDeadline)
 		}
 	}
-}
-
-func (a *Account) nextDeadline() (at time.Time) {
-	for _, x := range a.runs {
-		if x.ended == "" && !x.run.Deadline.IsZero() {
-			at = earlier(at, x.run.Deadline)
-		}
-	}
-	return at
 }
 
 // dispatch sends what may leave now, and returns when to look again.

@@ -11,6 +11,7 @@ import (
 // the run's context has ended already.
 func (a *Account) submit(x *run, now time.Time, over bool) {
 	a.runs = append(a.runs, x)
+	a.soonest = earlier(a.soonest, x.run.Deadline)
 	if over {
 		x.ended = endCancelled
 	}

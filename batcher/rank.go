@@ -51,6 +51,7 @@ func (k rank) outranks(other rank, now time.Time) bool {
 // memory has the highest rank that wanted each instance, for as long as an older run may still come.
 type memory struct {
 	of      map[string]int32 // by id: index of entries
+	index   map[string]int32 // by run id: its newest entry
 	entries []remembered
 	swept   time.Time // when what is too old was last removed
 }
@@ -63,14 +64,10 @@ type remembered struct {
 
 // note remembers that a run of a rank wanted ids. An entry of a higher rank stays.
 func (m *memory) note(k rank, ids []string, now time.Time) {
-	at := int32(-1)
-	for i := range m.entries {
-		if m.entries[i].rank == k {
-			at = int32(i) //nolint:gosec // a number of runs
-		}
-	}
-	if at < 0 {
-		at = int32(len(m.entries)) //nolint:gosec // as above
+	at, known := m.index[k.runID]
+	if !known || m.entries[at].rank != k {
+		at = int32(len(m.entries)) //nolint:gosec // a number of runs
+		m.index[k.runID] = at
 		m.entries = append(m.entries, remembered{rank: k})
 	}
 	m.entries[at].at = now
@@ -121,6 +118,10 @@ func (m *memory) forget(a *Account, now time.Time) {
 		}
 	}
 	m.entries = kept
+	m.index = make(map[string]int32, len(kept))
+	for at, e := range kept {
+		m.index[e.rank.runID] = int32(at) //nolint:gosec // a number of runs
+	}
 }
 
 // Remember notes what a run of an earlier process wanted of ids: an older run of the opposite action

@@ -154,7 +154,7 @@ func Test200000InstancesFitIn300MB(t *testing.T) {
 //
 //	go test ./batcher -run '^$' -bench Together -benchtime 1x
 func BenchmarkTogether(b *testing.B) {
-	for _, c := range []struct{ runs, each int }{{200, 5}, {1000, 1}, {10, 100}} {
+	for _, c := range []struct{ runs, each int }{{200, 5}, {1000, 1}, {10, 100}, {10000, 1}} {
 		b.Run(fmt.Sprintf("%dx%d", c.runs, c.each), func(b *testing.B) {
 			var starts int
 			var last time.Duration
