@@ -128,12 +128,22 @@ func play(t *testing.T, a *Account, intents ...intent) map[string]power.Report {
 	var mu sync.Mutex
 	reports := map[string]power.Report{}
 	begin := time.Now()
+	first := 0
+	for _, in := range intents {
+		if in.at == 0 {
+			first++
+		}
+	}
+	round := Gather(first) // those that come at once are of one round
 	var all sync.WaitGroup
 	for _, in := range intents {
 		all.Go(func() {
 			time.Sleep(in.at)
 			r := startRun(in.ids)
 			r.RunID, r.Schedule, r.Action, r.Force = in.id, "s", in.action, in.force
+			if in.at == 0 {
+				r.Gathering = round
+			}
 			r.Planned = begin.Add(max(in.planned, in.at))
 			if in.planned != 0 {
 				r.Planned = begin.Add(in.planned)
@@ -420,7 +430,9 @@ func TestChunksAreFilledFromTheRunsInTurn(t *testing.T) {
 			})
 		}
 		time.Sleep(2 * time.Second)
+		c.mu.Lock()
 		before := len(c.names["start"])
+		c.mu.Unlock()
 		r := startRun(ids[10_000:])
 		r.RunID = "small"
 		a.Run(t.Context(), r)

@@ -69,15 +69,20 @@ func TestARunThatIsNotReadyHoldsUpNoOther(t *testing.T) {
 				if len(w.begun("well/2026-01-05T07:45:00Z")) != 1 || w.begun("slow/2026-01-05T07:45:00Z") != nil {
 					t.Error("the beginnings are wrong")
 				}
+				fails := func(f fault) {
+					w.store.mu.Lock()
+					defer w.store.mu.Unlock()
+					w.store.fault = func(string) fault { return f }
+				}
 				if failing {
-					w.store.fault = func(string) fault { return lost }
+					fails(lost)
 				}
 				close(hang)
 				w.pass(time.Second)
 				if len(w.calls) != 2 {
 					t.Errorf("%d runs", len(w.calls))
 				}
-				w.store.fault = func(string) fault { return noFault }
+				fails(noFault)
 				w.pass(20 * time.Second)
 				if len(w.begun("slow/2026-01-05T07:45:00Z")) != 1 {
 					t.Error("the late beginning is not recorded")

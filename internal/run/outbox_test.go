@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,21 +94,21 @@ func TestEachFactCountsOnce(t *testing.T) {
 		d := newDisk()
 		d.takes = time.Millisecond
 		d.fault = func() (bool, bool) { return rng.IntN(4) == 0, rng.IntN(4) == 0 }
-		failed := 0
-		o := NewOutbox(d.record, func(string, error) { failed++ })
+		var failed atomic.Int32
+		o := NewOutbox(d.record, func(string, error) { failed.Add(1) })
 		for range 200 {
 			_ = o.Attempted("wake/1", "web", []string{"i-1", "i-2"})
 			_ = o.Attempted("wake/1", "db", []string{"i-3"})
-			time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
+			time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
 		}
 		time.Sleep(10 * time.Minute)
+		_ = o.Close()
 		if d.state.Requests["web"] != 200 || d.state.Accepted["web"]["i-2"] != 200 || d.state.Accepted["db"]["i-3"] != 200 {
 			t.Errorf("seed %d: %+v", seed, d.state)
 		}
-		if failed == 0 {
+		if failed.Load() == 0 {
 			t.Errorf("seed %d: no write failed", seed)
 		}
-		_ = o.Close()
 	})
 }
 
@@ -136,14 +137,14 @@ func TestAStoreThatFailsHoldsNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()
 		d.fault = func() (bool, bool) { return true, false }
-		failed := 0
-		o := NewOutbox(d.record, func(string, error) { failed++ })
+		var failed atomic.Int32
+		o := NewOutbox(d.record, func(string, error) { failed.Add(1) })
 		for range 3600 {
 			_ = o.Attempted("wake/1", "web", []string{"i-1"})
 			time.Sleep(time.Second)
 		}
-		if failed < 100 || failed > 400 {
-			t.Errorf("%d tries in an hour", failed)
+		if n := failed.Load(); n < 100 || n > 400 {
+			t.Errorf("%d tries in an hour", n)
 		}
 		begin := time.Now()
 		_ = o.Close()
