@@ -21,6 +21,32 @@ func (a *Account) submit(x *run, now time.Time, over bool) {
 	}
 	a.restoreFinal(x)
 	a.decided(x)
+	if over {
+		x.cancelRest() // it takes nothing from others
+	} else {
+		a.own(x, lane, now)
+	}
+	x.run.Gathering.arrive(now)
+	a.settleLater(x)
+	a.settleAll(now)
+	if !a.looping && len(a.runs) > 0 {
+		a.looping = true
+		go a.loop()
+	}
+}
+
+// cancelRest ends what is open of a run that never began.
+func (x *run) cancelRest() {
+	for i, id := range x.targets.ids {
+		if x.results[i].Outcome == "" {
+			x.settled(i, power.InstanceResult{InstanceID: id, Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled})
+		}
+	}
+}
+
+// own decides about each instance of a run: the run has it alone, shares it, takes it over, or loses
+// it.
+func (a *Account) own(x *run, lane *lane, now time.Time) {
 	var own []*work // in the order of the list
 	slab := make([]work, x.open)
 	refs := make([]ref, x.open)
@@ -58,13 +84,6 @@ func (a *Account) submit(x *run, now time.Time, over bool) {
 		a.restoreAttempted(x, now)
 	}
 	a.begin(x, lane, own, now)
-	x.run.Gathering.arrive(now)
-	a.settleLater(x)
-	a.settleAll(now)
-	if !a.looping && len(a.runs) > 0 {
-		a.looping = true
-		go a.loop()
-	}
 }
 
 func (x *run) openIDs() []string {
@@ -183,9 +202,6 @@ func (a *Account) settleAll(now time.Time) {
 // where an earlier process may have sent something already, or where the instance failed last time
 // for a reason that a describe explains.
 func (a *Account) begin(x *run, lane *lane, own []*work, now time.Time) {
-	if x.ended != "" {
-		return
-	}
 	var first, describe, apart []*work
 	for _, w := range own {
 		switch reason := x.suspicion(w); {

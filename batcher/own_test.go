@@ -523,3 +523,50 @@ func TestWhatIsRememberedSupersedesAnOlderRun(t *testing.T) {
 		}
 	})
 }
+
+// A run whose context is over at once takes nothing from others.
+func TestARunThatNeverBeginsTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(100)
+		c := newCloud(ids, apiclient.StateStopped)
+		a := newTestAccount(t, c)
+		var all sync.WaitGroup
+		all.Go(func() {
+			if got := listing(a.Run(t.Context(), startRun(ids))); got != "100 started" {
+				t.Errorf("the start: %s", got)
+			}
+		})
+		time.Sleep(5 * time.Second)
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		r := startRun(ids)
+		r.RunID, r.Action, r.Planned = "night", power.ActionStop, time.Now()
+		if got := listing(a.Run(over, r)); got != "100 cancelled" {
+			t.Errorf("the stop: %s", got)
+		}
+		all.Wait()
+	})
+}
+
+// What runs wanted is remembered for as long as the settings say, and then costs no memory.
+func TestTheMemoryOfRunsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(100)
+		cfg := testConfig(newCloud(ids, apiclient.StateStopped), 10)
+		cfg.Remember = time.Hour
+		a := newAccountOf(t, cfg)
+		a.Run(t.Context(), startRun(ids))
+		for _, tc := range []struct {
+			wait time.Duration
+			want int
+		}{{50 * time.Minute, 100}, {20 * time.Minute, 0}} {
+			time.Sleep(tc.wait)
+			synctest.Wait()
+			a.mu.Lock()
+			if n := len(a.memory.of); n != tc.want {
+				t.Errorf("%d instances remembered, want %d", n, tc.want)
+			}
+			a.mu.Unlock()
+		}
+	})
+}

@@ -54,6 +54,7 @@ type memory struct {
 	index   map[string]int32 // by run id: its newest entry
 	entries []remembered
 	swept   time.Time // when what is too old was last removed
+	later   *time.Timer
 }
 
 // remembered is one run that had instances.
@@ -91,11 +92,20 @@ func (m *memory) above(id string, k rank, now time.Time) (rank, bool) {
 // sweepEvery bounds how often the memory is searched for what is too old.
 const sweepEvery = time.Minute
 
-// forget removes what is older than the settings say. Without runs in progress, and with nothing to
-// remember for longer, that is all.
+// forget removes what is older than the settings say, once no run is in progress. What is not old
+// enough is removed later, also where no run comes any more.
 func (m *memory) forget(a *Account, now time.Time) {
 	a.forgetLeft(now)
-	if len(m.entries) == 0 || len(a.runs) > 0 || now.Sub(m.swept) < sweepEvery && a.settings.Remember > 0 {
+	if len(m.entries) == 0 || len(a.runs) > 0 {
+		return
+	}
+	if m.later != nil {
+		m.later.Stop()
+	}
+	m.later = time.AfterFunc(max(a.settings.Remember, sweepEvery), func() {
+		a.do(func(now time.Time) { a.memory.forget(a, now) })
+	})
+	if now.Sub(m.swept) < sweepEvery && a.settings.Remember > 0 {
 		return
 	}
 	m.swept = now

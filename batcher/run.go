@@ -78,7 +78,12 @@ func (a *Account) newRun(r Run) *run {
 // ReasonInternalError for the ids that were open.
 func (a *Account) Run(ctx context.Context, r Run) power.Report {
 	x := a.newRun(r)
-	a.do(func(now time.Time) { a.submit(x, now, ctx.Err() != nil) })
+	a.do(func(now time.Time) {
+		if p := catch("the beginning of a run", func() { a.submit(x, now, ctx.Err() != nil) }); p != nil {
+			a.cfg.reportPanic(p)
+			a.crash(x, p)
+		}
+	})
 	x.observe("RunStarted", func() { a.cfg.Observer.RunStarted(x.info) })
 	defer context.AfterFunc(ctx, func() { a.do(func(time.Time) { a.end(x, endCancelled) }) })()
 	x.deliver()
