@@ -35,7 +35,8 @@ func newHistoryCommand(h *host) *cobra.Command {
 		Short: "What ran, what failed and why; and what did not run, and why not",
 		Long: `Show what became of the schedules' times, newest first: the runs with what failed
 in them, and the times that did not run (missed, excluded, paused, overlap).
-Asks the running daemon, or reads its store where none runs.
+Asks the running daemon, or reads its store where none runs, and this user's
+own store, which has the runs by hand.
 
 --instance ID answers "why was this machine not on last Tuesday?": what each run
 did with it, and when a schedule of its groups did not run.`,
@@ -111,45 +112,75 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// askHistory asks the daemon, or reads the store where none runs.
+// askHistory asks each place where a history may be: the packaged service and this user's own folder,
+// which has the runs by hand.
 func (h *host) askHistory(cmd *cobra.Command, stateDir string, q store.Query) ([]store.Entry, error) {
-	places := h.daemonPlaces(stateDir)
 	ctx, cancel := askContext(cmd)
 	defer cancel()
-	var entries []store.Entry
-	err := firstDaemon(places, func(p daemonFolders) error {
-		return web.ControlClient(p.socket).GetJSON(ctx, web.PathHistory, app.HistoryValues(q), &entries)
-	})
-	switch {
-	case err == nil:
-		return entries, nil
-	case !errors.Is(err, web.ErrNoDaemon):
-		return nil, &exit{exitFailed, err}
-	}
-	return readHistory(ctx, places, q)
+	return h.historyOf(ctx, h.daemonPlaces(stateDir), q)
 }
 
-// readHistory reads the first store that is there.
-func readHistory(ctx context.Context, places []daemonFolders, q store.Query) ([]store.Entry, error) {
-	var tried []string
+// historyOf joins the histories of all places, and says on standard error which they are where there
+// are several, and which it could not read.
+func (h *host) historyOf(ctx context.Context, places []daemonFolders, q store.Query) (entries []store.Entry, err error) {
+	var asked, absent []string
+	var unread []error
+	for _, folder := range stateFolders(places) {
+		found, from, err := historyAt(ctx, folder, places, q)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			absent = append(absent, folder)
+		case err != nil:
+			unread = append(unread, err)
+		default:
+			asked = append(asked, from)
+			entries = append(entries, found...)
+		}
+	}
+	switch {
+	case len(asked) == 0 && len(unread) > 0:
+		return nil, &exit{exitFailed, errors.Join(unread...)}
+	case len(asked) == 0:
+		return nil, &exit{exitFailed, fmt.Errorf("no daemon answers and no store is in %s: nothing was ever recorded there, or give the daemon's --state-dir", strings.Join(absent, " or "))}
+	case len(asked) > 1:
+		fmt.Fprintf(h.stderr, "from %s\n", strings.Join(asked, " and "))
+	}
+	for _, err := range unread {
+		fmt.Fprintf(h.stderr, "warning: left out: %v\n", err)
+	}
+	slices.SortStableFunc(entries, func(a, b store.Entry) int { return b.NominalTime.Compare(a.NominalTime) })
+	return entries[:min(len(entries), q.Limit)], nil
+}
+
+// stateFolders lists the state folders of places, each once.
+func stateFolders(places []daemonFolders) (folders []string) {
 	for _, p := range places {
-		l, err := bolt.OpenReadOnly(p.state)
-		if errors.Is(err, fs.ErrNotExist) {
-			if !slices.Contains(tried, p.state) {
-				tried = append(tried, p.state)
-			}
+		if !slices.Contains(folders, p.state) {
+			folders = append(folders, p.state)
+		}
+	}
+	return folders
+}
+
+// historyAt asks the daemon of a state folder, on whichever of places' sockets it answers, or reads
+// the store where none runs. from names what answered. An error of fs.ErrNotExist says that neither
+// is there.
+func historyAt(ctx context.Context, folder string, places []daemonFolders, q store.Query) (entries []store.Entry, from string, err error) {
+	for _, p := range places {
+		if p.state != folder {
 			continue
 		}
-		if err != nil {
-			return nil, &exit{exitFailed, err}
+		err := web.ControlClient(p.socket).GetJSON(ctx, web.PathHistory, app.HistoryValues(q), &entries)
+		if !errors.Is(err, web.ErrNoDaemon) {
+			return entries, "the daemon on " + p.socket, err
 		}
-		entries, err := l.History(ctx, q)
-		if err = errors.Join(err, l.Close()); err != nil {
-			return nil, &exit{exitFailed, err}
-		}
-		return entries, nil
 	}
-	return nil, &exit{exitFailed, fmt.Errorf("no daemon answers and no store is in %s: nothing was ever recorded there, or give the daemon's --state-dir", strings.Join(tried, " or "))}
+	l, err := bolt.OpenReadOnly(folder)
+	if err != nil {
+		return nil, "", err
+	}
+	entries, err = l.History(ctx, q)
+	return entries, "the store in " + folder, errors.Join(err, l.Close())
 }
 
 func printHistory(w io.Writer, entries []store.Entry, instance string) error {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"zecpower/internal/store"
+	"zecpower/internal/web"
 	"zecpower/internal/zecsim"
 )
 
@@ -41,4 +45,47 @@ func TestHistoryDistinguishesARunInProgressFromOneThatWasCutOff(t *testing.T) {
 	if e := w.history()[0]; !e.Begun || e.Going || e.Result != "" {
 		t.Errorf("cut off: %+v", e)
 	}
+}
+
+// A run by hand beside a daemon is in this user's own store: history shows it among the daemon's, and
+// says where each is from.
+func TestHistoryAsksAllPlaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(4))
+	w.write("web.txt", fleetFile(4))
+	d, _ := w.punctual(func(spec string) {
+		w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", action: start, groups: [web]}}\n")
+	})
+	d.await("run finished", 1)
+	if _, stderr, status := w.run("stop", "--config", "c.yaml", "web"); status != 0 {
+		t.Fatal(stderr)
+	}
+	own := w.dir + "/xdg/zecpower"
+	service := daemonFolders{w.state() + "/" + web.ControlSocket, w.state()}
+	user := daemonFolders{own + "/" + web.ControlSocket, own}
+	ask := func(places []daemonFolders, q store.Query) (schedules []string, stderr string) {
+		var out, errs bytes.Buffer
+		h := &host{stdout: &out, stderr: &errs, getenv: func(string) string { return "" }}
+		q.Limit = 20
+		entries, err := h.historyOf(t.Context(), places, q)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, e := range entries {
+			schedules = append(schedules, e.Schedule)
+		}
+		return schedules, errs.String()
+	}
+	both := []daemonFolders{service, user}
+	got, said := ask(both, store.Query{})
+	if !slices.Equal(got, []string{"manual", "morning"}) || said != "from the daemon on "+service.socket+" and the store in "+own+"\n" {
+		t.Errorf("%q, said %q", got, said)
+	}
+	if got, _ := ask(both, store.Query{Schedule: "manual"}); !slices.Equal(got, []string{"manual"}) {
+		t.Errorf("by hand: %q", got)
+	}
+	if got, said := ask([]daemonFolders{{"/nowhere", "/nowhere"}, user}, store.Query{}); !slices.Equal(got, []string{"manual"}) || said != "" {
+		t.Errorf("without a daemon: %q, said %q", got, said)
+	}
+	d.stop()
 }
