@@ -17,10 +17,12 @@ type Plan struct {
 	AtLeast  time.Duration
 }
 
-// GroupPlan lists a group's chunks.
+// GroupPlan lists a group's part of the requests: of each, from First on, the ids that are the
+// group's. A request may have ids of several groups.
 type GroupPlan struct {
 	Group      string
 	Duplicates int
+	First      int // number of the request that has the first chunk, from 1
 	Chunks     [][]string
 	Err        error
 }
@@ -33,23 +35,25 @@ func APIAction(a power.Action) string {
 	return apiclient.ActionStartInstances
 }
 
-// PlanRun says what Run would send, and sends nothing. size is Config.Size;
-// rate and burst are those of the budget.
+// PlanRun says what a run would send, were it alone, and sends nothing. size is Settings.Size; rate
+// and burst are those of Limits.
 func PlanRun(r Run, size int, rate float64, burst int) Plan {
 	t := newTargets(r.Groups)
-	plan := Plan{Action: r.Action}
+	plan, sent := Plan{Action: r.Action}, 0
 	for g, tg := range t.groups {
-		gp := GroupPlan{Group: tg.name, Duplicates: tg.duplicates, Err: tg.err}
-		for _, piece := range cut(t.own(g), size) {
-			ids := make([]string, len(piece))
-			for k, i := range piece {
+		gp := GroupPlan{Group: tg.name, Duplicates: tg.duplicates, First: sent/size + 1, Err: tg.err}
+		for own := t.own(g); len(own) > 0; {
+			n := min(len(own), size-sent%size) // what the request has room for
+			ids := make([]string, n)
+			for k, i := range own[:n] {
 				ids[k] = t.ids[i]
 			}
 			gp.Chunks = append(gp.Chunks, ids)
+			own, sent = own[n:], sent+n
 		}
-		plan.Requests += len(gp.Chunks)
 		plan.Groups = append(plan.Groups, gp)
 	}
+	plan.Requests = (sent + size - 1) / size
 	if late := plan.Requests - burst; late > 0 {
 		plan.AtLeast = spread(float64(late), rate)
 	}

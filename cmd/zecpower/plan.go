@@ -33,7 +33,7 @@ func printPlan(w io.Writer, p batcher.Plan, output string) error {
 	for _, g := range p.Groups {
 		fmt.Fprintf(w, "group %s: %s%s\n", g.Group, count(len(g.Chunks), "chunk"), duplicates(g.Duplicates))
 		for i, chunk := range g.Chunks {
-			fmt.Fprintf(w, "  %s %d: %s, %s\n", batcher.APIAction(p.Action), i+1, count(len(chunk), "instance"), span(chunk))
+			fmt.Fprintf(w, "  %s %d: %s, %s\n", batcher.APIAction(p.Action), g.First+i, count(len(chunk), "instance"), span(chunk))
 		}
 	}
 	over := "at once"
