@@ -39,6 +39,7 @@ type Decision struct {
 	Deadline time.Time // of a claim: when the run has to end; zero: no deadline
 	// Fingerprint is the schedule's; see [Firing].
 	Fingerprint string
+	Timezone    string // the schedule's
 	// Superseded are the groups of a claim of which a newer intention wants otherwise; see [Firing].
 	Superseded map[string]string
 	Reason     MissedReason // of DecisionMissed; empty otherwise
@@ -62,7 +63,7 @@ func (d Decision) Firing() Firing {
 	return Firing{
 		RunID: RunID(d.Schedule, d.Nominal), Schedule: d.Schedule, Action: d.Action, Groups: d.Groups,
 		Nominal: d.Nominal, RunAt: d.RunAt, Deadline: d.Deadline, CatchUp: d.Kind == DecisionCatchUp,
-		Fingerprint: d.Fingerprint, Superseded: d.Superseded,
+		Fingerprint: d.Fingerprint, Timezone: d.Timezone, Superseded: d.Superseded,
 		Waits: map[DecisionKind]Wait{DecisionJittered: WaitTime, DecisionQueued: WaitTurn}[d.Kind],
 	}
 }

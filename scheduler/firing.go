@@ -44,6 +44,7 @@ type Firing struct {
 	// Fingerprint identifies the timing, zone and action of the schedule that claimed it. Empty: it
 	// was claimed before there were fingerprints, and its schedule has no watermark.
 	Fingerprint string
+	Timezone    string // its schedule's; empty: claimed before zones were recorded
 }
 
 // Wanted are the groups that the run powers: Groups without Superseded.

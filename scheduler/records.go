@@ -14,7 +14,7 @@ func (f Firing) Record() store.Run {
 	return store.Run{
 		ID: f.RunID, Schedule: f.Schedule, Action: f.Action, Groups: slices.Concat(f.Groups, f.LeftOut), Nominal: f.Nominal, Planned: f.RunAt,
 		Deadline: f.Deadline, CatchUp: f.CatchUp, Waits: string(f.Waits), Resumed: f.Resumed,
-		Fingerprint: f.Fingerprint,
+		Fingerprint: f.Fingerprint, Timezone: f.Timezone,
 	}
 }
 
@@ -23,7 +23,7 @@ func firingOf(r store.Run) Firing {
 	return Firing{
 		RunID: r.ID, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, Nominal: r.Nominal, RunAt: r.Planned,
 		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: Wait(r.Waits), Resumed: r.Resumed,
-		Fingerprint: r.Fingerprint,
+		Fingerprint: r.Fingerprint, Timezone: r.Timezone,
 	}
 }
 
@@ -36,6 +36,7 @@ func (d Decision) addTo(r *store.Round) {
 	r.Notes = append(r.Notes, store.Note{
 		ID: RunID(d.Schedule, d.Nominal), Schedule: d.Schedule, Action: d.Action, Groups: d.Groups, Kind: store.Kind(d.Kind),
 		Nominal: d.Nominal, Last: d.Last, Count: d.Count, AtLeast: d.AtLeast, Reason: string(d.Reason), Calendar: d.Calendar,
+		Timezone: d.Timezone,
 	})
 }
 

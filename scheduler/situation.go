@@ -95,7 +95,7 @@ func (s situation) heed(decisions []Decision) {
 func (s situation) decideOne(o Occurrence, catchUp, replaced bool) Decision {
 	d := Decision{
 		Schedule: s.schedule.Name, Action: s.schedule.Action, Groups: s.schedule.Groups,
-		Nominal: o.Nominal, Last: o.Nominal, Count: 1,
+		Nominal: o.Nominal, Last: o.Nominal, Count: 1, Timezone: s.schedule.Zone.String(),
 	}
 	switch {
 	// An excluded or paused time was never meant to run, so it is neither late nor missed.

@@ -28,6 +28,7 @@ type Running struct {
 // ScheduleStatus is one schedule's part of a Snapshot.
 type ScheduleStatus struct {
 	Schedule string
+	Zone     *time.Location
 	Paused   bool
 	NextRun  time.Time     // jitter included; zero: none is planned
 	Last     store.LastRun // zero where no run has finished
@@ -46,7 +47,7 @@ func (l *Loop) Snapshot() Snapshot {
 			snap.Waiting = append(snap.Waiting, *e.queued)
 		}
 		if e.schedule != nil {
-			snap.Schedules = append(snap.Schedules, ScheduleStatus{e.name, e.schedule.Paused, e.nextRun(), e.last})
+			snap.Schedules = append(snap.Schedules, ScheduleStatus{e.name, e.schedule.Zone, e.schedule.Paused, e.nextRun(), e.last})
 		}
 	}
 	slices.SortFunc(snap.Running, func(a, b Running) int {

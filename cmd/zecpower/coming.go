@@ -32,6 +32,11 @@ func comingRuns(schedules []scheduler.Schedule, from time.Time, count int) []sch
 // Of a paused schedule it lists count paused times. excluded bounds the excluded times that it lists
 // of one schedule; it finds the due runs behind them all the same.
 func findRuns(schedules []scheduler.Schedule, from time.Time, count, excluded int) coming {
+	return findRunsFrom(schedules, func(*time.Location) time.Time { return from }, count, excluded)
+}
+
+// findRunsFrom is findRuns with a time that depends on the zone of the schedule.
+func findRunsFrom(schedules []scheduler.Schedule, from func(*time.Location) time.Time, count, excluded int) coming {
 	var c coming
 	n := max(1, len(schedules))
 	share := max(1, maxRows/n)
@@ -42,7 +47,7 @@ func findRuns(schedules []scheduler.Schedule, from time.Time, count, excluded in
 	excluded = min(excluded, max(1, share-count))
 	for i := range schedules {
 		w := walk{schedule: &schedules[i], count: count, excluded: excluded, counted: max(1, maxCounted/n)}
-		w.run(from)
+		w.run(from(w.schedule.Zone))
 		c.runs = append(c.runs, w.runs...)
 		if note := w.note(); note != "" {
 			c.notes = append(c.notes, note)

@@ -52,7 +52,7 @@ did with it, and when a schedule of its groups did not run.`,
 	flags.StringVar(&f.schedule, "schedule", "", "only this schedule (\"manual\": runs by hand)")
 	flags.StringVar(&f.group, "group", "", "only runs over this group")
 	flags.StringVar(&f.instance, "instance", "", "what happened to this instance `ID`")
-	flags.StringVar(&f.since, "since", "", "not before this `TIME`: RFC 3339, 2026-11-16[T07:30] (local time), or how long ago: 36h, 7d")
+	flags.StringVar(&f.since, "since", "", "not before this `TIME`: RFC 3339, 2026-11-16[T07:30] (in the timezone of each schedule), or how long ago: 36h, 7d")
 	flags.IntVar(&f.limit, "limit", 20, "entries at most")
 	outputFlag(flags, &f.output)
 	return cmd
@@ -69,22 +69,26 @@ func (h *host) history(cmd *cobra.Command, f historyFlags) error {
 	if err := q.Check(); err != nil {
 		return usageError("--%w", err)
 	}
-	var err error
-	if q.Since, err = parseSince(f.since, time.Now()); err != nil {
+	now := time.Now()
+	since, err := parseSince(f.since, now)
+	if err != nil {
 		return usageError("--since: %w", err)
 	}
+	q.Since = since.earliest
 	entries, err := h.askHistory(cmd, f.stateDir, q)
 	if err != nil {
 		return err
 	}
+	full := len(entries) == f.limit
+	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !since.has(e) })
 	if f.output == outputJSON {
 		return printJSON(h.stdout, entries)
 	}
-	if err := printHistory(h.stdout, entries, f.instance); err != nil {
+	if err := printHistory(h.stdout, now, entries, f.instance); err != nil {
 		return err
 	}
-	if len(entries) == f.limit {
-		fmt.Fprintf(h.stdout, "the newest %s; there may be older ones: --limit %d\n", entryCount(f.limit), 5*f.limit)
+	if full {
+		fmt.Fprintf(h.stdout, "the newest %s; there may be older ones: --limit %d\n", entryCount(len(entries)), 5*f.limit)
 	}
 	return nil
 }
@@ -96,20 +100,47 @@ func entryCount(n int) string {
 	return fmt.Sprintf("%d entries", n)
 }
 
+// since is what --since says. A date without a zone is another point in time for each schedule.
+type since struct {
+	text     string
+	now      time.Time
+	earliest time.Time // the first of these points; zero: the beginning
+}
+
 // parseSince reads a point in time, or a duration before now; empty is the beginning.
-func parseSince(text string, now time.Time) (time.Time, error) {
-	var days int
-	if n, err := fmt.Sscanf(text, "%dd", &days); err == nil && n == 1 && text == fmt.Sprintf("%dd", days) && days > 0 {
-		return now.AddDate(0, 0, -days), nil
-	}
-	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
-		return now.Add(-ago), nil
-	}
-	t, err := parseTime(text, time.Local, time.Time{})
+func parseSince(text string, now time.Time) (since, error) {
+	s := since{text: text, now: now}
+	t, err := s.in(time.UTC)
 	if err != nil {
-		return t, fmt.Errorf("%q is no time; write how long ago (36h, 7d), 2026-11-16 or 2026-11-16T07:30 (local time), or 2026-11-16T07:30:00+08:00", text)
+		return s, fmt.Errorf("%q is no time; write how long ago (36h, 7d), 2026-11-16 or 2026-11-16T07:30 (in the timezone of each schedule), or 2026-11-16T07:30:00+08:00", text)
 	}
-	return t, nil
+	// No zone is further than a day from UTC.
+	if !t.IsZero() {
+		s.earliest = t.AddDate(0, 0, -1)
+	}
+	return s, nil
+}
+
+// in returns the point in time that is meant in a zone.
+func (s since) in(zone *time.Location) (time.Time, error) {
+	var days int
+	if n, err := fmt.Sscanf(s.text, "%dd", &days); err == nil && n == 1 && s.text == fmt.Sprintf("%dd", days) && days > 0 {
+		return s.now.AddDate(0, 0, -days), nil
+	}
+	if ago, err := time.ParseDuration(s.text); err == nil && ago > 0 {
+		return s.now.Add(-ago), nil
+	}
+	return parseTime(s.text, zone, time.Time{})
+}
+
+// has reports whether an entry, or a part of the stretch that it is, is not before s.
+func (s since) has(e store.Entry) bool {
+	from, err := s.in(zoneOf(e.Timezone))
+	last := e.NominalTime
+	if e.LastTime.After(last) {
+		last = e.LastTime
+	}
+	return err == nil && !last.Before(from)
 }
 
 // askHistory asks each place where a history may be: the packaged service and this user's own folder,
@@ -183,7 +214,7 @@ func historyAt(ctx context.Context, folder string, places []daemonFolders, q sto
 	return entries, "the store in " + folder, errors.Join(err, l.Close())
 }
 
-func printHistory(w io.Writer, entries []store.Entry, instance string) error {
+func printHistory(w io.Writer, now time.Time, entries []store.Entry, instance string) error {
 	if len(entries) == 0 {
 		_, err := fmt.Fprintln(w, "nothing is recorded for that")
 		return err
@@ -191,7 +222,7 @@ func printHistory(w io.Writer, entries []store.Entry, instance string) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "NOMINAL TIME\tSCHEDULE\tACTION\tWHAT BECAME OF IT")
 	for _, e := range entries {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", e.NominalTime.Local().Format(tableTime), e.Schedule, dash(string(e.Action)), became(e, instance))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", moment(e.NominalTime, now, e.Timezone), e.Schedule, dash(string(e.Action)), became(e, instance))
 		if instance != "" {
 			continue
 		}
@@ -236,12 +267,12 @@ func stretch(e store.Entry) string {
 	if e.AtLeast {
 		atLeast = "at least "
 	}
-	return fmt.Sprintf("%s%d times until %s: ", atLeast, e.Count, e.LastTime.Local().Format("15:04:05"))
+	return fmt.Sprintf("%s%d times until %s: ", atLeast, e.Count, e.LastTime.In(zoneOf(e.Timezone)).Format(shortTime))
 }
 
 func runWords(e store.Entry) string {
 	if e.Result == "" && !e.Begun {
-		return "has not begun: planned for " + e.RunTime.Local().Format("15:04:05") + errorWords(e)
+		return "has not begun: planned for " + e.RunTime.In(zoneOf(e.Timezone)).Format(shortTime) + errorWords(e)
 	}
 	words := cmp.Or(string(e.Result), unfinishedWords(e))
 	if e.CatchUp {
@@ -328,7 +359,7 @@ func instanceWords(e store.Entry) string {
 		if i.ReachedAt.IsZero() {
 			return string(i.Outcome)
 		}
-		return fmt.Sprintf("%s, seen there at %s", i.Outcome, i.ReachedAt.Local().Format("15:04:05"))
+		return fmt.Sprintf("%s, seen there at %s", i.Outcome, i.ReachedAt.In(zoneOf(e.Timezone)).Format(shortTime))
 	}
 	return "failed: " + failureWords(*i)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"zecpower/internal/app"
 	"zecpower/internal/store"
 	"zecpower/internal/web"
 	"zecpower/internal/zecsim"
@@ -88,4 +89,43 @@ func TestHistoryAsksAllPlaces(t *testing.T) {
 		t.Errorf("without a daemon: %q, said %q", got, said)
 	}
 	d.stop()
+}
+
+// next, status and history show a time alike, in the zone of its schedule, wherever the person who asks
+// is.
+func TestTimesAgree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(4))
+	w.write("web.txt", fleetFile(4))
+	w.env = append(w.env, "TZ=America/New_York")
+	d, nominal := w.punctual(func(spec string) {
+		w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", timezone: Pacific/Kiritimati, action: start, groups: [web]}}\n")
+	})
+	d.await("run finished", 1)
+
+	shows := func(text string, args ...string) {
+		t.Helper()
+		if stdout, stderr, _ := w.run(args...); !strings.Contains(stdout, text) {
+			t.Errorf("zecpower %s lacks %q:\n%s%s", args[0], text, stdout, stderr)
+		}
+	}
+	inZone := func(at time.Time) string {
+		return at.In(time.FixedZone("+14", 14*60*60)).Format("Mon 2006-01-02 15:04:05 -0700 (")
+	}
+	var s app.Status
+	w.runJSON(&s, "status", "--state-dir", w.state())
+	if s.Plans[0].Timezone != "Pacific/Kiritimati" {
+		t.Errorf("status: %+v", s.Plans)
+	}
+	next := inZone(s.Plans[0].NextRun) + "in "
+	shows(next, "next", "--config", "c.yaml")
+	shows(next, "status", "--state-dir", w.state())
+	shows(inZone(nominal), "history", "--state-dir", w.state())
+
+	// A date is that of the schedule, which is another one in New York at most hours.
+	date := nominal.In(time.FixedZone("+14", 14*60*60))
+	shows("morning", "history", "--state-dir", w.state(), "--since", date.Format("2006-01-02"))
+	shows("nothing is recorded", "history", "--state-dir", w.state(), "--since", date.AddDate(0, 0, 1).Format("2006-01-02"))
+	d.stop()
+	shows(inZone(nominal), "history", "--state-dir", w.state())
 }

@@ -44,7 +44,7 @@ func newNextCommand(h *host) *cobra.Command {
 	}
 	configFlag(cmd.Flags(), &f.config)
 	cmd.Flags().StringVar(&f.schedule, "schedule", "", "only this schedule")
-	cmd.Flags().StringVar(&f.from, "from", "", "runs after this `TIME`, past or future: RFC 3339, or 2026-12-24[T07:30] in the configuration's timezone (default now)")
+	cmd.Flags().StringVar(&f.from, "from", "", "runs after this `TIME`, past or future: RFC 3339, or 2026-12-24[T07:30] in the timezone of each schedule (default now)")
 	cmd.Flags().IntVar(&f.count, "count", 3, "due runs of each schedule")
 	outputFlag(cmd.Flags(), &f.output)
 	return cmd
@@ -64,8 +64,8 @@ func (h *host) next(f nextFlags) error {
 	if err != nil {
 		return err
 	}
-	from, err := parseTime(f.from, cfg.Timezone, time.Now())
-	if err != nil {
+	now := time.Now()
+	if _, err := parseTime(f.from, cfg.Timezone, now); err != nil {
 		return usageError("--from: %w", err)
 	}
 	schedules := cfg.Schedules
@@ -76,14 +76,27 @@ func (h *host) next(f nextFlags) error {
 		}
 		schedules = []scheduler.Schedule{*s}
 	}
-	found := findRuns(schedules, from, f.count, maxExcluded)
+	from := func(zone *time.Location) time.Time {
+		t, _ := parseTime(f.from, zone, now) // a text that is read in one zone is read in all
+		return t
+	}
+	found := findRunsFrom(schedules, from, f.count, maxExcluded)
 	if f.output == outputJSON {
 		err = printNextJSON(h.stdout, found.runs)
 	} else {
-		err = printNext(h.stdout, cfg, found.runs)
+		err = printNext(h.stdout, f.distanceFrom(now), cfg, found.runs)
 	}
 	h.printNotes(found.notes)
 	return err
+}
+
+// distanceFrom returns the time to which runs are shown as near or far: none where a question is about
+// another time than now.
+func (f nextFlags) distanceFrom(now time.Time) time.Time {
+	if f.from != "" {
+		return time.Time{}
+	}
+	return now
 }
 
 // printNotes prints what an answer leaves out. It goes to standard error, so that a script that reads
@@ -111,7 +124,7 @@ func parseTime(text string, zone *time.Location, otherwise time.Time) (time.Time
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time; write 2026-12-24T07:30:00+08:00, or 2026-12-24 or 2026-12-24T07:30 for %s", text, zone)
+	return time.Time{}, fmt.Errorf("%q is no time; write 2026-12-24T07:30:00+08:00, or 2026-12-24 or 2026-12-24T07:30 in the timezone of each schedule", text)
 }
 
 // nextJSON is one run in `next --output json`; its keys are a contract.
@@ -137,9 +150,8 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-const tableTime = "Mon 2006-01-02 15:04:05 -0700"
-
-func printNext(w io.Writer, cfg *config.Config, runs []scheduler.Occurrence) error {
+// printNext prints runs. Without a now it leaves out how far they are from it.
+func printNext(w io.Writer, now time.Time, cfg *config.Config, runs []scheduler.Occurrence) error {
 	if len(runs) == 0 {
 		_, err := fmt.Fprintln(w, "no run is planned")
 		return err
@@ -153,9 +165,16 @@ func printNext(w io.Writer, cfg *config.Config, runs []scheduler.Occurrence) err
 	for _, o := range runs {
 		s := schedules[o.Schedule]
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Schedule,
-			o.Nominal.In(s.Zone).Format(tableTime), begins(o, s.Zone), s.Zone, s.Action, groupsText(s.Groups), statusText(s, o))
+			nominal(o.Nominal.In(s.Zone), now), begins(o, s.Zone), s.Zone, s.Action, groupsText(s.Groups), statusText(s, o))
 	}
 	return tw.Flush()
+}
+
+func nominal(t, now time.Time) string {
+	if now.IsZero() {
+		return t.Format(tableTime)
+	}
+	return fmt.Sprintf("%s (%s)", t.Format(tableTime), relative(t, now))
 }
 
 func begins(o scheduler.Occurrence, zone *time.Location) string {
@@ -165,7 +184,7 @@ func begins(o scheduler.Occurrence, zone *time.Location) string {
 	case o.Run.Equal(o.Nominal):
 		return "on time"
 	}
-	return o.Run.In(zone).Format("15:04:05") + " (jitter)"
+	return o.Run.In(zone).Format(shortTime) + " (jitter)"
 }
 
 // groupsText names the first groups of a row, and how many there are where those are not all.

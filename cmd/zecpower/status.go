@@ -33,9 +33,9 @@ left out where it is marked "?":
 
   version, started_at, at     the daemon; at: when it answered
   config                      {path, loaded_at, last_reload_error?}
-  runs_in_progress            [{run_id, schedule, action, groups, started_at, deadline?, total, final, pending, failed}]
-  runs_waiting                [{run_id, run_at}], decided, and waiting for jitter or a previous run
-  schedules                   [{schedule, paused, next_run?, last_run_id?, last_result?, last_run?, last_success?}]
+  runs_in_progress            [{run_id, schedule, action, groups, timezone?, started_at, deadline?, total, final, pending, failed}]
+  runs_waiting                [{run_id, run_at, timezone?}], decided, and waiting for jitter or a previous run
+  schedules                   [{schedule, timezone, paused, next_run?, last_run_id?, last_result?, last_run?, last_success?}]
   budget                      {requests_per_second (now), ceiling, api_down}
   store_error?, web_error?   what fails, while runs go on
   clock_steps                 since the start
@@ -99,7 +99,7 @@ func firstDaemon(places []daemonFolders, ask func(daemonFolders) error) error {
 
 func printStatus(w io.Writer, s app.Status) error {
 	fmt.Fprintf(w, "zecpower %s, up %s\n", cmp.Or(s.Version, "unknown"), s.At.Sub(s.StartedAt).Round(time.Second))
-	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, moment(s.Config.LoadedAt))
+	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, moment(s.Config.LoadedAt, s.At, ""))
 	if s.Config.Rejected != "" {
 		fmt.Fprintf(w, "LAST RELOAD REFUSED, the one above stays:\n  %s\n", strings.ReplaceAll(s.Config.Rejected, "\n", "\n  "))
 	}
@@ -138,10 +138,10 @@ func printRuns(w io.Writer, s app.Status) error {
 	fmt.Fprintln(tw, "\nRUN IN PROGRESS\tACTION\tFINAL\tON THE WAY\tFAILED\tSINCE\tDEADLINE")
 	for _, r := range s.Runs {
 		fmt.Fprintf(tw, "%s\t%s\t%d of %d\t%d\t%d\t%s\t%s\n", r.RunID, r.Action, r.Final, r.Total, r.Pending, r.Failed,
-			moment(r.StartedAt), moment(r.Deadline))
+			moment(r.StartedAt, s.At, r.Timezone), moment(r.Deadline, s.At, r.Timezone))
 	}
 	for _, r := range s.Waiting {
-		fmt.Fprintf(tw, "%s\t\tbegins %s\n", r.RunID, moment(r.RunAt))
+		fmt.Fprintf(tw, "%s\t\tbegins %s\n", r.RunID, moment(r.RunAt, s.At, r.Timezone))
 	}
 	return tw.Flush()
 }
@@ -150,18 +150,11 @@ func printPlans(w io.Writer, s app.Status) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "\nSCHEDULE\tNEXT RUN\tLAST RUN\tLAST RESULT\tLAST SUCCESS")
 	for _, p := range s.Plans {
-		next := moment(p.NextRun)
+		next := moment(p.NextRun, s.At, p.Timezone)
 		if p.Paused {
 			next = "paused"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", p.Schedule, next, moment(p.LastRun), dash(p.LastResult), moment(p.LastSuccess))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", p.Schedule, next, moment(p.LastRun, s.At, p.Timezone), dash(p.LastResult), moment(p.LastSuccess, s.At, p.Timezone))
 	}
 	return tw.Flush()
-}
-
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format(tableTime)
 }

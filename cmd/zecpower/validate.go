@@ -37,11 +37,12 @@ func (h *host) validate(path string) error {
 		return err
 	}
 	h.printWarnings(cfg)
-	h.printClashes(cfg, time.Now())
+	now := time.Now()
+	h.printClashes(cfg, now)
 	fmt.Fprintf(h.stdout, "%s: ok: %s, %s, %s\n\n", path,
 		count(len(cfg.Schedules), "schedule"), count(len(cfg.Groups), "group"), count(instances(cfg), "instance"))
-	found := findRuns(cfg.Schedules, time.Now(), validateRuns, validateExcluded)
-	err = printNext(h.stdout, cfg, found.runs)
+	found := findRuns(cfg.Schedules, now, validateRuns, validateExcluded)
+	err = printNext(h.stdout, now, cfg, found.runs)
 	h.printNotes(found.notes)
 	return err
 }
@@ -52,7 +53,7 @@ func (h *host) printClashes(cfg *config.Config, now time.Time) {
 	clashes, complete := scheduler.Clashes(cfg.Schedules, now, now.AddDate(1, 0, 0))
 	for _, c := range clashes {
 		said := fmt.Sprintf("the %s of %s at %s and the %s of %s at %s come due within a minute of each other: the %s wins, the %s of group %s is not made",
-			c.Loser.Action, c.Loser.Schedule, c.Loser.At.Format(clashTime), c.Winner.Action, c.Winner.Schedule, c.Winner.At.Format(clashTime),
+			c.Loser.Action, c.Loser.Schedule, c.Loser.At.Format(tableTime), c.Winner.Action, c.Winner.Schedule, c.Winner.At.Format(tableTime),
 			c.Winner.Action, c.Loser.Action, c.Group)
 		fmt.Fprintf(h.stderr, "warning: %s\n", cfg.ScheduleWarning(c.Loser.Schedule, said, "move one of them, or exclude the date"))
 	}
@@ -60,9 +61,6 @@ func (h *host) printClashes(cfg *config.Config, now time.Time) {
 		fmt.Fprintln(h.stderr, "warning: not all times of all schedules were searched for a start and a stop of one group at about the same time: there are too many")
 	}
 }
-
-// clashTime shows the second, since jitter may move a time by seconds.
-const clashTime = "Mon 2006-01-02 15:04:05 -0700"
 
 func instances(cfg *config.Config) int {
 	n := 0

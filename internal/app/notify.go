@@ -67,7 +67,7 @@ func (d *Daemon) statusLine(s scheduler.Snapshot) string {
 		return "no run is planned"
 	}
 	next := s.Schedules[0]
-	return fmt.Sprintf("next run: %s at %s", next.Schedule, next.NextRun.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("next run: %s at %s", next.Schedule, next.NextRun.In(next.Zone).Format("Mon 2006-01-02 15:04:05 -0700"))
 }
 
 func (d *Daemon) runLine(r scheduler.Running) string {

@@ -45,6 +45,7 @@ type RunStatus struct {
 	Schedule  string       `json:"schedule"`
 	Action    power.Action `json:"action"`
 	Groups    []string     `json:"groups"`
+	Timezone  string       `json:"timezone,omitempty"`
 	StartedAt time.Time    `json:"started_at"`
 	Deadline  time.Time    `json:"deadline,omitzero"`
 	Total     int          `json:"total"`
@@ -55,13 +56,15 @@ type RunStatus struct {
 
 // WaitingStatus is a run that was decided and has not begun.
 type WaitingStatus struct {
-	RunID string    `json:"run_id"`
-	RunAt time.Time `json:"run_at"`
+	RunID    string    `json:"run_id"`
+	RunAt    time.Time `json:"run_at"`
+	Timezone string    `json:"timezone,omitempty"`
 }
 
 // ScheduleStatus is one schedule: its next run and how the last one ended.
 type ScheduleStatus struct {
 	Schedule    string    `json:"schedule"`
+	Timezone    string    `json:"timezone"`
 	Paused      bool      `json:"paused"`
 	NextRun     time.Time `json:"next_run,omitzero"`
 	LastRunID   string    `json:"last_run_id,omitempty"`
@@ -101,7 +104,7 @@ func (d *Daemon) Status() Status {
 		s.Runs = append(s.Runs, d.runStatus(r))
 	}
 	for _, f := range snap.Waiting {
-		s.Waiting = append(s.Waiting, WaitingStatus{f.RunID, f.RunAt.UTC()})
+		s.Waiting = append(s.Waiting, WaitingStatus{f.RunID, f.RunAt.UTC(), f.Timezone})
 	}
 	for _, p := range snap.Schedules {
 		s.Plans = append(s.Plans, scheduleStatus(p))
@@ -114,14 +117,14 @@ func (d *Daemon) runStatus(r scheduler.Running) RunStatus {
 	p := d.runs.progress(r.Firing.RunID)
 	return RunStatus{
 		RunID: r.Firing.RunID, Schedule: r.Firing.Schedule, Action: r.Firing.Action, Groups: r.Firing.Groups,
-		StartedAt: r.StartedAt.UTC(), Deadline: utc(r.Firing.Deadline),
+		Timezone: r.Firing.Timezone, StartedAt: r.StartedAt.UTC(), Deadline: utc(r.Firing.Deadline),
 		Total: p.Total, Final: p.Final, Pending: p.Pending, Failed: p.Failed,
 	}
 }
 
 func scheduleStatus(p scheduler.ScheduleStatus) ScheduleStatus {
 	return ScheduleStatus{
-		Schedule: p.Schedule, Paused: p.Paused, NextRun: utc(p.NextRun), LastRunID: p.Last.RunID,
+		Schedule: p.Schedule, Timezone: p.Zone.String(), Paused: p.Paused, NextRun: utc(p.NextRun), LastRunID: p.Last.RunID,
 		LastResult: string(p.Last.Result), LastRun: utc(p.Last.FinishedAt), LastSuccess: utc(p.Last.LastSuccess),
 	}
 }

@@ -60,6 +60,7 @@ type Entry struct {
 	Action      power.Action `json:"action"`
 	Groups      []string     `json:"groups"`
 	NominalTime time.Time    `json:"nominal_time"`
+	Timezone    string       `json:"timezone,omitempty"` // of its schedule at that time; empty: by hand, or not recorded
 	LastTime    time.Time    `json:"last_time,omitzero"` // of a stretch
 	Count       int          `json:"count,omitempty"`    // of a stretch
 	AtLeast     bool         `json:"at_least,omitempty"` // Count is a lower bound

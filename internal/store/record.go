@@ -35,6 +35,7 @@ type Record struct {
 	AtLeast  bool         `json:"m,omitempty"`
 	Reason   string       `json:"r,omitempty"`
 	Calendar string       `json:"c,omitempty"`
+	Timezone string       `json:"tz,omitempty"`
 
 	Planned      time.Time    `json:"at,omitzero"`
 	Deadline     time.Time    `json:"dl,omitzero"`
@@ -59,7 +60,7 @@ func NewClaim(r Run) Record {
 	return Record{
 		ID: r.ID, Schedule: r.Schedule, Nominal: r.Nominal.UTC(), Kind: KindRun, Action: r.Action, Groups: r.Groups,
 		Planned: utc(r.Planned), Deadline: utc(r.Deadline), CatchUp: r.CatchUp, Waits: r.Waits,
-		Fingerprint: r.Fingerprint, Actor: actorToKeep(r.Actor),
+		Fingerprint: r.Fingerprint, Actor: actorToKeep(r.Actor), Timezone: r.Timezone,
 	}
 }
 
@@ -76,6 +77,7 @@ func NewNote(n Note) Record {
 	return Record{
 		ID: n.ID, Schedule: n.Schedule, Nominal: n.Nominal.UTC(), Kind: n.Kind, Action: n.Action, Groups: n.Groups,
 		Last: n.Last.UTC(), Count: n.Count, AtLeast: n.AtLeast, Reason: n.Reason, Calendar: n.Calendar,
+		Timezone: n.Timezone,
 	}
 }
 
@@ -83,7 +85,7 @@ func NewNote(n Note) Record {
 func (r *Record) Run() Run {
 	return Run{
 		ID: r.ID, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, Nominal: r.Nominal, Planned: r.Planned,
-		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits, Fingerprint: r.Fingerprint, Actor: r.Actor,
+		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits, Fingerprint: r.Fingerprint, Actor: r.Actor, Timezone: r.Timezone,
 	}
 }
 
@@ -99,7 +101,7 @@ func (r *Record) Reported() bool { return !r.StartedAt.IsZero() }
 // Continue extends the stretch of r by n, and reports whether n belongs to it: a paused "@every
 // 10s" is one record a day, not 8,640. A note that is repeated changes nothing.
 func (r *Record) Continue(n Note) bool {
-	if r.Claimed() || r.Kind != n.Kind || r.Reason != n.Reason || r.Calendar != n.Calendar || r.AtLeast ||
+	if r.Claimed() || r.Kind != n.Kind || r.Reason != n.Reason || r.Calendar != n.Calendar || r.Timezone != n.Timezone || r.AtLeast ||
 		!SameDay(r.Nominal, n.Nominal) || n.Nominal.Before(r.Nominal) {
 		return false
 	}

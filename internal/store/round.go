@@ -33,6 +33,7 @@ type Note struct {
 	AtLeast  bool      // there are more than Count
 	Reason   string    // of KindMissed; empty otherwise
 	Calendar string    // of KindExcluded: the calendar's name; empty otherwise
+	Timezone string    // as in [Run]
 }
 
 // Abandonment is the end of a claimed run that does not begin or does not go on.

@@ -22,6 +22,7 @@ type Run struct {
 	// claimed before there were fingerprints, or by hand.
 	Fingerprint string
 	Actor       string // who wanted it: [ActorSchedule], or a person; empty: not recorded
+	Timezone    string // its schedule's, by IANA name; empty: by hand, or not recorded
 }
 
 // ActorSchedule is the actor of scheduled runs.

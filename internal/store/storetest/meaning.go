@@ -51,6 +51,16 @@ func testStretches(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	if len(entries) != 2 || entries[1].Count != 6 || !entries[1].LastTime.Equal(morning.Add(50*time.Second)) {
 		t.Errorf("history: %+v", entries)
 	}
+
+	// Its times of another zone are a stretch of their own.
+	moved := noteOf(store.KindPaused, "wake", morning.Add(24*time.Hour+time.Minute))
+	moved.Timezone = "Asia/Tokyo"
+	_, err = s.Claim(bg, store.Round{Notes: []store.Note{moved}})
+	must(t, err)
+	entries = history(t, s, store.Query{})
+	if len(entries) != 3 || entries[0].Timezone != "Asia/Tokyo" || entries[1].Timezone != "Asia/Singapore" {
+		t.Errorf("history: %+v", entries)
+	}
 }
 
 func testEnds(t *testing.T, newPlace func(*testing.T, Options) Place) {
@@ -86,7 +96,7 @@ func testBeginnings(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	check := func(phase string, want store.Entry, group *store.GroupEntry) {
 		t.Helper()
 		e := history(t, s, store.Query{})[0]
-		if e.Begun != want.Begun || e.Going != want.Going || e.Resumes != want.Resumes || !e.BegunAt.Equal(want.BegunAt) {
+		if e.Begun != want.Begun || e.Going != want.Going || e.Resumes != want.Resumes || e.Timezone != r.Timezone || !e.BegunAt.Equal(want.BegunAt) {
 			t.Errorf("%s: %+v, want %+v", phase, e, want)
 		}
 		if group == nil && len(e.Results) > 0 || group != nil && (len(e.Results) != 2 || !reflect.DeepEqual(e.Results[1], *group)) {

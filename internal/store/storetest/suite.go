@@ -95,6 +95,7 @@ func runOf(schedule string, nominal time.Time) store.Run {
 	return store.Run{
 		ID: schedule + "/" + nominal.Format(time.RFC3339), Schedule: schedule, Action: power.ActionStart,
 		Groups: []string{"db", "web"}, Nominal: nominal, Planned: nominal, Deadline: nominal.Add(30 * time.Minute),
+		Timezone: "Asia/Singapore",
 	}
 }
 
@@ -102,6 +103,7 @@ func noteOf(kind store.Kind, schedule string, nominal time.Time) store.Note {
 	r := runOf(schedule, nominal)
 	return store.Note{
 		ID: r.ID, Schedule: schedule, Action: r.Action, Groups: r.Groups, Kind: kind, Nominal: nominal, Last: nominal, Count: 1,
+		Timezone: r.Timezone,
 	}
 }
 
