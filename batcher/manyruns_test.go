@@ -182,7 +182,7 @@ func (w *manyWorld) checkInstance(id string) {
 			} else {
 				stops++
 			}
-			if last == nil || rankOf(x.Run).outranks(rankOf(last.Run), time.Now().Add(time.Hour)) {
+			if last == nil || outranks(rankOf(x.Run), rankOf(last.Run), time.Now().Add(time.Hour)) {
 				last = x
 			}
 			if x.cancel == 0 && r.Outcome == power.OutcomeFailed && x.Deadline.Sub(x.Planned) > 19*time.Minute {

@@ -100,8 +100,8 @@ func (in intent) plannedAt() time.Duration {
 	return in.at
 }
 
-func (in intent) rank() rank {
-	return rank{planned: time.Time{}.Add(time.Hour + in.plannedAt()), action: in.action, runID: in.id}
+func (in intent) rank() power.Rank {
+	return power.Rank{Planned: time.Time{}.Add(time.Hour + in.plannedAt()), Action: in.action, RunID: in.id}
 }
 
 func (m *morning) play(t *testing.T) {
@@ -131,7 +131,7 @@ func (m *morning) checkReport(t *testing.T, in intent, r power.Report) {
 	}
 	for _, result := range g.Skips() {
 		by, found := m.intent(result.By)
-		if !found || by.action == in.action || !by.rank().outranks(in.rank(), time.Time{}.Add(24*time.Hour)) {
+		if !found || by.action == in.action || !outranks(by.rank(), in.rank(), time.Time{}.Add(24*time.Hour)) {
 			t.Fatalf("%s: %s was superseded by %q", in.id, result.InstanceID, result.By)
 		}
 	}
@@ -165,7 +165,7 @@ func (m *morning) checkInstance(t *testing.T, id string, reports map[string]powe
 		default:
 			stops++
 		}
-		if highest == nil || in.rank().outranks(highest.rank(), time.Time{}.Add(24*time.Hour)) {
+		if highest == nil || outranks(in.rank(), highest.rank(), time.Time{}.Add(24*time.Hour)) {
 			highest = in
 		}
 	}

@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"slices"
 	"time"
 
 	"zecpower/apiclient"
@@ -55,7 +56,7 @@ func (a *Account) own(x *run, lane *lane, now time.Time) {
 			continue
 		}
 		if higher, ok := a.memory.above(id, x.rank, now); ok {
-			x.settled(i, superseded(id, higher.runID))
+			x.settled(i, superseded(id, higher.RunID))
 			continue
 		}
 		w := a.works[id]
@@ -119,10 +120,8 @@ func (a *Account) joinFlying(w *work, x *run) {
 	if w.req == nil || !a.inFlight[w.req] {
 		return
 	}
-	for _, known := range w.req.runs {
-		if known == x {
-			return
-		}
+	if slices.Contains(w.req.runs, x) {
+		return
 	}
 	w.req.runs = append(w.req.runs, x)
 	x.inFlight++
@@ -147,7 +146,7 @@ func (a *Account) takeOver(w *work, r ref, lane *lane, now time.Time) (unsent bo
 	for len(w.runs) > 0 {
 		old := w.runs[0]
 		w.runs = append(w.runs, r) // it must not be dropped
-		result := superseded(w.id, r.run.rank.runID)
+		result := superseded(w.id, r.run.rank.RunID)
 		result.State, result.Attempts = string(w.state), int(w.attempts)
 		a.leave(w, old, result)
 		w.runs = w.runs[:len(w.runs)-1]

@@ -1,51 +1,31 @@
 package batcher
 
 import (
-	"cmp"
 	"time"
 
 	"zecpower/internal/power"
 )
 
-// rank orders runs that want opposite things of one instance. Queue, catch-up and resume do not
-// change it.
-type rank struct {
-	planned time.Time
-	byHand  bool
-	action  power.Action
-	runID   string
-}
-
 // clockSlack is how far ahead of the clock a run may be planned and still rank by that: a clock that
 // was wrong once must not rule for ever.
 const clockSlack = 2 * time.Second
 
-func rankOf(r Run) rank {
-	k := rank{planned: r.Planned, byHand: r.Schedule == "", action: r.Action, runID: r.RunID}
-	if k.planned.IsZero() {
-		k.planned = r.ScheduledAt
+func rankOf(r Run) power.Rank {
+	k := power.Rank{Planned: r.Planned, ByHand: r.Schedule == "", Action: r.Action, RunID: r.RunID}
+	if k.Planned.IsZero() {
+		k.Planned = r.ScheduledAt
 	}
 	return k
 }
 
-// outranks reports whether k wins against other at now: the later planned; of two planned for the
-// same time the one by hand, then a start, then that whose id sorts last. One that was planned for a
-// time that lies ahead loses against all others.
-func (k rank) outranks(other rank, now time.Time) bool {
-	one := func(is bool) int {
-		if is {
-			return 1
-		}
-		return 0
+// outranks reports whether k wins against other at now. One that was planned for a time that lies
+// ahead loses against all others.
+func outranks(k, other power.Rank, now time.Time) bool {
+	ahead := func(k power.Rank) bool { return k.Planned.After(now.Add(clockSlack)) }
+	if ahead(k) != ahead(other) {
+		return ahead(other)
 	}
-	ahead := func(k rank) int { return one(k.planned.After(now.Add(clockSlack))) }
-	return cmp.Or(
-		cmp.Compare(ahead(other), ahead(k)),
-		k.planned.Compare(other.planned),
-		cmp.Compare(one(k.byHand), one(other.byHand)),
-		cmp.Compare(one(k.action == power.ActionStart), one(other.action == power.ActionStart)),
-		cmp.Compare(k.runID, other.runID),
-	) > 0
+	return k.Compare(other) > 0
 }
 
 // memory has the highest rank that wanted each instance, for as long as an older run may still come.
@@ -59,34 +39,34 @@ type memory struct {
 
 // remembered is one run that had instances.
 type remembered struct {
-	rank rank
+	rank power.Rank
 	at   time.Time // when it was last seen to want some
 }
 
 // note remembers that a run of a rank wanted ids. An entry of a higher rank stays.
-func (m *memory) note(k rank, ids []string, now time.Time) {
-	at, known := m.index[k.runID]
+func (m *memory) note(k power.Rank, ids []string, now time.Time) {
+	at, known := m.index[k.RunID]
 	if !known || m.entries[at].rank != k {
 		at = int32(len(m.entries)) //nolint:gosec // a number of runs
-		m.index[k.runID] = at
+		m.index[k.RunID] = at
 		m.entries = append(m.entries, remembered{rank: k})
 	}
 	m.entries[at].at = now
 	for _, id := range ids {
-		if known, ok := m.of[id]; !ok || !m.entries[known].rank.outranks(k, now) {
+		if known, ok := m.of[id]; !ok || !outranks(m.entries[known].rank, k, now) {
 			m.of[id] = at
 		}
 	}
 }
 
 // above returns the rank that wants id otherwise than a run of rank k and wins against it.
-func (m *memory) above(id string, k rank, now time.Time) (rank, bool) {
+func (m *memory) above(id string, k power.Rank, now time.Time) (power.Rank, bool) {
 	at, ok := m.of[id]
 	if !ok {
-		return rank{}, false
+		return power.Rank{}, false
 	}
 	other := m.entries[at].rank
-	return other, other.action != k.action && other.outranks(k, now)
+	return other, other.Action != k.Action && outranks(other, k, now)
 }
 
 // sweepEvery bounds how often the memory is searched for what is too old.
@@ -130,7 +110,7 @@ func (m *memory) forget(a *Account, now time.Time) {
 	m.entries = kept
 	m.index = make(map[string]int32, len(kept))
 	for at, e := range kept {
-		m.index[e.rank.runID] = int32(at) //nolint:gosec // a number of runs
+		m.index[e.rank.RunID] = int32(at) //nolint:gosec // a number of runs
 	}
 }
 

@@ -16,7 +16,7 @@ type run struct {
 	account *Account
 	run     Run
 	info    RunInfo
-	rank    rank
+	rank    power.Rank
 	targets *targets
 	box     *mailbox
 	started time.Time

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"cmp"
 	"maps"
 	"time"
 
@@ -24,22 +23,12 @@ type intention struct {
 	stands bool
 }
 
-// outranks reports whether a wins against b. Of two that were planned for the same time one by hand
-// wins, then a start, then that whose run id sorts last.
-func (a intention) outranks(b intention) bool {
-	rank := func(is bool) int {
-		if is {
-			return 1
-		}
-		return 0
-	}
-	return cmp.Or(
-		a.planned.Compare(b.planned),
-		cmp.Compare(rank(a.schedule == store.ManualSchedule), rank(b.schedule == store.ManualSchedule)),
-		cmp.Compare(rank(a.action == power.ActionStart), rank(b.action == power.ActionStart)),
-		cmp.Compare(a.runID, b.runID),
-	) > 0
+func (a intention) rank() power.Rank {
+	return power.Rank{Planned: a.planned, ByHand: a.schedule == store.ManualSchedule, Action: a.action, RunID: a.runID}
 }
+
+// outranks reports whether a wins against b.
+func (a intention) outranks(b intention) bool { return a.rank().Compare(b.rank()) > 0 }
 
 // supersedes reports whether a keeps an older intention b from being made. late says that b would
 // be made up for: it has not begun, and its time is over.

@@ -102,45 +102,39 @@ func entryCount(n int) string {
 
 // since is what --since says. A date without a zone is another point in time for each schedule.
 type since struct {
-	text     string
-	now      time.Time
-	earliest time.Time // the first of these points; zero: the beginning
+	in       func(zone *time.Location) time.Time
+	earliest time.Time // the first of these points, or up to a day before; zero: the beginning
 }
 
 // parseSince reads a point in time, or a duration before now; empty is the beginning.
 func parseSince(text string, now time.Time) (since, error) {
-	s := since{text: text, now: now}
-	t, err := s.in(time.UTC)
-	if err != nil {
-		return s, fmt.Errorf("%q is no time; write how long ago (36h, 7d), 2026-11-16 or 2026-11-16T07:30 (in the timezone of each schedule), or 2026-11-16T07:30:00+08:00", text)
+	at := func(t time.Time) since {
+		return since{in: func(*time.Location) time.Time { return t }, earliest: t}
 	}
-	// No zone is further than a day from UTC.
-	if !t.IsZero() {
-		s.earliest = t.AddDate(0, 0, -1)
+	if text == "" {
+		return at(time.Time{}), nil
 	}
-	return s, nil
-}
-
-// in returns the point in time that is meant in a zone.
-func (s since) in(zone *time.Location) (time.Time, error) {
 	var days int
-	if n, err := fmt.Sscanf(s.text, "%dd", &days); err == nil && n == 1 && s.text == fmt.Sprintf("%dd", days) && days > 0 {
-		return s.now.AddDate(0, 0, -days), nil
+	if n, err := fmt.Sscanf(text, "%dd", &days); err == nil && n == 1 && text == fmt.Sprintf("%dd", days) && days > 0 {
+		return at(now.AddDate(0, 0, -days)), nil
 	}
-	if ago, err := time.ParseDuration(s.text); err == nil && ago > 0 {
-		return s.now.Add(-ago), nil
+	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
+		return at(now.Add(-ago)), nil
 	}
-	return parseTime(s.text, zone, time.Time{})
+	in, err := parseTime(text)
+	if err != nil {
+		return since{}, fmt.Errorf("%q is no time; write how long ago (36h, 7d), 2026-11-16 or 2026-11-16T07:30 (in the timezone of each schedule), or 2026-11-16T07:30:00+08:00", text)
+	}
+	return since{in: in, earliest: in(time.UTC).AddDate(0, 0, -1)}, nil // no zone is further than a day from UTC
 }
 
 // has reports whether an entry, or a part of the stretch that it is, is not before s.
 func (s since) has(e store.Entry) bool {
-	from, err := s.in(zoneOf(e.Timezone))
 	last := e.NominalTime
 	if e.LastTime.After(last) {
 		last = e.LastTime
 	}
-	return err == nil && !last.Before(from)
+	return !last.Before(s.in(zoneOf(e.Timezone)))
 }
 
 // askHistory asks each place where a history may be: the packaged service and this user's own folder,

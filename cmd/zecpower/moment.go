@@ -30,7 +30,15 @@ func moment(t, now time.Time, timezone string) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return fmt.Sprintf("%s (%s)", t.In(zoneOf(timezone)).Format(tableTime), relative(t, now))
+	return nearOrFar(t.In(zoneOf(timezone)), now)
+}
+
+// nearOrFar shows t with how far it is from now; without a now, t alone.
+func nearOrFar(t, now time.Time) string {
+	if now.IsZero() {
+		return t.Format(tableTime)
+	}
+	return fmt.Sprintf("%s (%s)", t.Format(tableTime), relative(t, now))
 }
 
 // relative says how far t is from now, in the unit that a person would take.

@@ -65,8 +65,11 @@ func (h *host) next(f nextFlags) error {
 		return err
 	}
 	now := time.Now()
-	if _, err := parseTime(f.from, cfg.Timezone, now); err != nil {
-		return usageError("--from: %w", err)
+	from := func(*time.Location) time.Time { return now }
+	if f.from != "" {
+		if from, err = parseTime(f.from); err != nil {
+			return usageError("--from: %w", err)
+		}
 	}
 	schedules := cfg.Schedules
 	if f.schedule != "" {
@@ -75,10 +78,6 @@ func (h *host) next(f nextFlags) error {
 			return usageError("--schedule: %w", err)
 		}
 		schedules = []scheduler.Schedule{*s}
-	}
-	from := func(zone *time.Location) time.Time {
-		t, _ := parseTime(f.from, zone, now) // a text that is read in one zone is read in all
-		return t
 	}
 	found := findRunsFrom(schedules, from, f.count, maxExcluded)
 	if f.output == outputJSON {
@@ -111,20 +110,22 @@ func (h *host) printNotes(notes []string) {
 	}
 }
 
-// parseTime reads a point in time as people write it; empty is otherwise.
-func parseTime(text string, zone *time.Location, otherwise time.Time) (time.Time, error) {
-	if text == "" {
-		return otherwise, nil
-	}
+// parseTime reads a point in time as people write it. Without a zone in it, it is another one in each
+// zone.
+func parseTime(text string) (in func(zone *time.Location) time.Time, err error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t, nil
+		return func(*time.Location) time.Time { return t }, nil
 	}
 	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
-		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
-			return t, nil
+		if _, err := time.Parse(layout, text); err != nil {
+			continue
 		}
+		return func(zone *time.Location) time.Time {
+			t, _ := time.ParseInLocation(layout, text, zone) // a text that is read in one zone is read in all
+			return t
+		}, nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no time; write 2026-12-24T07:30:00+08:00, or 2026-12-24 or 2026-12-24T07:30 in the timezone of each schedule", text)
+	return nil, fmt.Errorf("%q is no time; write 2026-12-24T07:30:00+08:00, or 2026-12-24 or 2026-12-24T07:30 in the timezone of each schedule", text)
 }
 
 // nextJSON is one run in `next --output json`; its keys are a contract.
@@ -165,16 +166,9 @@ func printNext(w io.Writer, now time.Time, cfg *config.Config, runs []scheduler.
 	for _, o := range runs {
 		s := schedules[o.Schedule]
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Schedule,
-			nominal(o.Nominal.In(s.Zone), now), begins(o, s.Zone), s.Zone, s.Action, groupsText(s.Groups), statusText(s, o))
+			nearOrFar(o.Nominal.In(s.Zone), now), begins(o, s.Zone), s.Zone, s.Action, groupsText(s.Groups), statusText(s, o))
 	}
 	return tw.Flush()
-}
-
-func nominal(t, now time.Time) string {
-	if now.IsZero() {
-		return t.Format(tableTime)
-	}
-	return fmt.Sprintf("%s (%s)", t.Format(tableTime), relative(t, now))
 }
 
 func begins(o scheduler.Occurrence, zone *time.Location) string {

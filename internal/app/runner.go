@@ -25,9 +25,9 @@ func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.P
 	})
 	together, _ := f.Round.(*batcher.Gathering)
 	p := maker.Prepare(ctx, run.Run{
-		Gathering: together,
-		ID:        f.RunID, Schedule: f.Schedule, Action: f.Action, Nominal: f.Nominal, Planned: f.Planned, Deadline: f.Deadline,
-		Actor: store.ActorSchedule, Resumed: f.Resumed, Names: f.Wanted(), LeftOut: f.LeftOut, Superseded: f.Superseded, Members: members(f.Source.(*config.Config)),
+		ID: f.RunID, Schedule: f.Schedule, Action: f.Action, Nominal: f.Nominal, Planned: f.Planned, Deadline: f.Deadline,
+		Actor: store.ActorSchedule, Resumed: f.Resumed, Names: f.Wanted(), LeftOut: f.LeftOut, Superseded: f.Superseded,
+		Gathering: together, Members: members(f.Source.(*config.Config)),
 	})
 	return scheduler.Prepared{Groups: p.Targets(), Run: func(ctx context.Context) scheduler.RunEnd {
 		end := p.Make(ctx)
@@ -112,14 +112,10 @@ func (o *awaiting) recorded(r power.Report) {
 	}
 }
 
-// cutOff reports whether a stop of the daemon caused a result: nothing else cancels a scheduled
-// run.
-func cutOff(r power.InstanceResult) bool { return r.Reason == power.ReasonCancelled }
-
-// final are the results that are not cut off.
+// final are the results that a stop of the daemon did not cut off.
 func final(results []power.InstanceResult) []power.InstanceResult {
-	if !slices.ContainsFunc(results, cutOff) {
+	if !slices.ContainsFunc(results, run.CutOff) {
 		return results
 	}
-	return slices.DeleteFunc(slices.Clone(results), cutOff)
+	return slices.DeleteFunc(slices.Clone(results), run.CutOff)
 }

@@ -13,13 +13,13 @@ func report(ctx context.Context, p *passage) {
 	r := &p.end.Report
 	p.end.Err = errorsOf(*r)
 	p.end.CutOff = ctx.Err() != nil && slices.ContainsFunc(r.Groups, func(g power.GroupReport) bool {
-		return !slices.Contains(p.run.LeftOut, g.Group) && slices.ContainsFunc(g.Results, cutOff)
+		return !slices.Contains(p.run.LeftOut, g.Group) && slices.ContainsFunc(g.Results, CutOff)
 	})
 }
 
-// cutOff reports whether the end of a context caused a result: nothing else cancels an instance of
+// CutOff reports whether the end of a context caused a result: nothing else cancels an instance of
 // a group that its run still wants.
-func cutOff(r power.InstanceResult) bool { return r.Reason == power.ReasonCancelled }
+func CutOff(r power.InstanceResult) bool { return r.Reason == power.ReasonCancelled }
 
 // errorsOf joins the errors of the run itself and of groups that could not be run at all.
 func errorsOf(r power.Report) error {

@@ -43,7 +43,6 @@ type Run struct {
 func (r Run) batch() batcher.Run {
 	return batcher.Run{
 		RunID: r.ID, Schedule: r.Schedule, Action: r.Action, ScheduledAt: r.Nominal, Planned: r.Planned, Deadline: r.Deadline,
-		Gathering: r.Gathering,
-		Force:     r.Force, Resumed: r.Resumed, UnprovenKey: r.UnprovenKey, FirstContact: r.FirstContact, Groups: r.Groups,
+		Gathering: r.Gathering, Force: r.Force, Resumed: r.Resumed, UnprovenKey: r.UnprovenKey, FirstContact: r.FirstContact, Groups: r.Groups,
 	}
 }

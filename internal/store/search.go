@@ -101,8 +101,7 @@ func (s *Search) Add(f Finder, r *Record) error {
 func (s *Search) describe(f Finder, r *Record) (*Entry, error) {
 	out := Entry{
 		Kind: r.Kind, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, NominalTime: r.Nominal,
-		Timezone: r.Timezone,
-		AtLeast:  r.AtLeast, Reason: r.Reason, Calendar: r.Calendar, Actor: r.Actor, RunTime: r.Planned, Deadline: r.Deadline,
+		Timezone: r.Timezone, AtLeast: r.AtLeast, Reason: r.Reason, Calendar: r.Calendar, Actor: r.Actor, RunTime: r.Planned, Deadline: r.Deadline,
 		CatchUp: r.CatchUp, Waits: r.Waits, Resumes: r.Resumes, BegunAt: r.BegunAt, StartedAt: r.StartedAt,
 		FinishedAt: r.FinishedAt, Result: r.Result, Err: r.Err,
 	}
