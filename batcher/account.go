@@ -64,9 +64,9 @@ type Config struct {
 	// Observer and Journal receive what the runs do. Their calls do not hold the account up.
 	Observer Observer // nil is fine
 	Journal  Journal  // nil is fine
-	// OnThrottle is called at each slowing down, once however many replies said so: the new rate a
-	// second, and the pause that the API asked for.
-	OnThrottle func(rate float64, pause time.Duration)
+	// OnThrottle is called at each slowing down of an API action, once however many replies said so:
+	// its new rate in requests a second, and the pause that the API asked for.
+	OnThrottle func(apiAction string, rate float64, pause time.Duration)
 	// OnBlocked is called when the network in front of the API begins to refuse this host (with the
 	// reply), and when that ends (with nil and how long it lasted).
 	OnBlocked func(e *apiclient.Error, lasted time.Duration)
@@ -158,7 +158,7 @@ func (a *Account) budgetEvents() (e budgetEvents) {
 		}
 	}
 	if f := a.cfg.OnThrottle; f != nil {
-		e.onThrottle = func(rate float64, pause time.Duration) { guarded(func() { f(rate, pause) }) }
+		e.onThrottle = func(action string, rate float64, pause time.Duration) { guarded(func() { f(action, rate, pause) }) }
 	}
 	if f := a.cfg.OnBlocked; f != nil {
 		e.onBlocked = func(err *apiclient.Error, lasted time.Duration) { guarded(func() { f(err, lasted) }) }
@@ -197,12 +197,12 @@ func (a *Account) Configure(s Settings) error {
 	return nil
 }
 
-// Rate is the present rate in requests a second, at most the configured one.
-func (a *Account) Rate() float64 {
+// Rate is the present rate of an API action, one of [APIActions], in requests a second. It is the
+// configured one but for some time after the API has throttled that action.
+func (a *Account) Rate(apiAction string) float64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.budget.climb(time.Now())
-	return a.budget.rate.present
+	return a.budget.rate(time.Now(), apiAction)
 }
 
 // Waited is the time that requests have spent waiting for the budget, all together.

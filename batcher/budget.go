@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -49,37 +50,39 @@ func (l Limits) validate() error {
 
 // budgetEvents are the functions that a budget calls. A nil one is not called.
 type budgetEvents struct {
-	onThrottle func(rate float64, pause time.Duration)
+	onThrottle func(apiAction string, rate float64, pause time.Duration)
 	onBlocked  func(e *apiclient.Error, lasted time.Duration)
 	onAccepted func(now time.Time)
 }
 
-// budget decides when a request may leave: under the configured ceiling, under the limit that
-// throttled replies show, and one at a time while the API is down or refuses the credentials. It
-// belongs to its account, reads no clock and waits for nothing.
+// budget decides when a request may leave: under the configured ceiling, which holds for all actions
+// together, under the limit that throttled replies show of its own action, and one at a time while
+// the API is down or refuses the credentials. It belongs to its account, reads no clock and waits for
+// nothing.
 type budget struct {
 	events      budgetEvents
 	limiter     *rate.Limiter
-	burst       int
 	maxInFlight int
-	rate        adaptiveRate
+	rates       map[string]*adaptiveRate // by API action
 	breaker     breaker
 	credentials credentialPause
 	rng         *rand.Rand
-	high        int // requests since one last went past the highest priority
+	high        int // requests of the highest priority since one last went past it
 	inFlight    int
-	slowedAt    int       // serial of the last request before the last slowing down
 	serial      int       // counts requests
-	pausedUntil time.Time // Retry-After
+	pausedUntil time.Time // Retry-After of an API that failed
 }
 
 func newBudget(l Limits, events budgetEvents, rng *rand.Rand) *budget {
+	rates := map[string]*adaptiveRate{}
+	for _, action := range APIActions() {
+		rates[action] = newAdaptiveRate(l.RequestsPerSecond)
+	}
 	return &budget{
 		events:      events,
 		limiter:     rate.NewLimiter(rate.Limit(l.RequestsPerSecond), l.Burst),
-		burst:       l.Burst,
 		maxInFlight: l.MaxInFlight,
-		rate:        newAdaptiveRate(l.RequestsPerSecond),
+		rates:       rates,
 		breaker:     breaker{backoff: l.Backoff},
 		credentials: credentialPause{backoff: l.Backoff},
 		rng:         rng,
@@ -96,10 +99,20 @@ func newRand(seed uint64) *rand.Rand {
 // limit moves the ceilings and the backoff, as a reload does. What is spent stays spent, so the new
 // ceiling holds from the first request on.
 func (b *budget) limit(now time.Time, l Limits) {
-	b.burst, b.maxInFlight = l.Burst, l.MaxInFlight
+	b.maxInFlight = l.MaxInFlight
 	b.breaker.backoff, b.credentials.backoff = l.Backoff, l.Backoff
-	b.rate.limit(l.RequestsPerSecond)
-	b.applyRate(now)
+	b.limiter.SetLimitAt(now, rate.Limit(l.RequestsPerSecond))
+	b.limiter.SetBurstAt(now, l.Burst)
+	for _, r := range b.rates {
+		r.limit(now, l.RequestsPerSecond)
+	}
+}
+
+// rate is the present rate of an API action in requests a second, at most the ceiling.
+func (b *budget) rate(now time.Time, action string) float64 {
+	r := b.rates[action]
+	r.climb(now)
+	return r.present
 }
 
 // newCredentials forgets what replies said of the credentials before.
@@ -108,90 +121,49 @@ func (b *budget) newCredentials() {
 	b.credentials.lift()
 }
 
-// throttled slows the account down, once for all the requests that left before the last slowing
-// down: they say nothing about the new rate.
+// throttled slows the action of a request down, and no other.
 func (b *budget) throttled(now time.Time, t *token, retryAfter time.Duration) {
-	b.pause(now, retryAfter)
-	if t.serial <= b.slowedAt {
-		return
-	}
-	b.slowedAt = b.serial
-	b.climb(now)
-	b.rate.throttled(now, b.resume(now), t.rate)
-	b.applyRate(now)
-	if b.events.onThrottle != nil {
-		b.events.onThrottle(b.rate.present, retryAfter)
+	r := b.rates[t.action]
+	r.pause(now, retryAfter)
+	if r.throttled(now, t.serial, b.serial, t.rate) && b.events.onThrottle != nil {
+		b.events.onThrottle(t.action, r.present, retryAfter)
 	}
 }
 
-// resume is when the next request may leave at the earliest.
-func (b *budget) resume(now time.Time) time.Time {
-	if b.pausedUntil.After(now) {
-		return b.pausedUntil
-	}
-	return now
-}
-
+// pause keeps everything back.
 func (b *budget) pause(now time.Time, d time.Duration) {
 	if until := now.Add(d); d > 0 && until.After(b.pausedUntil) {
 		b.pausedUntil = until
 	}
 }
 
-// climb lets the rate follow the clock.
-func (b *budget) climb(now time.Time) {
-	before := b.rate.present
-	b.rate.advance(now)
-	if b.rate.present != before {
-		b.applyRate(now)
-	}
-}
-
-// applyRate passes the present rate to the limiter. Below the ceiling there is no burst: how much
-// the account's own bucket holds is unknown, and what a pause saves up would run into the limit at
-// once.
-func (b *budget) applyRate(now time.Time) {
-	burst := 1
-	if b.rate.present == b.rate.ceiling {
-		burst = b.burst
-	}
-	b.limiter.SetLimitAt(now, rate.Limit(b.rate.present))
-	b.limiter.SetBurstAt(now, burst)
-}
-
 // demand is what waits for a budget.
 type demand struct {
 	// since is when each priority began to wait; zero: nothing of it waits.
 	since [priorities]time.Time
-	// offers reports whether a request of an API action waits at a priority.
-	offers func(p Priority, action string) bool
+	// actions are the API actions of what waits at each priority, the one whose turn it is first.
+	actions [priorities][]string
 }
 
-func (d demand) any() bool {
-	for _, since := range d.since {
+// first is the highest priority at which something waits; priorities: nothing does.
+func (d demand) first() Priority {
+	for p, since := range d.since {
 		if !since.IsZero() {
-			return true
+			return Priority(p)
 		}
 	}
-	return false
+	return priorities
 }
 
 // wants reports whether a request of an action waits.
 func (d demand) wants(action string) bool {
-	for p, since := range d.since {
-		if !since.IsZero() && d.offers(Priority(p), action) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.actions[:], func(at []string) bool { return slices.Contains(at, action) })
 }
 
-// choose returns the priority whose request may leave now, and the API action that it must have;
-// empty: any. Where none may, at is when to ask again, zero where a reply or new work will change
-// the answer.
+// choose returns the priority and the API action whose request may leave now. Where none may, at is
+// when to ask again, zero where a reply or new work will change the answer.
 func (b *budget) choose(now time.Time, d demand) (p Priority, action string, ok bool, at time.Time) {
-	b.climb(now)
-	if b.inFlight >= b.maxInFlight || !d.any() {
+	if b.inFlight >= b.maxInFlight || d.first() == priorities {
 		return 0, "", false, time.Time{}
 	}
 	// While the API is down, one probe at a time.
@@ -206,15 +178,26 @@ func (b *budget) choose(now time.Time, d demand) (p Priority, action string, ok 
 		return 0, "", false, b.pausedUntil
 	}
 	if missing := 1 - b.limiter.TokensAt(now); missing > 0 {
-		return 0, "", false, now.Add(max(spread(missing, b.rate.present), time.Microsecond))
+		return 0, "", false, now.Add(max(spread(missing, float64(b.limiter.Limit())), time.Microsecond))
 	}
-	action = b.credentials.action
+	return b.admitted(now, d)
+}
+
+// admitted returns the first request that waits whose own action may be sent now.
+func (b *budget) admitted(now time.Time, d demand) (p Priority, action string, ok bool, at time.Time) {
 	for _, p := range b.order(d) {
-		if !d.since[p].IsZero() && (action == "" || d.offers(p, action)) {
-			return p, action, true, time.Time{}
+		for _, action := range d.actions[p] {
+			if only := b.credentials.action; only != "" && action != only {
+				continue
+			}
+			opens := b.rates[action].opens(now)
+			if !opens.After(now) {
+				return p, action, true, time.Time{}
+			}
+			at = earlier(at, opens)
 		}
 	}
-	return 0, "", false, time.Time{}
+	return 0, "", false, at
 }
 
 // spread is how long so many requests take at a rate, rounded up: woken a nanosecond early, a bucket
@@ -246,13 +229,14 @@ func pollsWaitLonger(d demand) bool {
 }
 
 // countShare counts the requests in a row that went past a lower priority that waited, for lowShare.
+// Where the action of the lower one is slowed down, its share waits for it.
 func (b *budget) countShare(p Priority, d demand) {
 	passed := false
 	for _, since := range d.since[p+1:] {
 		passed = passed || !since.IsZero()
 	}
-	if passed && b.high < lowShare-1 {
-		b.high++
+	if passed && p == d.first() {
+		b.high = min(b.high+1, lowShare-1)
 	} else {
 		b.high = 0
 	}
@@ -263,7 +247,7 @@ type token struct {
 	budget          *budget
 	action          string  // the API's name
 	serial          int     // of the request
-	rate            float64 // at which it left, in requests a second
+	rate            float64 // of the action when it left, in requests a second
 	epoch           int
 	probe           bool // of an API that is down
 	credentialProbe bool
@@ -275,8 +259,9 @@ func (b *budget) leave(now time.Time, p Priority, action string, d demand) *toke
 	b.limiter.AllowN(now, 1) // choose has seen that there is one
 	b.inFlight++
 	b.serial++
-	b.rate.left()
-	t := &token{budget: b, action: action, serial: b.serial, rate: b.rate.present}
+	r := b.rates[action]
+	r.leave(now)
+	t := &token{budget: b, action: action, serial: b.serial, rate: r.present}
 	t.epoch, t.probe = b.breaker.leave()
 	t.credentialProbe = b.credentials.leave()
 	return t
@@ -298,7 +283,7 @@ func (t *token) done(now time.Time, e *apiclient.Error) (o outcome) {
 	switch {
 	case e == nil:
 		o.recovered = b.answered(now, t, true)
-		b.rate.answered(t.rate)
+		b.rates[t.action].answered()
 	case e.Class == apiclient.ClassThrottled:
 		// A station on the way may throttle, too: that says nothing of the credentials, and one that
 		// blocks this host goes on with that.
@@ -311,11 +296,11 @@ func (t *token) done(now time.Time, e *apiclient.Error) (o outcome) {
 		b.throttled(now, t, e.RetryAfter)
 	case e.Class == apiclient.ClassCredentials:
 		o.recovered = b.answered(now, t, false)
-		b.rate.answered(t.rate)
+		b.rates[t.action].answered()
 		o.denied = b.credentials.refused(now, t.action, e.ClockSkew != 0, t.credentialProbe, b.rng)
 	case keyAccepted(e):
 		o.recovered = b.answered(now, t, true)
-		b.rate.answered(t.rate)
+		b.rates[t.action].answered()
 	default:
 		b.failed(now, t, e)
 	}

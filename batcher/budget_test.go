@@ -36,9 +36,9 @@ func failure() *apiclient.Error { return &apiclient.Error{Class: apiclient.Class
 
 // demand is that of requests which begin to wait now.
 func (b *testBudget) demand(waiting ...Priority) demand {
-	d := demand{offers: func(p Priority, action string) bool { return actionOf(p) == action }}
+	var d demand
 	for _, p := range waiting {
-		d.since[p] = time.Now()
+		d.since[p], d.actions[p] = time.Now(), []string{actionOf(p)}
 	}
 	return d
 }
@@ -63,10 +63,10 @@ func (b *testBudget) leavesOf(tb testing.TB, d demand) testToken {
 	began := time.Now()
 	for {
 		now := time.Now()
-		p, _, ok, at := b.choose(now, d)
+		p, action, ok, at := b.choose(now, d)
 		if ok {
 			b.waited += now.Sub(began)
-			return testToken{b.leave(now, p, actionOf(p), d), p}
+			return testToken{b.leave(now, p, action, d), p}
 		}
 		if at.IsZero() {
 			tb.Fatal("nothing may leave before a reply")
@@ -176,11 +176,11 @@ func TestNoPriorityStarves(t *testing.T) {
 	})
 }
 
-func TestThrottledOnceIsHalvedOnceHoweverManyRepliesSaySo(t *testing.T) {
+func TestThrottledOnceIsCutOnceHoweverManyRepliesSaySo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBudget(20, 8, 8)
 		notified := 0
-		b.events.onThrottle = func(float64, time.Duration) { notified++ }
+		b.events.onThrottle = func(string, float64, time.Duration) { notified++ }
 		var granted []testToken
 		for range 8 {
 			granted = append(granted, b.leaves(t, PriorityStart))
@@ -188,13 +188,59 @@ func TestThrottledOnceIsHalvedOnceHoweverManyRepliesSaySo(t *testing.T) {
 		for _, p := range granted {
 			p.done(&apiclient.Error{Class: apiclient.ClassThrottled, RetryAfter: 3 * time.Second})
 		}
-		if b.rate.present != 10 || notified != 1 {
-			t.Errorf("rate %g after being notified %d times", b.rate.present, notified)
+		// Nothing was served, so half of 20 is the plateau, and 70 % of that the beginning.
+		if rate := b.rate(time.Now(), apiclient.ActionStartInstances); rate != 7 || notified != 1 {
+			t.Errorf("rate %g after being notified %d times", rate, notified)
 		}
 		asked := time.Now()
 		b.leaves(t, PriorityStart)
 		if waited := time.Since(asked); waited < 3*time.Second {
 			t.Errorf("the next request left after %s, Retry-After was 3 s", waited)
+		}
+	})
+}
+
+// A throttle and its Retry-After slow their action alone.
+func TestThrottledStartsSlowNoDescribe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(20, 8, 8)
+		b.leaves(t, PriorityStart).done(&apiclient.Error{Class: apiclient.ClassThrottled, RetryAfter: 9 * time.Second})
+		asked := time.Now()
+		for range 100 { // at 20 a second
+			tok := b.leaves(t, PriorityStart, PriorityPoll)
+			tok.done(nil)
+			if tok.priority != PriorityPoll {
+				t.Fatalf("a start left %s after Retry-After: 9", time.Since(asked))
+			}
+		}
+		if took := time.Since(asked); took > 5*time.Second {
+			t.Errorf("100 describes took %s at 20 a second", took)
+		}
+		if rate := b.rate(time.Now(), apiclient.ActionDescribeInstancesStatus); rate != 20 {
+			t.Errorf("describes at %g a second after a throttled start", rate)
+		}
+		if tok := b.leaves(t, PriorityStart); time.Since(asked) < 9*time.Second || tok.priority != PriorityStart {
+			t.Errorf("the next start left after %s, Retry-After was 9 s", time.Since(asked))
+		}
+	})
+}
+
+// Polls that are slowed down do not lose their share to the starts that leave meanwhile.
+func TestShareOfSlowedPollsWaitsForThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(50, 1, 1)
+		b.leaves(t, PriorityPoll).done(&apiclient.Error{Class: apiclient.ClassThrottled, RetryAfter: 2 * time.Second})
+		d := b.demand(PriorityStart, PriorityPoll)
+		for began := time.Now(); ; {
+			tok := b.leavesOf(t, d)
+			tok.done(nil)
+			if tok.priority != PriorityPoll {
+				continue
+			}
+			if late := time.Since(began) - 2*time.Second; late > 50*time.Millisecond {
+				t.Errorf("the poll left %s after its pause", late)
+			}
+			return
 		}
 	})
 }

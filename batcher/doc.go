@@ -13,6 +13,13 @@
 // Starts and stops go before describes that decide what to send, and those before describes that
 // verify.
 //
+// # Budget
+//
+// One token bucket is the ceiling of all requests together. Under it the rate that the API allows is
+// estimated for each action, from its first throttle on: see adaptiveRate. A throttle and its
+// Retry-After slow that action alone. Starts and stops go before describes; where they wait all the
+// time, one request in 25 is a describe.
+//
 // # Who owns an instance
 //
 // Runs are ranked by their planned time: see rank. Where two runs want opposite things of one
@@ -23,8 +30,8 @@
 //
 // # What a failed request means
 //
-//   - throttled, transient, blocked: it goes again, until the deadline. The account slows down, or
-//     sends one probe at a time.
+//   - throttled, transient, blocked: it goes again, until the deadline. The action slows down, or the
+//     account sends one probe at a time.
 //   - ambiguous: it may have been applied, so its ids are described before anything is sent again.
 //   - instance: its ids are described; what their states explain is taken out, the rest is sent
 //     again, and halved where it is refused again.

@@ -102,7 +102,6 @@ func (a *Account) expire(now time.Time) {
 // dispatch sends what may leave now, and returns when to look again.
 func (a *Account) dispatch(now time.Time) time.Time {
 	for {
-		a.budget.climb(now) // first: how often is polled depends on the rate
 		d := a.demand(now)
 		p, action, ok, at := a.budget.choose(now, d)
 		if !ok {
@@ -138,9 +137,9 @@ func (a *Account) demand(now time.Time) demand {
 		l.again.ripen(now)
 		l.refillAlone(now)
 	}
-	d := demand{offers: func(p Priority, action string) bool { return a.offers(p, action, now) }}
+	d := demand{actions: a.actions(now)}
 	for p := range priorities {
-		switch waits := a.waits(p, now); {
+		switch waits := len(d.actions[p]) > 0; {
 		case waits && a.wanted[p].IsZero():
 			a.wanted[p] = now
 		case !waits:
@@ -151,30 +150,29 @@ func (a *Account) demand(now time.Time) demand {
 	return d
 }
 
-func (a *Account) waits(p Priority, now time.Time) bool {
-	switch p {
-	case PriorityStart:
-		return slices.ContainsFunc(a.lanes[:], func(l *lane) bool { return l.wants(now) })
-	case PriorityDiagnose:
-		return a.diagnose.has()
+// actions lists the API actions of what waits at each priority. Starts and stops alternate.
+func (a *Account) actions(now time.Time) (actions [priorities][]string) {
+	for k := range lanes {
+		if l := a.lanes[(a.turn+1+k)%lanes]; l.wants(now) {
+			actions[PriorityStart] = append(actions[PriorityStart], l.api)
+		}
 	}
-	due, ok := a.polls.due(a.pollInterval())
+	describe := []string{apiclient.ActionDescribeInstancesStatus}
+	if a.diagnose.has() {
+		actions[PriorityDiagnose] = describe
+	}
+	due, ok := a.polls.due(a.pollInterval(now))
 	slow, also := a.slow.due(deniedPoll)
-	return ok && !due.After(now) || also && !slow.After(now)
-}
-
-// offers reports whether a request of an API action waits at a priority.
-func (a *Account) offers(p Priority, action string, now time.Time) bool {
-	if p != PriorityStart {
-		return action == apiclient.ActionDescribeInstancesStatus
+	if ok && !due.After(now) || also && !slow.After(now) {
+		actions[PriorityPoll] = describe
 	}
-	return slices.ContainsFunc(a.lanes[:], func(l *lane) bool { return l.api == action && l.wants(now) })
+	return actions
 }
 
 // opens is when the next backoff ends, or describe falls due.
 func (a *Account) opens(now time.Time) (at time.Time) {
 	// While something waits already, only the budget can let it out.
-	if due, ok := a.polls.due(a.pollInterval()); ok && due.After(now) {
+	if due, ok := a.polls.due(a.pollInterval(now)); ok && due.After(now) {
 		if latest := now.Add(a.settings.PollInterval); due.After(latest) {
 			due = latest // a stretched interval shrinks again as the budget recovers
 		}
@@ -194,7 +192,7 @@ func (a *Account) opens(now time.Time) (at time.Time) {
 	return at
 }
 
-// send sends the next request of a priority. action limits it to an API action; empty: any.
+// send sends the next request of a priority and an API action.
 func (a *Account) send(now time.Time, p Priority, action string, d demand) {
 	r := a.next(now, p, action)
 	if r == nil {
@@ -225,14 +223,13 @@ func (a *Account) actionOf(r *request) string {
 	return apiclient.ActionDescribeInstancesStatus
 }
 
-// next takes the next request of a priority; nil: there is none.
+// next takes the next request of a priority and an API action; nil: there is none.
 func (a *Account) next(now time.Time, p Priority, action string) *request {
 	switch p {
 	case PriorityStart:
-		// Starts and stops alternate.
 		for k := range lanes {
 			l := a.lanes[(a.turn+1+k)%lanes]
-			if (action == "" || l.api == action) && l.wants(now) {
+			if l.api == action && l.wants(now) {
 				a.turn = (a.turn + 1 + k) % lanes
 				return l.next(now)
 			}
@@ -242,7 +239,7 @@ func (a *Account) next(now time.Time, p Priority, action string) *request {
 		return a.diagnose.pop(a.settings.Size)
 	}
 	// A little ahead of time, so that requests are full.
-	works := a.polls.take(now.Add(a.settings.PollInterval/10), a.pollInterval(), a.settings.Size)
+	works := a.polls.take(now.Add(a.settings.PollInterval/10), a.pollInterval(now), a.settings.Size)
 	if len(works) == 0 {
 		works = a.slow.take(now, deniedPoll, a.settings.Size)
 	}
@@ -425,7 +422,7 @@ func (a *Account) judgeContact(r *request, e *apiclient.Error, now time.Time) {
 // could never serve. It takes half of the time that the budget needs for all of them: while the
 // starts of a large run go on, their number grows as fast as time passes, and with all of it no poll
 // would ever fall due.
-func (a *Account) pollInterval() time.Duration {
+func (a *Account) pollInterval(now time.Time) time.Duration {
 	describes := float64(len(a.polls.list)) / float64(a.settings.Size)
-	return max(a.settings.PollInterval, spread(describes, a.budget.rate.present)/2)
+	return max(a.settings.PollInterval, spread(describes, a.budget.rate(now, apiclient.ActionDescribeInstancesStatus))/2)
 }

@@ -154,7 +154,7 @@ func panicStory(t *testing.T, b *bomb) {
 		defer mu.Unlock()
 		seen = append(seen, p)
 	}
-	cfg.OnThrottle = func(float64, time.Duration) { b.call("OnThrottle") }
+	cfg.OnThrottle = func(string, float64, time.Duration) { b.call("OnThrottle") }
 	cfg.OnBlocked = func(*apiclient.Error, time.Duration) { b.call("OnBlocked") }
 	cfg.OnAccepted = func(time.Time) { b.call("OnAccepted") }
 	cfg.Observer, cfg.Journal = bombedObserver{b}, bombedJournal{b}

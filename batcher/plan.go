@@ -35,6 +35,11 @@ func APIAction(a power.Action) string {
 	return apiclient.ActionStartInstances
 }
 
+// APIActions lists the API's names of what an account sends.
+func APIActions() []string {
+	return []string{apiclient.ActionStartInstances, apiclient.ActionStopInstances, apiclient.ActionDescribeInstancesStatus}
+}
+
 // PlanRun says what a run would send, were it alone, and sends nothing. size is Settings.Size; rate
 // and burst are those of Limits.
 func PlanRun(r Run, size int, rate float64, burst int) Plan {

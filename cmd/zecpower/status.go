@@ -36,7 +36,7 @@ left out where it is marked "?":
   runs_in_progress            [{run_id, schedule, action, groups, timezone?, started_at, deadline?, total, final, pending, failed}]
   runs_waiting                [{run_id, run_at, timezone?}], decided, and waiting for jitter or a previous run
   schedules                   [{schedule, timezone, paused, next_run?, last_run_id?, last_result?, last_run?, last_success?}]
-  budget                      {requests_per_second (now), ceiling, api_down}
+  budget                      {requests_per_second (of the slowest API action, now), ceiling, api_down}
   store_error?, web_error?   what fails, while runs go on
   clock_steps                 since the start
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -75,9 +76,18 @@ type ScheduleStatus struct {
 
 // BudgetStatus is the account's request budget.
 type BudgetStatus struct {
-	Rate    float64 `json:"requests_per_second"`
+	Rate    float64 `json:"requests_per_second"` // of the slowest API action, now
 	Ceiling float64 `json:"ceiling"`
 	APIDown bool    `json:"api_down"`
+}
+
+// lowestRate is the rate of the action that the API allows least of.
+func (a *account) lowestRate() float64 {
+	lowest := math.Inf(1)
+	for _, action := range batcher.APIActions() {
+		lowest = min(lowest, a.batch.Rate(action))
+	}
+	return lowest
 }
 
 // Status describes the daemon at this moment. It is safe for concurrent use.
@@ -88,7 +98,7 @@ func (d *Daemon) Status() Status {
 		Version: version.Version, StartedAt: d.started.UTC(), At: snap.At.UTC(),
 		Config: ConfigStatus{Path: cfg.Path, LoadedAt: reloaded.at.UTC()},
 		Runs:   []RunStatus{}, Waiting: []WaitingStatus{}, Plans: []ScheduleStatus{},
-		Budget:   BudgetStatus{Rate: d.account.batch.Rate(), Ceiling: cfg.API.RequestsPerSecond, APIDown: d.account.batch.Down()},
+		Budget:   BudgetStatus{Rate: d.account.lowestRate(), Ceiling: cfg.API.RequestsPerSecond, APIDown: d.account.batch.Down()},
 		ClockSet: snap.ClockSteps,
 	}
 	if reloaded.err != nil {

@@ -79,9 +79,13 @@ func (r *registrar) counterFunc(name, help string, read func() float64) {
 	r.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, read))
 }
 
-func (r *registrar) gaugeFunc(name, help string, read func() float64) {
-	r.record(KindGauge, name, help, nil)
-	r.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, read))
+// gaugeFuncs registers a gauge with a series for each of values, read at the scrape.
+func (r *registrar) gaugeFuncs(name, help, label string, values []string, read func(value string) float64) {
+	r.record(KindGauge, name, help, []string{label})
+	for _, value := range values {
+		opts := prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: prometheus.Labels{label: value}}
+		r.registry.MustRegister(prometheus.NewGaugeFunc(opts, func() float64 { return read(value) }))
+	}
 }
 
 // desc records a gauge that a custom collector emits.

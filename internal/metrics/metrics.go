@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+
+	"zecpower/batcher"
 )
 
 // Buckets in seconds. Each list begins at the fastest value worth distinguishing and ends past the
@@ -24,8 +26,8 @@ var (
 
 // Budget is the account's shared request budget, read at each scrape.
 type Budget interface {
-	// Rate is the present rate in requests a second.
-	Rate() float64
+	// Rate is the present rate of an API action in requests a second.
+	Rate(apiAction string) float64
 	// Waited is how long requests have waited for the budget, summed. It never falls.
 	Waited() time.Duration
 }
@@ -123,9 +125,10 @@ func (m *Metrics) registerAPI(r *registrar) {
 	m.apiBlocked = r.gauge("api_blocked", "Whether the network in front of the API refuses this host (1) or not (0).").WithLabelValues()
 	m.credentialAccepted = r.gauge("credential_last_accepted_timestamp_seconds",
 		"When a reply of the API last showed that it accepts the credentials; absent until one has.")
-	r.gaugeFunc("api_rate_limit_requests_per_second", "Present rate of the account's request budget.", func() float64 {
+	const rateHelp = "Present rate of an API action: requests_per_second, or less after the API has throttled it."
+	r.gaugeFuncs("api_rate_limit_requests_per_second", rateHelp, "api_action", batcher.APIActions(), func(action string) float64 {
 		if b := m.budget.Load(); b != nil {
-			return (*b).Rate()
+			return (*b).Rate(action)
 		}
 		return 0
 	})

@@ -31,8 +31,9 @@ var at = time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
 
 type fakeBudget struct{}
 
-func (fakeBudget) Rate() float64         { return 7.5 }
-func (fakeBudget) Waited() time.Duration { return 90 * time.Second }
+// Rate is another one for each action, so that a test sees them mixed up.
+func (fakeBudget) Rate(apiAction string) float64 { return float64(len(apiAction)) + 0.5 }
+func (fakeBudget) Waited() time.Duration         { return 90 * time.Second }
 
 func known() Known {
 	return Known{
@@ -159,7 +160,7 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"api_requests_total":                           "counter api_action code",
 		"api_request_duration_seconds":                 "histogram api_action",
 		"api_retries_total":                            "counter api_action reason",
-		"api_rate_limit_requests_per_second":           "gauge",
+		"api_rate_limit_requests_per_second":           "gauge api_action",
 		"api_rate_limit_wait_seconds_total":            "counter",
 		"api_blocked":                                  "gauge",
 		"credential_last_accepted_timestamp_seconds":   "gauge",
@@ -322,7 +323,7 @@ func TestKnownSeriesStartAtZero(t *testing.T) {
 		`zecpower_api_requests_total{api_action="DescribeInstancesStatus",code="error"} 0`,
 		`zecpower_api_retries_total{api_action="StopInstances",reason="throttled"} 0`,
 		`zecpower_clock_steps_total 0`,
-		`zecpower_api_rate_limit_requests_per_second 0`,
+		`zecpower_api_rate_limit_requests_per_second{api_action="StartInstances"} 0`,
 	)
 	// A timestamp of 0 would be a run in 1970, overdue ever since.
 	for _, name := range []string{"next_run", "last_run", "last_success"} {
@@ -557,7 +558,11 @@ func TestRequestCodesAreBounded(t *testing.T) {
 func TestBudgetIsReadAtTheScrape(t *testing.T) {
 	m := New()
 	m.SetBudget(fakeBudget{})
-	expect(t, m, `zecpower_api_rate_limit_requests_per_second 7.5`, `zecpower_api_rate_limit_wait_seconds_total 90`)
+	expect(t, m,
+		`zecpower_api_rate_limit_requests_per_second{api_action="StartInstances"} 14.5`,
+		`zecpower_api_rate_limit_requests_per_second{api_action="StopInstances"} 13.5`,
+		`zecpower_api_rate_limit_requests_per_second{api_action="DescribeInstancesStatus"} 23.5`,
+		`zecpower_api_rate_limit_wait_seconds_total 90`)
 }
 
 func TestConfigurationLoadsAreLogged(t *testing.T) {

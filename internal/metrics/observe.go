@@ -176,7 +176,7 @@ func (m *Metrics) initAPI() {
 	}
 	// What was not sent is not sent again.
 	classes := slices.DeleteFunc(apiclient.Classes(), func(c apiclient.Class) bool { return c == apiclient.ClassRequest })
-	for _, action := range []string{apiclient.ActionStartInstances, apiclient.ActionStopInstances, apiclient.ActionDescribeInstancesStatus} {
+	for _, action := range batcher.APIActions() {
 		m.apiDuration.WithLabelValues(action)
 		m.apiRequests.WithLabelValues(action, codeError)
 		for _, status := range statuses {
