@@ -31,8 +31,10 @@ type Settings struct {
 	// and those after which it fell back. At least 1. For a start whose reply was lost see the
 	// package comment.
 	Attempts int
-	// PollInterval is how long an instance on its way is left alone between two describes. It
-	// stretches by itself when so many are pending that the budget would not keep up.
+	// PollInterval is how long an instance is left alone between two describes at most, once it, or
+	// another that was accepted before, is expected to be there; until then one request an interval
+	// describes those that were left alone longest. It stretches by itself when so many are pending
+	// that the budget would not keep up.
 	PollInterval time.Duration
 	// BootTimeout is how long an accepted start may take until RUNNING is seen, and an accepted stop
 	// until STOPPED is.
@@ -110,8 +112,9 @@ type Account struct {
 	sequence  int       // counts the instances that came into work
 	turn      int       // the lane that sent last
 	diagnose  queue
-	polls     pollList
-	slow      pollList // of instances whose credentials are finally refused
+	polls     [pollLists]pollList
+	watches   [watches]watch
+	pages     pages
 	inFlight  map[*request]bool
 	wanted    [priorities]time.Time // since when each priority waits to send; zero: it does not
 	waited    time.Duration         // that requests have waited for the budget, all together
@@ -142,6 +145,9 @@ func NewAccount(cfg Config) (*Account, error) {
 	a := &Account{
 		cfg: cfg, settings: cfg.Settings, replies: make(chan reply), wake: make(chan struct{}, 1), rng: newRand(cfg.Seed),
 		works: map[string]*work{}, left: map[string]left{}, inFlight: map[*request]bool{}, memory: memory{of: map[string]int32{}, index: map[string]int32{}},
+	}
+	for list := range a.polls {
+		a.polls[list].born = time.Now()
 	}
 	a.budget = newBudget(cfg.Limits, a.budgetEvents(), a.rng)
 	for l := range a.lanes {

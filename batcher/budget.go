@@ -251,6 +251,7 @@ type token struct {
 	epoch           int
 	probe           bool // of an API that is down
 	credentialProbe bool
+	page            bool // a page of the account, for which a key may lack the right alone
 }
 
 // leave lets a request of a priority that choose has returned leave now.
@@ -294,6 +295,9 @@ func (t *token) done(now time.Time, e *apiclient.Error) (o outcome) {
 		}
 		b.credentials.withdrawn(t.credentialProbe)
 		b.throttled(now, t, e.RetryAfter)
+	case e.Class == apiclient.ClassCredentials && t.page:
+		o.recovered = b.answered(now, t, false)
+		b.rates[t.action].answered()
 	case e.Class == apiclient.ClassCredentials:
 		o.recovered = b.answered(now, t, false)
 		b.rates[t.action].answered()

@@ -257,6 +257,21 @@ func TestRetryAfterOfA503PausesTheAccount(t *testing.T) {
 	})
 }
 
+// A key may lack the right to list the account alone: that is no refusal of describes.
+func TestPageRefusedForItsCredentialsPausesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBudget(20, 8, 8)
+		accepted := false
+		b.events.onAccepted = func(time.Time) { accepted = true }
+		tok := b.leaves(t, PriorityPoll)
+		tok.page = true
+		denied := tok.done(&apiclient.Error{Class: apiclient.ClassCredentials, HTTPStatus: 403, Code: "AUTHFAILURE_UNAUTHORIZED_OPERATION"})
+		if denied || b.credentials.active() || accepted || b.credentials.accepted {
+			t.Errorf("denied %v, paused %v, accepted %v", denied, b.credentials.active(), accepted)
+		}
+	})
+}
+
 // The story of an outage, as the breaker sees it.
 func TestBreakerProbesOneAtATimeWithGrowingPauses(t *testing.T) {
 	now := time.Now()

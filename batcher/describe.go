@@ -16,6 +16,12 @@ func (a *Account) handleDescribe(p reply, e *apiclient.Error, now time.Time) {
 		if p.sent.After(a.describedSent) {
 			a.describedSent = p.sent
 		}
+	}
+	if p.request.sweep != nil {
+		a.handlePage(p, e, now)
+		return
+	}
+	if e == nil {
 		a.seeAll(p.request, p.status, p.sent, now)
 		return
 	}
@@ -104,42 +110,67 @@ func (a *Account) refusedAlone(w *work, e *apiclient.Error, failures int) (final
 // seeAll decides for each instance of a describe that left at asked, and sends again what is ready.
 func (a *Account) seeAll(r *request, page apiclient.StatusPage, asked, now time.Time) {
 	states, complete := statesOf(r, page)
-	var ready, confirmed, unseen, early []*work
+	var s sighting
 	for _, w := range r.works {
-		if w.gone {
-			continue
-		}
 		state, present := states[w.id]
-		if !present && !complete {
-			unseen = append(unseen, w)
-			continue
-		}
-		unconfirmed := w.unconfirmed
-		switch w.lane.rules().see(&w.instance, state, present, asked, now) {
-		case nextFinal:
-			a.final(w)
-		case nextSend:
-			if r.refused && len(r.works) > 1 && !unconfirmed {
-				w.takeBackRefusal()
-			}
-			ready = append(ready, w)
-		case nextDescribe:
-			early = append(early, w)
-		case nextPoll:
-			a.poll(w, now)
-			if unconfirmed && w.booting {
-				confirmed = append(confirmed, w)
-			}
+		switch {
+		case w.gone:
+		case !present && !complete:
+			s.unseen = append(s.unseen, w)
+		default:
+			a.see(&s, r, w, state, present, asked, now)
 		}
 	}
-	journalAttempted(confirmed)
-	for _, works := range byLane(ready) {
+	a.follow(r, &s, now)
+}
+
+// sighting collects what follows from a describe: what is ready to be sent, whose action turned out
+// to have been accepted, what is still unknown, and what was described too early.
+type sighting struct{ ready, confirmed, unseen, early []*work }
+
+// see decides about one instance.
+func (a *Account) see(s *sighting, r *request, w *work, state apiclient.State, present bool, asked, now time.Time) {
+	unconfirmed := w.unconfirmed
+	switch w.lane.rules().see(&w.instance, state, present, asked, now) {
+	case nextFinal:
+		if w.outcome == power.Outcomes(w.lane.action)[0] {
+			a.learn(w, asked, now)
+		}
+		a.final(w)
+	case nextSend:
+		if r.refused && len(r.works) > 1 && !unconfirmed {
+			w.takeBackRefusal()
+		}
+		s.ready = append(s.ready, w)
+	case nextDescribe:
+		s.early = append(s.early, w)
+	case nextPoll:
+		a.poll(w, now)
+		if unconfirmed && w.booting {
+			s.confirmed = append(s.confirmed, w)
+		}
+	}
+}
+
+// follow does what follows from a describe.
+func (a *Account) follow(r *request, s *sighting, now time.Time) {
+	journalAttempted(s.confirmed)
+	for _, works := range a.chunksOf(s.ready) {
 		a.sendAgain(r, works, now)
 	}
-	a.describeUnseen(r, unseen, now)
-	for _, works := range byLane(early) {
+	a.describeUnseen(r, s.unseen, now)
+	for _, works := range a.chunksOf(s.early) {
 		a.describeLater(r, works, now)
 	}
+}
+
+// chunksOf divides works by their lanes, and those into requests: a page may list more than one
+// holds.
+func (a *Account) chunksOf(works []*work) (chunks [][]*work) {
+	for _, part := range byLane(works) {
+		chunks = append(chunks, cut(part, a.settings.Size)...)
+	}
+	return chunks
 }
 
 // statesOf reads a reply; complete is false where it counts more of the instances asked for than it

@@ -28,6 +28,19 @@
 // for: until it must show, no state is final for the new owner. Runs of the same action share one
 // piece of work; attempts, backoff and timeout belong to that.
 //
+// # Verifying
+//
+// An accepted instance is described until it is where it shall be, its timeout or the deadline. How
+// long boots take, and stops, is learned of the account: see durations. Until the first of those that
+// are on their way is expected, or was seen, to be there, one request a poll interval describes those
+// that were left alone longest: see watch. From then on none is left alone for longer than a poll
+// interval, or than half of the time that the budget needs for all; where boots have just begun, or
+// few instances are left, for a fifth of it, but never less than 200 ms. What takes far longer than
+// the others, or waits for another state, is described once a poll interval.
+//
+// Where pages of the account take fewer requests than ids, they are asked for: see pages. A page proves
+// only what it lists. What a sweep of them leaves out is described by id.
+//
 // # What a failed request means
 //
 //   - throttled, transient, blocked: it goes again, until the deadline. The action slows down, or the

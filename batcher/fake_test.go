@@ -90,7 +90,19 @@ func (f *fakeAPI) DescribeInstancesStatus(ctx context.Context, q apiclient.Statu
 			return page, err
 		}
 	}
-	return f.page(q.InstanceIDs), nil
+	if len(q.InstanceIDs) > 0 {
+		return f.page(q.InstanceIDs), nil
+	}
+	page := f.page(pageOf(f.states, q))
+	page.TotalCount = len(f.states)
+	return page, nil
+}
+
+// pageOf lists the ids of a page of an account.
+func pageOf[T any](account map[string]T, q apiclient.StatusQuery) []string {
+	ids := slices.Sorted(maps.Keys(account))
+	from := min((q.PageNum-1)*q.PageSize, len(ids))
+	return ids[from:min(from+q.PageSize, len(ids))]
 }
 
 func (f *fakeAPI) page(ids []string) apiclient.StatusPage {

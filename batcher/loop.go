@@ -74,6 +74,14 @@ func (a *Account) step(r *reply) (at time.Time, idle bool) {
 	return earlier(at, a.soonest), false
 }
 
+// later is the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
 // earlier is the earlier of two times, of which zero is none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
@@ -161,9 +169,7 @@ func (a *Account) actions(now time.Time) (actions [priorities][]string) {
 	if a.diagnose.has() {
 		actions[PriorityDiagnose] = describe
 	}
-	due, ok := a.polls.due(a.pollInterval(now))
-	slow, also := a.slow.due(deniedPoll)
-	if ok && !due.After(now) || also && !slow.After(now) {
+	if due := a.pollDue(now); !due.IsZero() && !due.After(now) {
 		actions[PriorityPoll] = describe
 	}
 	return actions
@@ -172,14 +178,11 @@ func (a *Account) actions(now time.Time) (actions [priorities][]string) {
 // opens is when the next backoff ends, or describe falls due.
 func (a *Account) opens(now time.Time) (at time.Time) {
 	// While something waits already, only the budget can let it out.
-	if due, ok := a.polls.due(a.pollInterval(now)); ok && due.After(now) {
+	if due := a.pollDue(now); due.After(now) {
 		if latest := now.Add(a.settings.PollInterval); due.After(latest) {
 			due = latest // a stretched interval shrinks again as the budget recovers
 		}
 		at = due
-	}
-	if due, ok := a.slow.due(deniedPoll); ok && due.After(now) {
-		at = earlier(at, due)
 	}
 	at = earlier(at, a.diagnose.opens())
 	for _, l := range a.lanes {
@@ -198,13 +201,14 @@ func (a *Account) send(now time.Time, p Priority, action string, d demand) {
 	if r == nil {
 		return // what waited is gone; demand is asked again
 	}
-	t := a.budget.leave(now, p, a.actionOf(r), d)
+	t := a.budget.leave(now, p, action, d)
+	t.page = r.sweep != nil
 	if t.credentialProbe {
 		r = a.probeOf(r)
 	}
 	a.waited += now.Sub(a.wanted[p])
 	a.wanted[p] = time.Time{} // what else waits begins to wait for the next
-	r.runs = runsOf(r.works)
+	r.runs = a.concerns(r)
 	for _, x := range r.runs {
 		x.inFlight++
 		if x.firstRequest.IsZero() {
@@ -213,6 +217,20 @@ func (a *Account) send(now time.Time, p Priority, action string, d demand) {
 	}
 	a.inFlight[r] = true
 	a.call(r, t, now)
+}
+
+// concerns lists the runs that wait for the reply to a request: those that want some of its works. A
+// page may list what any run has on its way.
+func (a *Account) concerns(r *request) (runs []*run) {
+	if r.sweep == nil {
+		return runsOf(r.works)
+	}
+	for _, x := range a.runs {
+		if x.pending > 0 {
+			runs = append(runs, x)
+		}
+	}
+	return runs
 }
 
 // actionOf is the API action of a request.
@@ -238,17 +256,7 @@ func (a *Account) next(now time.Time, p Priority, action string) *request {
 	case PriorityDiagnose:
 		return a.diagnose.pop(a.settings.Size)
 	}
-	// A little ahead of time, so that requests are full.
-	works := a.polls.take(now.Add(a.settings.PollInterval/10), a.pollInterval(now), a.settings.Size)
-	if len(works) == 0 {
-		works = a.slow.take(now, deniedPoll, a.settings.Size)
-	}
-	if len(works) == 0 {
-		return nil
-	}
-	r := &request{priority: PriorityPoll}
-	r.hold(works)
-	return r
+	return a.nextPoll(now)
 }
 
 // probeOf is what of a request may leave as a probe of refused credentials: one id, another one each
@@ -297,6 +305,8 @@ func (a *Account) call(r *request, t *token, now time.Time) {
 func (a *reply) call(api API, ids []string) {
 	ctx := context.Background()
 	switch r := a.request; {
+	case r.sweep != nil:
+		a.status, a.err = api.DescribeInstancesStatus(ctx, apiclient.StatusQuery{PageSize: apiclient.MaxPageSize, PageNum: r.page})
 	case r.priority != PriorityStart:
 		a.status, a.err = api.DescribeInstancesStatus(ctx, apiclient.StatusQuery{InstanceIDs: ids, PageSize: apiclient.MaxInstanceIDs})
 	case r.lane.action == power.ActionStop:
@@ -312,6 +322,9 @@ func (a *Account) receive(r reply, now time.Time) {
 	delete(a.inFlight, r.request)
 	for _, x := range r.request.runs {
 		x.inFlight--
+	}
+	if r.request.sweep != nil && r.err == nil {
+		a.takeListed(r.request, r.status, r.sent)
 	}
 	for _, w := range r.request.works {
 		if w.req == r.request {
@@ -332,7 +345,7 @@ func (a *Account) receive(r reply, now time.Time) {
 			a.handleDescribe(r, e, now)
 		}
 	})
-	unproven := e != nil && e.Class == apiclient.ClassCredentials && !a.budget.credentials.accepted
+	unproven := e != nil && e.Class == apiclient.ClassCredentials && !a.budget.credentials.accepted && r.request.sweep == nil
 	o := r.token.done(now, e)
 	a.guard("the reply to a request", r.request, func() {
 		if o.recovered {
@@ -416,13 +429,4 @@ func (a *Account) judgeContact(r *request, e *apiclient.Error, now time.Time) {
 			x.ended, x.invalid = endUnreached, e
 		}
 	}
-}
-
-// pollInterval stretches with what is pending, so that describes do not pile up that the budget
-// could never serve. It takes half of the time that the budget needs for all of them: while the
-// starts of a large run go on, their number grows as fast as time passes, and with all of it no poll
-// would ever fall due.
-func (a *Account) pollInterval(now time.Time) time.Duration {
-	describes := float64(len(a.polls.list)) / float64(a.settings.Size)
-	return max(a.settings.PollInterval, spread(describes, a.budget.rate(now, apiclient.ActionDescribeInstancesStatus))/2)
 }

@@ -72,7 +72,7 @@ func (a *Account) own(x *run, lane *lane, now time.Time) {
 				own = append(own, w)
 			}
 		case w.lane.action == lane.action:
-			a.join(w, ref{x, i}, lane)
+			a.join(w, ref{x, i}, lane, now)
 		default: // it outranks those that have it, which are remembered, too
 			if a.takeOver(w, ref{x, i}, lane, now) {
 				own = append(own, w)
@@ -104,14 +104,14 @@ func superseded(id, by string) power.InstanceResult {
 
 // join adds a run to those that want w. Attempts, backoff and timeout belong to the work and go on.
 // A forced stop raises the work to forced.
-func (a *Account) join(w *work, r ref, lane *lane) {
+func (a *Account) join(w *work, r ref, lane *lane, now time.Time) {
 	w.runs = append(w.runs[:len(w.runs):len(w.runs)], r)
 	if w.at == inPolls {
 		r.run.pending++
 	}
 	a.joinFlying(w, r.run)
 	if lane.force && !w.lane.force {
-		a.raise(w, lane)
+		a.raise(w, lane, now)
 	}
 }
 
@@ -129,8 +129,11 @@ func (a *Account) joinFlying(w *work, x *run) {
 
 // raise makes the stop of w a forced one. Where the graceful stop was accepted it is sent again once
 // the instance is seen RUNNING.
-func (a *Account) raise(w *work, lane *lane) {
+func (a *Account) raise(w *work, lane *lane, now time.Time) {
 	w.lane, w.raised = lane, w.booting
+	if w.at == inPolls {
+		a.poll(w, now)
+	}
 	if w.at == inQueue || w.at == inTrial || w.at == inRequest && w.req.priority == PriorityStart && !a.inFlight[w.req] {
 		lane.first.add(w.runs[len(w.runs)-1].run, []*work{w})
 	}
@@ -179,7 +182,7 @@ func (a *Account) takeOver(w *work, r ref, lane *lane, now time.Time) (unsent bo
 // describeNext describes w for its new owner: at once, or once an older action must show.
 func (a *Account) describeNext(w *work, now time.Time) {
 	if w.staleUntil.After(now) {
-		a.polls.add(w, now)
+		a.poll(w, now)
 		return
 	}
 	a.describe(&request{lane: w.lane}, []*work{w}, now)

@@ -97,7 +97,11 @@ func (c *cloud) DescribeInstancesStatus(_ context.Context, q apiclient.StatusQue
 	defer c.mu.Unlock()
 	c.requests["describe"]++
 	var page apiclient.StatusPage
-	for _, id := range q.InstanceIDs {
+	ids := q.InstanceIDs
+	if len(ids) == 0 {
+		ids = pageOf(c.states, q)
+	}
+	for _, id := range ids {
 		state := c.now(id)
 		if state == "" {
 			continue
@@ -108,6 +112,9 @@ func (c *cloud) DescribeInstancesStatus(_ context.Context, q apiclient.StatusQue
 		page.Instances = append(page.Instances, apiclient.InstanceStatus{InstanceID: id, State: state})
 	}
 	page.TotalCount = len(page.Instances)
+	if len(q.InstanceIDs) == 0 {
+		page.TotalCount = len(c.states)
+	}
 	return page, nil
 }
 

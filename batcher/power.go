@@ -167,15 +167,6 @@ func (a *Account) accepted(p reply, listed map[string]bool, now time.Time) {
 	}
 }
 
-// poll describes w after a poll interval; after more where the credentials are finally refused.
-func (a *Account) poll(w *work, now time.Time) {
-	if w.lane.denied != nil {
-		a.slow.add(w, now)
-		return
-	}
-	a.polls.add(w, now)
-}
-
 // charge notes a refused or lost request for the ids that it named.
 func (a *Account) charge(p reply, e *apiclient.Error, now time.Time) {
 	if e.Class != apiclient.ClassInstance && e.Class != apiclient.ClassUnknown && !e.MaybeApplied {

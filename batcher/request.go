@@ -35,6 +35,9 @@ type request struct {
 	suspect bool
 	// trial: one id, sent alone to find out whether a refusal concerns it or the whole account.
 	trial bool
+	// sweep and page are those of a describe of a page; the page is counted from 1.
+	sweep *sweep
+	page  int
 	ready time.Time
 }
 

@@ -20,6 +20,8 @@ type bigAPI struct {
 	boot    time.Duration
 	began   time.Time
 
+	ids []string // of the account
+
 	mu       sync.Mutex // guards all below
 	accepted []uint32   // milliseconds after began plus 1; 0 is STOPPED
 	requests int
@@ -28,8 +30,8 @@ type bigAPI struct {
 	sample   bool
 }
 
-func newBigAPI(n int) *bigAPI {
-	return &bigAPI{latency: 50 * time.Millisecond, boot: 20 * time.Second, began: time.Now(), accepted: make([]uint32, n)}
+func newBigAPI(ids []string) *bigAPI {
+	return &bigAPI{latency: 50 * time.Millisecond, boot: 20 * time.Second, began: time.Now(), ids: ids, accepted: make([]uint32, len(ids))}
 }
 
 func position(id string) int {
@@ -61,7 +63,14 @@ func (a *bigAPI) DescribeInstancesStatus(_ context.Context, q apiclient.StatusQu
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.describe()
+	if len(q.InstanceIDs) == 0 {
+		from := min((q.PageNum-1)*q.PageSize, len(a.ids))
+		q.InstanceIDs = a.ids[from:min(from+q.PageSize, len(a.ids))]
+	}
 	page := apiclient.StatusPage{TotalCount: len(q.InstanceIDs), Instances: make([]apiclient.InstanceStatus, 0, len(q.InstanceIDs))}
+	if q.PageNum > 0 {
+		page.TotalCount = len(a.ids)
+	}
 	now := uint32(time.Since(a.began).Milliseconds())
 	for _, id := range q.InstanceIDs {
 		state := apiclient.StateBooting
@@ -104,7 +113,7 @@ func BenchmarkRun10000(b *testing.B) {
 	var starts int
 	for b.Loop() {
 		inBubble(b, func() {
-			api := newBigAPI(n)
+			api := newBigAPI(ids)
 			report := newAccountAt(b, api, 1000).Run(context.Background(), startRun(ids))
 			if report.Groups[0].Done != n {
 				b.Fatalf("%d started", report.Groups[0].Done)
@@ -112,7 +121,7 @@ func BenchmarkRun10000(b *testing.B) {
 			ours, starts = api.last.Sub(api.began), n/100
 		})
 		inBubble(b, func() {
-			api := newBigAPI(n)
+			api := newBigAPI(ids)
 			for k := 0; k < n; k += 100 {
 				_, _ = api.StartInstances(context.Background(), ids[k:k+100])
 			}
@@ -132,9 +141,9 @@ func Test200000InstancesFitIn300MB(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		const n = 200_000
-		api := newBigAPI(n)
-		api.sample = true
 		ids := fleet(n)
+		api := newBigAPI(ids)
+		api.sample = true
 		debug.FreeOSMemory() // what other tests left behind
 		report := newAccountAt(t, api, 100).Run(context.Background(), startRun(ids))
 		peak := max(api.peak, memoryInUse())

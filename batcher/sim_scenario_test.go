@@ -55,6 +55,7 @@ func newScenario(seed uint64) *scenario {
 	s.drawGroups(r)
 	s.drawFaults(r)
 	s.drawInterruptions(r)
+	s.drawOthers(r)
 	return s
 }
 
@@ -104,6 +105,13 @@ func (s *scenario) drawFleet(r *rand.Rand) {
 		}
 	}
 	s.sim.Fleet = s.specs
+}
+
+// drawOthers adds instances to the account that no group names, so that pages list them.
+func (s *scenario) drawOthers(r *rand.Rand) {
+	if chance(r, 0.3) {
+		s.sim.Fleet = append(slices.Clone(s.specs), make([]zecsim.InstanceSpec, r.IntN(3000))...)
+	}
 }
 
 func (s *scenario) oddInstance(r *rand.Rand) zecsim.InstanceSpec {

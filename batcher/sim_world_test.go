@@ -231,7 +231,11 @@ func (p *process) DescribeInstancesStatus(ctx context.Context, q apiclient.Statu
 	if p.isDead() {
 		return apiclient.StatusPage{}, corpse()
 	}
-	p.w.leave(q.InstanceIDs, false)
+	names := q.InstanceIDs
+	if len(names) == 0 && q.PageSize == apiclient.MaxPageSize {
+		names = []string{fmt.Sprint("page ", q.PageNum)}
+	}
+	p.w.leave(names, false)
 	page, err := p.client.DescribeInstancesStatus(ctx, q)
 	p.w.tell("describe", q.InstanceIDs, err, page.Instances)
 	p.w.seen(page)

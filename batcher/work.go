@@ -19,6 +19,7 @@ type work struct {
 	at    place
 	req   *request // with inRequest: the one that has it
 	moves uint32   // counts its places: an entry of a queue that it has left is stale
+	list  int8     // with inPolls: which of the lists
 	gone  bool     // it is final, or no run wants it any more
 }
 
@@ -68,6 +69,9 @@ func (w *work) move(to place, r *request) {
 	was := w.at == inPolls
 	w.at, w.req = to, r
 	w.moves++
+	if was {
+		w.lane.account.polls[w.list].live--
+	}
 	if is := to == inPolls; is != was {
 		by := -1
 		if is {
@@ -118,7 +122,7 @@ func (a *Account) takeUp(w *work, now time.Time) bool {
 	}
 	if l.action == w.lane.action {
 		w.instance = l.instance
-		a.polls.add(w, now)
+		a.poll(w, now)
 		return true
 	}
 	w.instance = instance{id: w.id, state: l.state, seenAt: l.seenAt}

@@ -109,9 +109,9 @@ type Batch struct {
 
 	Backoff Backoff
 
-	// PollInterval is the pause between two polls of the instances that are on their way, 10ms to 10m
-	// and below BootTimeout, default 5s. Shorter: RUNNING is seen sooner. Longer: more of the request
-	// budget is left to starts.
+	// PollInterval is the longest pause between two describes of an instance that is on its way, once
+	// boots are expected, 10ms to 10m and below BootTimeout, default 5s. Shorter: RUNNING is seen
+	// sooner. Longer: more of the request budget is left to starts.
 	PollInterval time.Duration
 
 	// BootTimeout is how long an accepted instance may take to be RUNNING before it counts as failed,
