@@ -61,7 +61,7 @@ type Config struct {
 }
 
 // Observer is called once for every request, when it is over. code is the HTTP status,
-// or "error" where no reply arrived. It must be safe for concurrent use.
+// or "error" where no reply of the API arrived. It must be safe for concurrent use.
 type Observer interface {
 	Request(action, code string, took time.Duration)
 }
@@ -154,11 +154,14 @@ func (c *Client) call(ctx context.Context, action string, mutating bool, in, out
 	}
 	start := time.Now()
 	reply, sent, err := c.exchange(ctx, action, body)
-	c.observe(action, reply, time.Since(start))
+	took := time.Since(start)
 	if err != nil {
-		return "", lost(action, mutating && sent, err)
+		err = lost(action, mutating && sent, err)
+	} else {
+		requestID, err = reply.decode(action, mutating, start, out)
 	}
-	return reply.decode(action, mutating, start, out)
+	c.observe(action, reply.status, took, err)
+	return requestID, err
 }
 
 // exchange sends body once and reads the whole reply. sent reports whether the
@@ -220,13 +223,15 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	return fmt.Errorf("%s: %w", c.url.Host, err)
 }
 
-func (c *Client) observe(action string, r reply, took time.Duration) {
+// observe notifies the observer. A page of a station on the way is no reply of the API, whatever its
+// status.
+func (c *Client) observe(action string, status int, took time.Duration, err error) {
 	if c.observer == nil {
 		return
 	}
-	code := "error"
-	if r.status != 0 {
-		code = strconv.Itoa(r.status)
+	code := strconv.Itoa(status)
+	if e, ok := errors.AsType[*Error](err); ok && !e.FromAPI() {
+		code = "error"
 	}
 	c.observer.Request(action, code, took)
 }

@@ -667,14 +667,20 @@ func (c *counter) Request(action, code string, _ time.Duration) {
 	c.codes = append(c.codes, action+" "+code)
 }
 
+// A page of a station on the way is no reply of the API, whatever its status.
 func TestObserverSeesEveryRequestOnce(t *testing.T) {
 	seen := &counter{}
-	server := httptest.NewServer(answer(503, nil, ``))
-	c := clientOf(t, Config{Endpoint: server.URL, Observer: seen})
-	_, _ = c.StartInstances(t.Context(), []string{"i-1"})
-	server.Close()
-	_, _ = c.DescribeInstancesStatus(t.Context(), StatusQuery{})
-	if got := strings.Join(seen.codes, ", "); got != "StartInstances 503, DescribeInstancesStatus error" {
+	for _, handler := range []http.HandlerFunc{
+		answer(503, nil, `{"code":"SERVICE_TEMPORARY_UNAVAILABLE","message":"no"}`), answer(503, nil, ``), answer(403, nil, `<html>`), answer(200, nil, `<html>`),
+	} {
+		server := httptest.NewServer(handler)
+		_, _ = clientOf(t, Config{Endpoint: server.URL, Observer: seen}).StartInstances(t.Context(), []string{"i-1"})
+		server.Close()
+		_, _ = clientOf(t, Config{Endpoint: server.URL, Observer: seen}).DescribeInstancesStatus(t.Context(), StatusQuery{})
+	}
+	const want = "StartInstances 503, DescribeInstancesStatus error, StartInstances error, DescribeInstancesStatus error, " +
+		"StartInstances error, DescribeInstancesStatus error, StartInstances error, DescribeInstancesStatus error"
+	if got := strings.Join(seen.codes, ", "); got != want {
 		t.Errorf("observed %s", got)
 	}
 }

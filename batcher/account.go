@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
-	"zecpower/internal/power"
+	"zecpower/internal/event"
 )
 
 // API is what an account needs of the ZEC API. *apiclient.Client implements it. Errors are
@@ -59,32 +59,30 @@ func (s Settings) validate() error {
 	return s.Limits.validate()
 }
 
-// Config is what an account needs. The functions are called while the account waits: they must be
-// quick, must not call it, and a panic in them goes to OnPanic. A nil one is not called.
+// Config is what an account needs.
 type Config struct {
 	Settings
-	// Observer and Journal receive what the runs do. Their calls do not hold the account up.
-	Observer Observer // nil is fine
-	Journal  Journal  // nil is fine
-	// OnThrottle is called at each slowing down of an API action, once however many replies said so:
-	// its new rate in requests a second, and the pause that the API asked for.
-	OnThrottle func(apiAction string, rate float64, pause time.Duration)
-	// OnBlocked is called when the network in front of the API begins to refuse this host (with the
-	// reply), and when that ends (with nil and how long it lasted).
-	OnBlocked func(e *apiclient.Error, lasted time.Duration)
-	// OnAccepted is called at each reply that accepted the credentials.
-	OnAccepted func(now time.Time)
-	// OnPanic receives each panic that ended a run, a request or a step of the account. It must be
-	// safe for concurrent use. nil drops them.
-	OnPanic func(*PanicError)
+	// Name names the account in events. Empty is fine where there is only one.
+	Name string
+	// Emit receives what happens. Events of a run come from the goroutine that waits for it, and hold
+	// up nothing else; a panic there ends that run. Events of the account as a whole (its credentials,
+	// its connection, a panic) come while it waits: Emit must be quick and must not call it, and a
+	// panic there ends that call alone. Nil: no call.
+	Emit func(event.Event)
 	// Seed makes the jitter repeatable; 0 draws one.
 	Seed uint64
 }
 
-func (c Config) reportPanic(p *PanicError) {
-	if c.OnPanic != nil {
-		_ = catch("OnPanic", func() { c.OnPanic(p) }) // nothing is left to report it to
+// emit passes on an event of the account as a whole.
+func (c Config) emit(e event.Event) {
+	if p := catch("a listener", func() { c.Emit(e) }); p != nil {
+		c.reportPanic(p)
 	}
+}
+
+func (c Config) reportPanic(p *PanicError) {
+	report := func() { c.Emit(event.InternalError{Err: p, Stack: p.Stack}) }
+	_ = catch("a listener", report) // nothing is left to report it to
 }
 
 // Account powers the instances of one ZEC account. It owns every instance in work, the requests
@@ -136,11 +134,8 @@ func NewAccount(cfg Config) (*Account, error) {
 	if err := cfg.Settings.validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Observer == nil {
-		cfg.Observer = Observers{}
-	}
-	if cfg.Journal == nil {
-		cfg.Journal = noJournal{}
+	if cfg.Emit == nil {
+		cfg.Emit = func(event.Event) {}
 	}
 	a := &Account{
 		cfg: cfg, settings: cfg.Settings, replies: make(chan reply), wake: make(chan struct{}, 1), rng: newRand(cfg.Seed),
@@ -156,23 +151,14 @@ func NewAccount(cfg Config) (*Account, error) {
 	return a, nil
 }
 
-// budgetEvents guards the account against a panic in a function of its owner.
-func (a *Account) budgetEvents() (e budgetEvents) {
-	guarded := func(f func()) {
-		if p := catch("a function of the account's owner", f); p != nil {
-			a.cfg.reportPanic(p)
-		}
+// budgetEvents passes on what the budget finds out about the account as a whole.
+func (a *Account) budgetEvents() budgetEvents {
+	name := a.cfg.Name
+	return budgetEvents{
+		blocked:  func(e *apiclient.Error) { a.cfg.emit(event.Blocked{Account: name, Refusal: refusalOf(e, e.Class)}) },
+		reached:  func(blockedFor time.Duration) { a.cfg.emit(event.BlockedEnded{Account: name, Lasted: blockedFor}) },
+		accepted: func(now time.Time) { a.cfg.emit(event.CredentialsAccepted{Account: name, At: now}) },
 	}
-	if f := a.cfg.OnThrottle; f != nil {
-		e.onThrottle = func(action string, rate float64, pause time.Duration) { guarded(func() { f(action, rate, pause) }) }
-	}
-	if f := a.cfg.OnBlocked; f != nil {
-		e.onBlocked = func(err *apiclient.Error, lasted time.Duration) { guarded(func() { f(err, lasted) }) }
-	}
-	if f := a.cfg.OnAccepted; f != nil {
-		e.onAccepted = func(now time.Time) { guarded(func() { f(now) }) }
-	}
-	return e
 }
 
 // do changes the account's state, and lets the loop look again.
@@ -245,9 +231,3 @@ func (a *Account) CredentialsAccepted() bool {
 func (a *Account) NewCredentials() {
 	a.do(func(time.Time) { a.budget.newCredentials() })
 }
-
-// noJournal is the Journal of runs that are never resumed.
-type noJournal struct{}
-
-func (noJournal) Attempted(string, string, []string) error           { return nil }
-func (noJournal) Final(string, string, []power.InstanceResult) error { return nil }

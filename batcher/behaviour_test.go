@@ -709,3 +709,29 @@ func TestWhatWasDecidedBeforeTheRunIsNotSent(t *testing.T) {
 		}
 	})
 }
+
+// What a stop of the daemon cuts off is open for the next one: the report says so, and no event calls
+// it final. A run by hand has no next one.
+func TestWhatAStopCutsOffIsFinalByHandAlone(t *testing.T) {
+	for _, resumable := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			api := newFakeAPI(fleet(3))
+			api.bootTime = time.Hour
+			delete(api.states, fleet(3)[2])
+			b := newTestAccount(t, api)
+			j := journalOf{map[string]int{}, map[string]int{}}
+			b.cfg.Emit = j.emit
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			r := startRun(fleet(3))
+			r.Resumable = resumable
+			want := 3
+			if resumable {
+				want = 1
+			}
+			if got := listing(b.Run(ctx, r)); got != "2 cancelled, 1 not_found" || len(j.final) != want {
+				t.Errorf("resumable %v: %s, %d final; want %d", resumable, got, len(j.final), want)
+			}
+		})
+	}
+}

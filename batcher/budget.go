@@ -48,11 +48,11 @@ func (l Limits) validate() error {
 	return l.Backoff.validate()
 }
 
-// budgetEvents are the functions that a budget calls. A nil one is not called.
+// budgetEvents are the functions that a budget calls.
 type budgetEvents struct {
-	onThrottle func(apiAction string, rate float64, pause time.Duration)
-	onBlocked  func(e *apiclient.Error, lasted time.Duration)
-	onAccepted func(now time.Time)
+	blocked  func(e *apiclient.Error)       // the network in front of the API begins to refuse this host
+	reached  func(blockedFor time.Duration) // the API answers again
+	accepted func(now time.Time)            // a reply accepted the credentials
 }
 
 // budget decides when a request may leave: under the configured ceiling, which holds for all actions
@@ -123,11 +123,8 @@ func (b *budget) newCredentials() {
 
 // throttled slows the action of a request down, and no other.
 func (b *budget) throttled(now time.Time, t *token, retryAfter time.Duration) {
-	r := b.rates[t.action]
-	r.pause(now, retryAfter)
-	if r.throttled(now, t.serial, b.serial, t.rate) && b.events.onThrottle != nil {
-		b.events.onThrottle(t.action, r.present, retryAfter)
-	}
+	b.rates[t.action].pause(now, retryAfter)
+	b.rates[t.action].throttled(now, t.serial, b.serial, t.rate)
 }
 
 // pause keeps everything back.
@@ -326,8 +323,8 @@ func keyAccepted(e *apiclient.Error) bool {
 
 // reached notes a reply of the API itself, be it good or bad.
 func (b *budget) reached(now time.Time) {
-	if lasted := b.breaker.reached(now); lasted > 0 && b.events.onBlocked != nil {
-		b.events.onBlocked(nil, lasted)
+	if lasted := b.breaker.reached(now); lasted > 0 {
+		b.events.reached(lasted)
 	}
 }
 
@@ -339,18 +336,15 @@ func (b *budget) answered(now time.Time, t *token, accepted bool) (recovered boo
 		return recovered
 	}
 	b.credentials.answered(t.action, t.credentialProbe)
-	if b.events.onAccepted != nil {
-		b.events.onAccepted(now)
-	}
+	b.events.accepted(now)
 	return recovered
 }
 
 // failed notes a request without an answer of the API.
 func (b *budget) failed(now time.Time, t *token, e *apiclient.Error) {
 	b.credentials.withdrawn(t.credentialProbe)
-	blocked := b.breaker.failed(now, e, t.epoch, t.probe, b.rng)
-	if blocked && b.events.onBlocked != nil {
-		b.events.onBlocked(e, 0)
+	if b.breaker.failed(now, e, t.epoch, t.probe, b.rng) {
+		b.events.blocked(e)
 	}
 	b.pause(now, e.RetryAfter)
 }

@@ -196,7 +196,7 @@ func finalAfterSoldOut(t *testing.T, sold int) {
 		}
 		b := newTestAccount(t, api)
 		heard := &alarms{}
-		b.cfg.Observer = heard
+		b.cfg.Emit = heard.emit
 		begun := time.Now()
 		if got := listing(b.Run(t.Context(), r)); got != "499 auth, 1 started" || heard.n != 1 {
 			t.Errorf("after %d: %s, notified %d times", sold, got, heard.n)

@@ -154,7 +154,7 @@ func (a *Account) see(s *sighting, r *request, w *work, state apiclient.State, p
 
 // follow does what follows from a describe.
 func (a *Account) follow(r *request, s *sighting, now time.Time) {
-	journalAttempted(s.confirmed)
+	observeAccepted(s.confirmed)
 	for _, works := range a.chunksOf(s.ready) {
 		a.sendAgain(r, works, now)
 	}

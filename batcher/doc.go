@@ -4,7 +4,7 @@
 // # Contract
 //
 // An [Account] owns every instance in work, the requests that wait and the budget. Runs submit
-// instances with [Account.Run] and receive outcomes; nothing else is shared. A run ends with exactly
+// instances with [Account.Submit] and receive outcomes; nothing else is shared. A run ends with exactly
 // one outcome for every id that it was given, whatever the API does, at the latest one request after
 // its deadline or its context's end. Nothing is reported as started or stopped that was not seen
 // RUNNING or STOPPED. One bad id never keeps the others of its chunk off.
@@ -70,11 +70,11 @@
 //
 // # Isolation
 //
-// Observer and journal of a run are called from the goroutine that called [Account.Run]: a slow one
-// holds up no request and no other run. A panic of theirs ends that run alone, with internal_error
-// for its open instances; one in a request makes that request ambiguous; one in a step of the account
-// ends the instances concerned.
+// Events of a run are emitted from the goroutine that waits for it: a slow listener holds up no
+// request and no other run. A panic of one ends that run alone, with internal_error for its open
+// instances; one in a request makes that request ambiguous; one in a step of the account ends the
+// instances concerned.
 //
-// An account keeps nothing on disk. What it passes to a [Journal] lets a later process go on where it
-// stopped (see [Group]).
+// An account keeps nothing on disk. What its events say was accepted and is final lets a later process
+// go on where it stopped (see [Group]).
 package batcher

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 )
 
@@ -89,9 +90,9 @@ func (s slowStarts) StartInstances(ctx context.Context, ids []string) (apiclient
 	return s.fakeAPI.StartInstances(ctx, ids)
 }
 
-// A journal on a slow disk holds a run up while the budget goes on: granted
-// must not pile up meanwhile and leave at once.
-func TestCeilingHoldsThoughTheJournalIsSlow(t *testing.T) {
+// A slow listener holds a run up while the budget goes on: requests must not pile up meanwhile and
+// leave at once.
+func TestCeilingHoldsThoughAListenerIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids := fleet(3000)
 		api := newFakeAPI(ids)
@@ -99,7 +100,12 @@ func TestCeilingHoldsThoughTheJournalIsSlow(t *testing.T) {
 		cfg := testConfig(api, 2)
 		cfg.Burst = 1
 		b := newAccountOf(t, cfg)
-		b.cfg.Journal = slowJournal{3 * time.Second}
+		b.cfg.Emit = func(e event.Event) {
+			switch e.(type) {
+			case event.Accepted, event.Final:
+				time.Sleep(3 * time.Second)
+			}
+		}
 		b.Run(t.Context(), startRun(ids))
 		sent := append(slices.Clone(api.startTimes), api.describeArrivals...)
 		slices.SortFunc(sent, time.Time.Compare)
@@ -109,16 +115,4 @@ func TestCeilingHoldsThoughTheJournalIsSlow(t *testing.T) {
 			}
 		}
 	})
-}
-
-type slowJournal struct{ takes time.Duration }
-
-func (j slowJournal) Attempted(string, string, []string) error {
-	time.Sleep(j.takes)
-	return nil
-}
-
-func (j slowJournal) Final(string, string, []power.InstanceResult) error {
-	time.Sleep(j.takes)
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/power"
 )
 
 // fakeAPI is an account in memory: every instance boots in bootTime, and the
@@ -141,6 +142,13 @@ func (f *fakeAPI) startAll(t *testing.T, b *Account, outcomes string, starts int
 	if got := listing(b.Run(t.Context(), startRun(ids))); got != outcomes || len(f.starts) != starts {
 		t.Errorf("%s with %d StartInstances, want %s with %d", got, len(f.starts), outcomes, starts)
 	}
+}
+
+// Run submits a run and waits for it.
+func (a *Account) Run(ctx context.Context, r Run) power.Report {
+	s := a.Submit(ctx, r)
+	r.Gathering.Arrive()
+	return s.Wait(ctx)
 }
 
 // routed is an account of two fakes: what begins with "j-" is the other's.

@@ -5,11 +5,12 @@ import (
 	"slices"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 )
 
-// journalAttempted passes on that the API accepted works, to each run that wants some.
-func journalAttempted(works []*work) {
+// observeAccepted passes on that the API accepted works, to each run that wants some.
+func observeAccepted(works []*work) {
 	type key struct {
 		run   *run
 		group int
@@ -26,7 +27,7 @@ func journalAttempted(works []*work) {
 		}
 	}
 	for _, of := range order {
-		of.run.box.add(attempts(of.run.info, of.run.targets.groups[of.group].name, ids[of]))
+		of.run.box.add(event.Accepted{Run: of.run.name, Group: of.run.targets.groups[of.group].name, IDs: ids[of]})
 	}
 }
 

@@ -8,24 +8,24 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 )
 
 // journalOf counts what a run's journal is notified.
 type journalOf struct{ attempted, final map[string]int }
 
-func (j journalOf) Attempted(_, _ string, ids []string) error {
-	for _, id := range ids {
-		j.attempted[id]++
+func (j journalOf) emit(e event.Event) {
+	switch e := e.(type) {
+	case event.Accepted:
+		for _, id := range e.IDs {
+			j.attempted[id]++
+		}
+	case event.Final:
+		for _, r := range e.Results {
+			j.final[r.InstanceID]++
+		}
 	}
-	return nil
-}
-
-func (j journalOf) Final(_, _ string, results []power.InstanceResult) error {
-	for _, r := range results {
-		j.final[r.InstanceID]++
-	}
-	return nil
 }
 
 // What a later process needs to know is notified once, however often it is seen.
@@ -41,7 +41,7 @@ func TestStartOfUnknownFateIsJournaledOnceItIsSeenWorking(t *testing.T) {
 		}
 		b := newTestAccount(t, api)
 		j := journalOf{map[string]int{}, map[string]int{}}
-		b.cfg.Journal = j
+		b.cfg.Emit = j.emit
 		b.Run(t.Context(), startRun(fleet(3)))
 		for _, id := range fleet(3) {
 			if j.attempted[id] != 1 || j.final[id] != 1 {
@@ -172,14 +172,13 @@ func (o obedient) StartInstances(ctx context.Context, ids []string) (apiclient.P
 	}
 }
 
-// batchesSeen keeps what an observer is notified of batches.
-type batchesSeen struct {
-	Quiet
-	results []BatchResult
-}
+// batchesSeen keeps the results of batches.
+type batchesSeen struct{ results []string }
 
-func (b *batchesSeen) BatchFinished(_ RunInfo, batch Batch) {
-	b.results = append(b.results, batch.Result)
+func (b *batchesSeen) emit(e event.Event) {
+	if e, ok := e.(event.BatchFinished); ok {
+		b.results = append(b.results, e.Result)
+	}
 }
 
 // What the request in flight did is worth the wait: the journal and the
@@ -189,11 +188,11 @@ func TestCancelWaitsForTheRequestInFlight(t *testing.T) {
 		b := newTestAccount(t, obedient{newFakeAPI(fleet(100))})
 		seen := &batchesSeen{}
 		j := journalOf{map[string]int{}, map[string]int{}}
-		b.cfg.Observer, b.cfg.Journal = seen, j
+		b.cfg.Emit = func(e event.Event) { seen.emit(e); j.emit(e) }
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		b.Run(ctx, startRun(fleet(100)))
-		if len(seen.results) != 1 || seen.results[0] != BatchAccepted || len(j.attempted) != 100 {
+		if len(seen.results) != 1 || seen.results[0] != string(BatchAccepted) || len(j.attempted) != 100 {
 			t.Errorf("batches %v, %d starts in the journal", seen.results, len(j.attempted))
 		}
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {

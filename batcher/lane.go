@@ -156,7 +156,7 @@ func (f *fair) prune() {
 func (f *fair) has(now time.Time) bool {
 	f.prune()
 	for _, q := range f.queues {
-		if !q.run.gathers(now) {
+		if held, _ := q.run.gathers(now); !held {
 			return true
 		}
 	}
@@ -167,8 +167,8 @@ func (f *fair) has(now time.Time) bool {
 // waits.
 func (f *fair) opens(now time.Time) (at time.Time) {
 	for _, q := range f.queues {
-		if q.run.gathers(now) && (at.IsZero() || q.run.run.Gathering.until.Before(at)) {
-			at = q.run.run.Gathering.until
+		if held, until := q.run.gathers(now); held {
+			at = earlier(at, until)
 		}
 	}
 	return at
@@ -184,7 +184,7 @@ func (f *fair) take(now time.Time, size int) (works []*work) {
 			later = append(f.queues[k:len(f.queues):len(f.queues)], later...)
 			break
 		}
-		if q.run.gathers(now) {
+		if waits, _ := q.run.gathers(now); waits {
 			held = append(held, q)
 			continue
 		}

@@ -27,7 +27,6 @@ func (a *Account) submit(x *run, now time.Time, over bool) {
 	} else {
 		a.own(x, lane, now)
 	}
-	x.run.Gathering.arrive(now)
 	a.settleLater(x)
 	a.settleAll(now)
 	if !a.looping && len(a.runs) > 0 {

@@ -9,9 +9,9 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 )
 
@@ -42,8 +42,7 @@ func (b *bomb) call(where string) {
 func callOuts() []string {
 	return []string{
 		"StartInstances", "StopInstances", "DescribeInstancesStatus",
-		"RunStarted", "BatchFinished", "Retried", "CredentialsRejected", "Final", "Progressed", "RunFinished",
-		"journal Attempted", "journal Final", "OnThrottle", "OnBlocked", "OnAccepted",
+		"BatchFinished", "RequestRetried", "CredentialsRejected", "Accepted", "Final", "Progressed", "Blocked", "CredentialsAccepted",
 	}
 }
 
@@ -70,37 +69,31 @@ func (a bombedAPI) DescribeInstancesStatus(ctx context.Context, q apiclient.Stat
 // healthyRun is the id of the run beside the bombed one.
 const healthyRun = "healthy"
 
-// bombedObserver panics in the calls of the run "test".
-type bombedObserver struct{ *bomb }
-
-func (o bombedObserver) of(run RunInfo, where string) {
-	if run.RunID == "test" {
-		o.call(where)
+// emit panics at the events of the run "test", and at those of the account.
+func (b *bomb) emit(e event.Event) {
+	of := func(run event.Run, where string) {
+		if run.ID == "test" {
+			b.call(where)
+		}
 	}
-}
-
-func (o bombedObserver) RunStarted(r RunInfo)             { o.of(r, "RunStarted") }
-func (o bombedObserver) BatchFinished(r RunInfo, _ Batch) { o.of(r, "BatchFinished") }
-func (o bombedObserver) Retried(r RunInfo, _ string, _ apiclient.Class, _ error) {
-	o.of(r, "Retried")
-}
-func (o bombedObserver) CredentialsRejected(r RunInfo, _ error) { o.of(r, "CredentialsRejected") }
-func (o bombedObserver) Final(r RunInfo, _ string, _ []power.InstanceResult) {
-	o.of(r, "Final")
-}
-func (o bombedObserver) Progressed(r RunInfo, _ Progress)      { o.of(r, "Progressed") }
-func (o bombedObserver) RunFinished(r RunInfo, _ power.Report) { o.of(r, "RunFinished") }
-
-type bombedJournal struct{ *bomb }
-
-func (j bombedJournal) Attempted(runID, _ string, _ []string) error {
-	bombedObserver(j).of(RunInfo{RunID: runID}, "journal Attempted")
-	return nil
-}
-
-func (j bombedJournal) Final(runID, _ string, _ []power.InstanceResult) error {
-	bombedObserver(j).of(RunInfo{RunID: runID}, "journal Final")
-	return nil
+	switch e := e.(type) {
+	case event.BatchFinished:
+		of(e.Run, "BatchFinished")
+	case event.RequestRetried:
+		of(e.Run, "RequestRetried")
+	case event.CredentialsRejected:
+		of(e.Run, "CredentialsRejected")
+	case event.Accepted:
+		of(e.Run, "Accepted")
+	case event.Final:
+		of(e.Run, "Final")
+	case event.Progressed:
+		of(e.Run, "Progressed")
+	case event.Blocked:
+		b.call("Blocked")
+	case event.CredentialsAccepted:
+		b.call("CredentialsAccepted")
+	}
 }
 
 // troubled makes every kind of event happen: a throttled reply, a blocked one, a
@@ -147,17 +140,16 @@ func panicStory(t *testing.T, b *bomb) {
 	api.onStart = troubled(b.at == "CredentialsRejected")
 	healthyAPI := newFakeAPI([]string{"j-1", "j-2", "j-3"})
 	var mu sync.Mutex
-	var seen []*PanicError
+	var seen []event.InternalError
 	cfg := testConfig(routed{bombedAPI{api, b}, healthyAPI}, 10)
-	cfg.OnPanic = func(p *PanicError) {
-		mu.Lock()
-		defer mu.Unlock()
-		seen = append(seen, p)
+	cfg.Emit = func(e event.Event) {
+		if e, ok := e.(event.InternalError); ok {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, e)
+		}
+		b.emit(e)
 	}
-	cfg.OnThrottle = func(string, float64, time.Duration) { b.call("OnThrottle") }
-	cfg.OnBlocked = func(*apiclient.Error, time.Duration) { b.call("OnBlocked") }
-	cfg.OnAccepted = func(time.Time) { b.call("OnAccepted") }
-	cfg.Observer, cfg.Journal = bombedObserver{b}, bombedJournal{b}
 	a := newAccountOf(t, cfg)
 
 	var beside sync.WaitGroup
@@ -185,11 +177,11 @@ func panicStory(t *testing.T, b *bomb) {
 		}
 	}
 	internal := strings.Contains(listing(report), string(power.ReasonInternalError))
-	if internal != (report.Err != "" && b.at != "RunFinished") && listing(report) != "2000 started" {
+	if internal != (report.Err != "") && listing(report) != "2000 started" {
 		t.Errorf("%s with the error %q", listing(report), report.Err)
 	}
 	mu.Lock()
-	if b.burst != (len(seen) == 1) || b.burst && !strings.Contains(fmt.Sprint(seen[0].Value), b.at) {
+	if b.burst != (len(seen) == 1) || b.burst && !strings.Contains(seen[0].Err.Error(), b.at) {
 		t.Errorf("the panic was reported as %v", seen)
 	}
 	if first && !b.burst {

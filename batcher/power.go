@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 )
 
@@ -105,21 +106,21 @@ func (a *Account) observeBatch(p reply, e *apiclient.Error) {
 	if len(r.runs) == 0 {
 		return
 	}
-	b := Batch{
-		Action: r.lane.action, Size: len(r.works), Result: BatchAccepted, RequestID: p.power.RequestID, Duration: p.took, Runs: len(r.runs),
+	b := event.BatchFinished{
+		Account: a.cfg.Name, Action: r.lane.action, Runs: len(r.runs), Size: len(r.works), Failed: len(p.power.Failed),
+		Result: string(BatchAccepted), RequestID: p.power.RequestID, Took: p.took,
 	}
 	switch {
 	case e != nil:
-		b.Result, b.RequestID, b.Err = BatchRefused, e.RequestID, e
-	case len(p.power.Failed) > 0:
-		b.Result, b.Failed = BatchPartial, len(p.power.Failed)
+		refusal := refusalOf(e, e.Class)
+		b.Result, b.RequestID, b.Refusal, b.Again = string(BatchRefused), e.RequestID, &refusal, sentAgain(e.Class)
+	case b.Failed > 0:
+		b.Result = string(BatchPartial)
 	}
-	info := RunInfo{}
 	if len(r.runs) == 1 {
-		info = r.runs[0].info
-		b.Group = r.runs[0].groupOf(r.works)
+		b.Run, b.Group = r.runs[0].name, r.runs[0].groupOf(r.works)
 	}
-	r.runs[0].box.add(func(o Observer, _ Journal) { o.BatchFinished(info, b) })
+	r.runs[0].box.add(b)
 }
 
 // groupOf is the one group under which the run has works; empty where there are several.
@@ -161,7 +162,7 @@ func (a *Account) accepted(p reply, listed map[string]bool, now time.Time) {
 		accepted = append(accepted, w)
 		a.poll(w, now)
 	}
-	journalAttempted(accepted)
+	observeAccepted(accepted)
 	if len(refused) > 0 {
 		a.describe(&request{lane: r.lane}, refused, now)
 	}
@@ -232,8 +233,7 @@ func (a *Account) observeRetry(r *request, e *apiclient.Error, class apiclient.C
 	if len(runs) == 0 {
 		return
 	}
-	info := runs[0].info
-	runs[0].box.add(func(o Observer, _ Journal) { o.Retried(info, e.Action, class, e) })
+	runs[0].box.add(event.RequestRetried{Account: a.cfg.Name, Run: runs[0].name, APIAction: e.Action, Refusal: refusalOf(e, class)})
 }
 
 // enqueue queues a request. Where the credentials are finally refused, nothing is started any more,
@@ -298,7 +298,7 @@ func (a *Account) observeDenial(runs []*run, e *apiclient.Error) {
 			continue
 		}
 		x.denied = e
-		x.box.add(func(o Observer, _ Journal) { o.CredentialsRejected(x.info, e) })
+		x.box.add(event.CredentialsRejected{Account: a.cfg.Name, Run: x.name, Refusal: refusalOf(e, e.Class)})
 	}
 }
 

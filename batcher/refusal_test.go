@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 )
 
@@ -31,13 +32,14 @@ func foreign(status int) *apiclient.Error {
 	return &apiclient.Error{Action: apiclient.ActionStartInstances, Class: apiclient.ClassTransient, HTTPStatus: status}
 }
 
-// alarms counts the final refusals of the credentials that an observer is notified of.
-type alarms struct {
-	Quiet
-	n int
-}
+// alarms counts the events about a final refusal of the credentials.
+type alarms struct{ n int }
 
-func (a *alarms) CredentialsRejected(RunInfo, error) { a.n++ }
+func (a *alarms) emit(e event.Event) {
+	if _, ok := e.(event.CredentialsRejected); ok {
+		a.n++
+	}
+}
 
 // bootingBeside makes the first hundred of a fleet boot for an hour, from a run
 // that is resumed: so describes succeed all the time.
@@ -113,7 +115,7 @@ func TestTrialOfAnInstanceWithoutRightsIsNoRefusedKey(t *testing.T) {
 			}
 			b := newTestAccount(t, api)
 			heard := &alarms{}
-			b.cfg.Observer = heard
+			b.cfg.Emit = heard.emit
 			if got := listing(b.Run(t.Context(), startRun(ids))); got != tc.want || heard.n != 0 {
 				t.Errorf("%s, notified %d times of refused credentials", got, heard.n)
 			}
@@ -135,7 +137,7 @@ func TestRefusalForAnotherReasonAcceptsTheCredentials(t *testing.T) {
 		}
 		b := newTestAccount(t, api)
 		heard := &alarms{}
-		b.cfg.Observer = heard
+		b.cfg.Emit = heard.emit
 		if got := listing(b.Run(t.Context(), startRun(ids))); got != "2 rejected" || heard.n != 0 {
 			t.Errorf("%s, notified %d times of refused credentials", got, heard.n)
 		}
@@ -163,7 +165,7 @@ func TestKeyThatIsRevokedAfterAFlakyRefusalIsRefused(t *testing.T) {
 		}
 		b := newTestAccount(t, api)
 		heard := &alarms{}
-		b.cfg.Observer = heard
+		b.cfg.Emit = heard.emit
 		r := startRun(ids)
 		r.Deadline = time.Now().Add(20 * time.Minute)
 		if got := listing(b.Run(t.Context(), r)); got != "50 api_error" || heard.n != 1 {
@@ -188,7 +190,7 @@ func TestInstanceThatMayNotBeDescribedKeepsNoOtherOff(t *testing.T) {
 			}
 			b := newTestAccount(t, api)
 			heard := &alarms{}
-			b.cfg.Observer = heard
+			b.cfg.Emit = heard.emit
 			if got := listing(b.Run(t.Context(), startRun(ids))); got != "1 api_error, 99 started" || heard.n != 0 {
 				t.Errorf("%s, notified %d times of refused credentials", got, heard.n)
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zecpower/apiclient"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 )
 
@@ -15,7 +16,7 @@ import (
 type run struct {
 	account *Account
 	run     Run
-	info    RunInfo
+	name    event.Run
 	rank    power.Rank
 	targets *targets
 	box     *mailbox
@@ -60,23 +61,16 @@ func (a *Account) newRun(r Run) *run {
 	x.open = len(x.targets.ids)
 	x.works = make([]*work, x.open)
 	x.results = make([]power.InstanceResult, x.open)
-	x.info = RunInfo{
-		RunID: r.RunID, Schedule: r.Schedule, Action: r.Action,
-		ScheduledAt: x.run.ScheduledAt, Deadline: r.Deadline, Resumed: r.Resumed,
-	}
-	for _, g := range x.targets.groups {
-		x.info.Groups = append(x.info.Groups, GroupInfo{Group: g.name, Total: len(g.members), Duplicates: g.duplicates})
-	}
+	x.name = event.Run{ID: r.RunID, Schedule: r.Schedule, Action: r.Action, Nominal: x.run.ScheduledAt}
 	return x
 }
 
-// Run brings every instance of r's groups to the wanted state and reports. It returns when each id
-// has its outcome: the wanted state seen, taken over by a newer run, deadline over, ctx ended, or
-// credentials finally refused; in the last three cases as soon as the requests in flight that name
-// its ids have ended. Ids that ctx's end cut off fail as ReasonCancelled. Observer and journal are
-// called from the caller's goroutine. A panic of theirs ends this run alone, with
-// ReasonInternalError for the ids that were open.
-func (a *Account) Run(ctx context.Context, r Run) power.Report {
+// Submitted is a run in work.
+type Submitted struct{ run *run }
+
+// Submit brings a run into work: from now on the account owns its instances, or has decided that
+// another run does. A ctx that has ended takes nothing from others. Wait must follow.
+func (a *Account) Submit(ctx context.Context, r Run) Submitted {
 	x := a.newRun(r)
 	a.do(func(now time.Time) {
 		if p := catch("the beginning of a run", func() { a.submit(x, now, ctx.Err() != nil) }); p != nil {
@@ -84,25 +78,43 @@ func (a *Account) Run(ctx context.Context, r Run) power.Report {
 			a.crash(x, p)
 		}
 	})
-	x.observe("RunStarted", func() { a.cfg.Observer.RunStarted(x.info) })
-	defer context.AfterFunc(ctx, func() { a.do(func(time.Time) { a.end(x, endCancelled) }) })()
+	return Submitted{x}
+}
+
+// Groups are the sizes of the run's groups.
+func (s Submitted) Groups() (groups []event.Group) {
+	for _, g := range s.run.targets.groups {
+		groups = append(groups, event.Group{Name: g.name, Total: len(g.members), Duplicates: g.duplicates})
+	}
+	return groups
+}
+
+// Instances is how many distinct ones the run has.
+func (s Submitted) Instances() int { return len(s.run.targets.ids) }
+
+// Wait emits what the account does for the run, and reports once every instance has its outcome: the
+// wanted state seen, taken over by a newer run, deadline over, ctx ended, or credentials finally
+// refused; in the last three cases as soon as the requests in flight that name its ids have ended.
+// Ids that ctx's end cut off fail as ReasonCancelled. A panic of Config.Emit ends this run alone, with
+// ReasonInternalError for the ids that were open. It is called once.
+func (s Submitted) Wait(ctx context.Context) power.Report {
+	x := s.run
+	defer context.AfterFunc(ctx, func() { x.account.do(func(time.Time) { x.account.end(x, endCancelled) }) })()
 	x.deliver()
-	report := x.report()
-	x.observe("an observer of a run's end", func() { a.cfg.Observer.RunFinished(x.info, report) })
-	return report
+	return x.report()
 }
 
 // deliver passes on what the account does for the run until it has ended.
 func (x *run) deliver() {
 	for {
-		letters, progress, ended := x.box.take()
-		for _, l := range letters {
-			x.observe("an observer of a run", func() { l(x.account.cfg.Observer, x.account.cfg.Journal) })
+		events, progress, ended := x.box.take()
+		for _, e := range events {
+			x.emit(e)
 		}
 		if progress != nil {
-			x.observe("an observer of a run", func() { x.account.cfg.Observer.Progressed(x.info, *progress) })
+			x.emit(event.Progressed{Account: x.account.cfg.Name, Run: x.name, Progress: *progress})
 		}
-		if ended && len(letters) == 0 {
+		if ended && len(events) == 0 {
 			return
 		}
 		if !ended {
@@ -111,9 +123,9 @@ func (x *run) deliver() {
 	}
 }
 
-// observe makes a call of an observer or the journal. A panic of it ends the run.
-func (x *run) observe(where string, call func()) {
-	p := catch(where, call)
+// emit passes on an event of the run. A panic of a listener ends the run.
+func (x *run) emit(e event.Event) {
+	p := catch("a listener of a run", func() { x.account.cfg.Emit(e) })
 	if p == nil {
 		return
 	}
@@ -158,9 +170,9 @@ func (a *Account) settle(x *run, now time.Time) {
 	}
 }
 
-func (x *run) progress() Progress {
+func (x *run) progress() event.Progress {
 	total := len(x.targets.ids)
-	return Progress{Total: total, Final: total - x.open, Failed: x.failed, Pending: x.pending}
+	return event.Progress{Total: total, Final: total - x.open, Failed: x.failed, Pending: x.pending}
 }
 
 // flush passes on what became final since the last flush.
@@ -171,7 +183,7 @@ func (x *run) flush() {
 			results = append(results, x.results[i])
 		}
 		delete(x.finals, g)
-		x.box.add(finals(x.info, x.targets.groups[g].name, results))
+		x.box.add(event.Final{Account: x.account.cfg.Name, Run: x.name, Group: x.targets.groups[g].name, Results: results})
 	}
 }
 

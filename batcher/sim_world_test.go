@@ -13,6 +13,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/event"
 	"zecpower/internal/metrics"
 	"zecpower/internal/power"
 	"zecpower/internal/zecsim"
@@ -104,7 +105,7 @@ func (w *world) live(t *testing.T, dial func(context.Context) (net.Conn, error),
 	p := &process{w: w}
 	w.metrics = metrics.New()
 	client, err := apiclient.New(apiclient.Config{
-		Endpoint: "http://127.0.0.1", Timeout: w.s.timeout, Observer: requestObservers{w, w.metrics},
+		Endpoint: "http://127.0.0.1", Timeout: w.s.timeout, Observer: w,
 		Credentials: apiclient.Credentials{AccessKeyID: "demo", AccessKeySecret: apiclient.NewSecret("demo")},
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return p.dial(ctx, dial) },
 	})
@@ -124,7 +125,12 @@ func (w *world) live(t *testing.T, dial func(context.Context) (net.Conn, error),
 	if killAfter > 0 {
 		defer time.AfterFunc(killAfter, p.kill).Stop()
 	}
-	report := b.Run(ctx, w.theRun(resumed))
+	r := w.theRun(resumed)
+	name := event.Run{ID: r.RunID, Action: r.Action}
+	submitted := b.Submit(ctx, r)
+	w.metrics.Receive(event.RunStarted{Run: name, Groups: submitted.Groups()})
+	report := submitted.Wait(ctx)
+	w.metrics.Receive(event.RunFinished{Run: name, Result: report.Result(), Report: &report, Resumed: resumed})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return report, p.dead
@@ -136,12 +142,12 @@ func (w *world) newAccount(t *testing.T, p *process) *batcher.Account {
 			API: p, Size: w.s.size, Attempts: w.s.attempts, PollInterval: w.s.poll, BootTimeout: w.s.bootTimeout,
 			Limits: batcher.Limits{RequestsPerSecond: w.s.rate, Burst: w.s.burst, MaxInFlight: w.s.inFlight, Backoff: w.s.backoff},
 		},
-		Observer: batcher.Observers{p, w.metrics}, Journal: processJournal{p}, Seed: w.s.seed + 1,
+		Name: "default", Emit: event.Stream{p, w.metrics}.Emit, Seed: w.s.seed + 1,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.metrics.SetBudget(a)
+	w.metrics.SetBudget("default", a)
 	return a
 }
 
@@ -335,26 +341,39 @@ func (w *world) seen(page apiclient.StatusPage) {
 	}
 }
 
-// requestObservers fans out.
-type requestObservers []apiclient.Observer
-
-func (os requestObservers) Request(action, code string, took time.Duration) {
-	for _, o := range os {
-		o.Request(action, code, took)
-	}
-}
-
 // Request implements apiclient.Observer.
-func (w *world) Request(_, code string, _ time.Duration) {
+func (w *world) Request(action, code string, took time.Duration) {
+	w.metrics.Receive(event.Requested{Account: "default", APIAction: action, Code: code, Took: took})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
 }
 
-func (p *process) Attempted(_, group string, ids []string) error {
+// Receive implements event.Listener: it keeps what survives a process, and what one said.
+func (p *process) Receive(e event.Event) {
+	switch e := e.(type) {
+	case event.Accepted:
+		p.accepted(e.Group, e.IDs)
+	case event.Final:
+		p.final(e.Group, e.Results)
+	case event.BatchFinished:
+		p.w.mu.Lock()
+		defer p.w.mu.Unlock()
+		p.w.batches++
+	case event.CredentialsRejected:
+		if p.isDead() {
+			return
+		}
+		p.w.mu.Lock()
+		defer p.w.mu.Unlock()
+		p.w.rejected++
+	}
+}
+
+func (p *process) accepted(group string, ids []string) {
 	time.Sleep(p.w.s.journalTakes)
 	if p.isDead() {
-		return nil
+		return
 	}
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
@@ -368,50 +387,15 @@ func (p *process) Attempted(_, group string, ids []string) error {
 			delete(p.w.unjournaled, id)
 		}
 	}
-	return nil
 }
 
-// The journal and the observer both want Settled, so each has a type of its own.
-func (p *process) Final(_ batcher.RunInfo, group string, results []power.InstanceResult) {
-	if p.isDead() {
-		return
-	}
-	p.w.mu.Lock()
-	defer p.w.mu.Unlock()
-	p.w.final[group] = append(p.w.final[group], results...)
-}
-
-type processJournal struct{ *process }
-
-func (p processJournal) Final(_, group string, results []power.InstanceResult) error {
+func (p *process) final(group string, results []power.InstanceResult) {
 	time.Sleep(p.w.s.journalTakes)
 	if p.isDead() {
-		return nil
+		return
 	}
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
 	p.w.journal.final[group] = append(p.w.journal.final[group], results...)
-	return nil
+	p.w.final[group] = append(p.w.final[group], results...)
 }
-
-func (p *process) RunStarted(batcher.RunInfo) {}
-
-func (p *process) BatchFinished(batcher.RunInfo, batcher.Batch) {
-	p.w.mu.Lock()
-	defer p.w.mu.Unlock()
-	p.w.batches++
-}
-
-func (p *process) Retried(batcher.RunInfo, string, apiclient.Class, error) {}
-
-func (p *process) CredentialsRejected(batcher.RunInfo, error) {
-	if p.isDead() {
-		return
-	}
-	p.w.mu.Lock()
-	defer p.w.mu.Unlock()
-	p.w.rejected++
-}
-
-func (p *process) Progressed(batcher.RunInfo, batcher.Progress) {}
-func (p *process) RunFinished(batcher.RunInfo, power.Report)    {}

@@ -161,6 +161,9 @@ func (x *run) settled(i int, result power.InstanceResult) {
 	if result.Outcome == power.OutcomeFailed {
 		x.failed++
 	}
+	if x.run.Resumable && x.ended == endCancelled && result.Reason == power.ReasonCancelled {
+		return // it is open for the next process
+	}
 	g := int(x.targets.of[i])
 	x.finals[g] = append(x.finals[g], i)
 	for _, g := range x.targets.also[i] {

@@ -6,21 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
 )
 
-type quiet struct{}
-
-func (quiet) RunStarted(Firing)                         {}
-func (quiet) RunFinished(Firing, RunEnd, time.Duration) {}
-func (quiet) RunSuspended(Firing)                       {}
-func (quiet) RunMissed(Missed)                          {}
-func (quiet) RunSkipped(Skipped)                        {}
-func (quiet) ClockStepped(time.Duration)                {}
-func (quiet) NextRun(string, time.Time)                 {}
-func (quiet) LastRun(string, store.LastRun)             {}
-func (quiet) StoreFailed(string, error)                 {}
+func unheard(event.Event) {}
 
 type forgetful struct{ store.Store }
 
@@ -46,7 +37,7 @@ func benchLoop(b *testing.B, spec string) (*Loop, *handClock) {
 	}
 	clock := &handClock{Reading{Wall: at("05 00:00")}}
 	loop, err := New(Config{
-		Schedules: schedules, Store: forgetful{}, Observer: quiet{}, Clock: clock,
+		Schedules: schedules, Store: forgetful{}, Emit: unheard, Clock: clock,
 		Prepare: ready(func(context.Context, Firing) RunEnd { return RunEnd{Result: power.ResultOK} }),
 	})
 	if err != nil {

@@ -1,10 +1,14 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"zecpower/internal/event"
+)
 
 // readClock compares the clocks with those of the previous round. It returns the part of a
 // situation that all schedules share: now, the grace, and the reason for late times. Where the wall
-// clock was set it notifies the observer and, for a step backward, moves schedules back.
+// clock was set it emits an event and, for a step backward, moves schedules back.
 func (l *Loop) readClock(r Reading) situation {
 	// While the daemon runs, a round may be a heartbeat late by design, so that much is on time.
 	// What is later, with no other cause below, is late because the process made no progress.
@@ -26,7 +30,7 @@ func (l *Loop) readClock(r Reading) situation {
 	if step != 0 {
 		shared.cause = MissedClockStep
 		l.lock(func() { l.clockSteps++ })
-		l.cfg.Observer.ClockStepped(step)
+		l.emit(event.ClockStepped{Delta: step})
 	}
 
 	switch {

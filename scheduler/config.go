@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/store"
 )
 
-// Config is everything that a Loop needs. Prepare, Store and Observer are required.
+// Config is everything that a Loop needs. Prepare, Store and Emit are required.
 type Config struct {
 	// Schedules are the first schedules; none is allowed. Loop.Reload replaces them. A caller must
 	// not change them once they are passed.
@@ -25,10 +26,9 @@ type Config struct {
 	Gather func(n int) Round
 	// Store keeps what must survive a crash.
 	Store store.Store
-	// Observer is notified of everything that the loop does. A panic of it ends that one call.
-	Observer Observer
-	// OnPanic receives the panics of Observer. Nil: no call.
-	OnPanic func(*PanicError)
+	// Emit receives what the loop does, as it does it. The calls come from the goroutine of Loop.Run:
+	// they never overlap, and a slow one delays decisions. A panic ends that one call.
+	Emit func(event.Event)
 	// Clock is read once or more a round. Nil: SystemClock.
 	Clock Clock
 	// Heartbeat is the longest sleep between two rounds. 0: DefaultHeartbeat. Negative is an error.
@@ -51,8 +51,8 @@ func New(cfg Config) (*Loop, error) {
 		return nil, errors.New("scheduler: no function that prepares runs")
 	case cfg.Store == nil:
 		return nil, errors.New("scheduler: no store")
-	case cfg.Observer == nil:
-		return nil, errors.New("scheduler: no observer")
+	case cfg.Emit == nil:
+		return nil, errors.New("scheduler: no function that receives events")
 	case cfg.Heartbeat < 0:
 		return nil, fmt.Errorf("scheduler: heartbeat %s: negative", cfg.Heartbeat)
 	}
@@ -68,10 +68,6 @@ func New(cfg Config) (*Loop, error) {
 	if cfg.Alive == nil {
 		cfg.Alive = func() {}
 	}
-	if cfg.OnPanic == nil {
-		cfg.OnPanic = func(*PanicError) {}
-	}
-	cfg.Observer = guard(cfg.Observer, cfg.OnPanic)
 	return &Loop{
 		cfg: cfg, writing: context.Background(), ends: make(chan ended), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		starting: true, entries: make(map[string]*entry, len(cfg.Schedules)), made: map[string]intention{},

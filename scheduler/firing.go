@@ -97,12 +97,9 @@ type RunEnd struct {
 	// CutOff says that the end of the context kept it from its end. Where the daemon stops, such a
 	// run stays open for the next start.
 	CutOff bool
-	// Recorded is called once the end is in the store, or could not be written. It is not called
-	// for a run that stays open. Nil: no call.
-	Recorded func()
 }
 
-// PanicError is a panic of the run function, or of an observer.
+// PanicError is a panic of the run function.
 type PanicError struct {
 	Value any    // the value that it panicked with
 	Stack []byte // the stack of its goroutine, as debug.Stack returns it

@@ -2,35 +2,35 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
-	"zecpower/internal/store"
 )
 
-// panicking is an observer each of whose calls panics.
-type panicking struct{}
-
-func (panicking) RunStarted(Firing)                         { panic("RunStarted") }
-func (panicking) RunFinished(Firing, RunEnd, time.Duration) { panic("RunFinished") }
-func (panicking) RunSuspended(Firing)                       { panic("RunSuspended") }
-func (panicking) RunMissed(Missed)                          { panic("RunMissed") }
-func (panicking) RunSkipped(Skipped)                        { panic("RunSkipped") }
-func (panicking) ClockStepped(time.Duration)                { panic("ClockStepped") }
-func (panicking) NextRun(string, time.Time)                 { panic("NextRun") }
-func (panicking) LastRun(string, store.LastRun)             { panic("LastRun") }
-func (panicking) StoreFailed(string, error)                 { panic("StoreFailed") }
-
-// The decision loop outlives every call of an observer that panics, and so does each morning. The
-// observer beside it is notified all the same.
-func TestPanicOfAnObserverEndsThatCallAlone(t *testing.T) {
+// The decision loop outlives every panic of a listener, and so does each morning. The listener beside
+// it has every event all the same.
+func TestPanicOfAListenerEndsThatCallAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		var runs, missed int
+		var runs, ended int
 		reported := map[string]int{}
+		panicking := event.Func(func(e event.Event) { panic(fmt.Sprintf("at %T", e)) })
+		counting := event.Func(func(e event.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch e := e.(type) {
+			case event.RunFinished:
+				ended++
+			case event.InternalError:
+				reported[e.Err.Error()[strings.LastIndex(e.Err.Error(), "."):]]++
+			}
+		})
 		loop, err := New(Config{
 			Schedules: []Schedule{mustSchedule(t, "web", "* * * * *"), mustSchedule(t, "off", "* * * * *", paused)},
 			Prepare: ready(func(context.Context, Firing) RunEnd {
@@ -39,13 +39,8 @@ func TestPanicOfAnObserverEndsThatCallAlone(t *testing.T) {
 				runs++
 				return RunEnd{Result: power.ResultOK}
 			}),
-			Store:    forgetful{},
-			Observer: Observers{panicking{}, countingStarts{&mu, &missed}},
-			OnPanic: func(p *PanicError) {
-				mu.Lock()
-				defer mu.Unlock()
-				reported[p.Value.(string)]++
-			},
+			Store: forgetful{},
+			Emit:  event.Stream{panicking, counting}.Emit,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -55,33 +50,13 @@ func TestPanicOfAnObserverEndsThatCallAlone(t *testing.T) {
 		if err := loop.Run(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if runs != 10 || missed != 10 {
-			t.Errorf("%d runs, and the other observer saw %d; want 10 of each", runs, missed)
+		if runs != 10 || ended != 10 {
+			t.Errorf("%d runs, and the other listener saw %d end; want 10 of each", runs, ended)
 		}
-		for _, call := range []string{"RunStarted", "RunFinished", "RunSkipped", "NextRun", "LastRun"} {
-			if reported[call] == 0 {
-				t.Errorf("the panic of %s was not reported: %v", call, reported)
+		for _, kind := range []string{".RunFinished", ".Skipped", ".NextRun", ".LastRun"} {
+			if reported[kind] == 0 {
+				t.Errorf("the panic at %s was not reported: %v", kind, reported)
 			}
 		}
 	})
 }
-
-// countingStarts counts the runs that start.
-type countingStarts struct {
-	mu *sync.Mutex
-	n  *int
-}
-
-func (c countingStarts) RunStarted(Firing) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	*c.n++
-}
-func (countingStarts) RunFinished(Firing, RunEnd, time.Duration) {}
-func (countingStarts) RunSuspended(Firing)                       {}
-func (countingStarts) RunMissed(Missed)                          {}
-func (countingStarts) RunSkipped(Skipped)                        {}
-func (countingStarts) ClockStepped(time.Duration)                {}
-func (countingStarts) NextRun(string, time.Time)                 {}
-func (countingStarts) LastRun(string, store.LastRun)             {}
-func (countingStarts) StoreFailed(string, error)                 {}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
 )
@@ -136,18 +136,21 @@ func TestAnEndIsRecordedBeforeItIsReported(t *testing.T) {
 				}
 				return noFault
 			}
-			var reported atomic.Int32
-			w.startWith(ready(func(_ context.Context, run Firing) RunEnd {
-				return RunEnd{Result: power.ResultOK, Recorded: func() {
-					reported.Add(1)
-					if open := w.store.runs[run.RunID].open(); open != (f == lost) {
-						t.Errorf("the store fails %v: reported with the run open %v", f == lost, open)
-					}
-				}}
-			}), mustSchedule(t, "s", "45 7 * * *"))
+			reported := 0
+			w.listen = func(e event.Event) {
+				end, ok := e.(event.RunFinished)
+				if !ok {
+					return
+				}
+				reported++
+				if open := w.store.runs[end.Run.ID].open(); open != (f == lost) {
+					t.Errorf("the store fails %v: reported with the run open %v", f == lost, open)
+				}
+			}
+			w.start(mustSchedule(t, "s", "45 7 * * *"))
 			w.until("05 07:46")
-			if reported.Load() != 1 {
-				t.Errorf("reported %d times", reported.Load())
+			if reported != 1 {
+				t.Errorf("reported %d times", reported)
 			}
 		})
 	}

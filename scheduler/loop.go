@@ -12,8 +12,8 @@ import (
 // Loop decides each nominal time of its schedules once, and makes the runs. New makes it, Run runs
 // it. Its exported methods are safe for concurrent use.
 //
-// The goroutine of Run owns all state. It alone changes an entry, and every Observer call is made
-// from it. The goroutines of runs share nothing with it but the channel ends.
+// The goroutine of Run owns all state. It alone changes an entry, and every event is
+// emitted from it. The goroutines of runs share nothing with it but the channel ends.
 type Loop struct {
 	cfg     Config
 	ends    chan ended      // each run sends its end here once

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"zecpower/internal/event"
 	"zecpower/internal/store"
 )
 
@@ -11,9 +12,9 @@ import (
 func (l *Loop) notify(d Decision) {
 	switch d.Kind {
 	case DecisionMissed, DecisionInterrupted:
-		l.cfg.Observer.RunMissed(Missed{d.Schedule, d.Nominal, d.Last, d.Count, d.AtLeast, d.Reason})
+		l.emit(event.Missed{Times: d.times(), AtLeast: d.AtLeast, Reason: string(d.Reason)})
 	case DecisionExcluded, DecisionPaused, DecisionOverlap:
-		l.cfg.Observer.RunSkipped(Skipped{d.Schedule, d.Nominal, d.Last, d.Count, d.Kind, d.Calendar})
+		l.emit(event.Skipped{Times: d.times(), Cause: string(d.Kind), Calendar: d.Calendar})
 	}
 }
 
@@ -28,7 +29,7 @@ func (l *Loop) notifyAbandoned(all []store.Abandonment) {
 func (l *Loop) notifyNext(e *entry) {
 	if at := e.nextRun(); !at.Equal(e.notified) {
 		e.notified = at
-		l.cfg.Observer.NextRun(e.name, at)
+		l.emit(event.NextRun{Schedule: e.name, At: at})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/store"
 )
 
@@ -90,11 +91,11 @@ func (l *Loop) recordRest(r Reading) {
 	}
 }
 
-// storeFailed reports a failed write or load, in the snapshot and to the observer. op says what was
+// storeFailed reports a failed write or load, in the snapshot and as an event. op says what was
 // tried.
 func (l *Loop) storeFailed(op string, err error) {
 	l.setStoreErr(err)
-	l.cfg.Observer.StoreFailed(op, err)
+	l.emit(event.StoreFailed{Op: op, Err: err})
 }
 
 func (l *Loop) setStoreErr(err error) {

@@ -14,7 +14,7 @@ import (
 // keeps while the store fails. The bound must not apply to a store that works.
 func TestARoundOfAnySizeIsRecordedWhole(t *testing.T) {
 	story(t, "05 07:40", func(t *testing.T, w *world) {
-		loop, err := New(Config{Prepare: w.prepare(1), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock})
+		loop, err := New(Config{Prepare: w.prepare(1), Store: &session{memoryStore: w.store}, Emit: w.Receive, Clock: w.clock})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/store"
 )
 
@@ -93,7 +94,7 @@ func (l *Loop) applyReload(now time.Time) {
 	l.record(round)
 	l.notifyAbandoned(round.Abandons)
 	for _, name := range round.Forget {
-		l.cfg.Observer.NextRun(name, time.Time{})
+		l.emit(event.NextRun{Schedule: name})
 	}
 	l.notifyAll()
 	close(request.done)

@@ -190,7 +190,7 @@ func TestRemovedAndPausedSchedulesDropWhatWaits(t *testing.T) {
 
 func TestReloadBeforeRun(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
-		loop, err := New(Config{Prepare: w.prepare(0), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock})
+		loop, err := New(Config{Prepare: w.prepare(0), Store: &session{memoryStore: w.store}, Emit: w.Receive, Clock: w.clock})
 		if err != nil {
 			t.Fatal(err)
 		}

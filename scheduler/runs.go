@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
 )
@@ -30,7 +31,6 @@ func (l *Loop) begin(e *entry, p *launch) {
 		return
 	}
 	f := p.firing
-	l.cfg.Observer.RunStarted(f)
 	l.noteMade(intention{planned: f.Planned, action: f.Action, schedule: f.Schedule, runID: f.RunID}, f.Wanted())
 	l.lock(func() {
 		e.running = append(e.running, Running{Firing: f, StartedAt: l.cfg.Clock.Read().Wall})
@@ -51,22 +51,8 @@ func (l *Loop) execute(ctx context.Context, p *launch) {
 	e.suspended = ctx.Err() != nil && e.result.CutOff
 	if !e.suspended {
 		e.unwritten = l.cfg.Store.Finish(l.writing, p.firing.Record(), e.result.record(e.at))
-		e.notify()
 	}
 	l.ends <- e
-}
-
-// notify calls RunEnd.Recorded. A panic of it becomes the run's error, where it has none.
-func (e *ended) notify() {
-	if e.result.Recorded == nil {
-		return
-	}
-	defer func() {
-		if v := recover(); v != nil && e.result.Err == nil {
-			e.result.Err = panicked(v).Err
-		}
-	}()
-	e.result.Recorded()
 }
 
 // call makes the run once it is ready and its beginning is recorded, and turns a panic into a
@@ -103,13 +89,13 @@ func (l *Loop) finished(end ended) {
 		}
 	})
 	if end.suspended {
-		l.cfg.Observer.RunSuspended(end.firing)
+		l.emit(event.RunSuspended{Run: end.firing.Name(), Groups: end.firing.Groups})
 		return
 	}
 	l.dropBeginning(end.firing.RunID)
-	l.cfg.Observer.RunFinished(end.firing, end.result, end.took)
+	l.emit(end.finishedEvent())
 	if e.schedule != nil {
-		l.cfg.Observer.LastRun(e.name, e.last)
+		l.emit(e.lastRun())
 	}
 	if end.unwritten != nil {
 		finish := func() error { return l.cfg.Store.Finish(l.writing, end.firing.Record(), end.result.record(end.at)) }
@@ -141,6 +127,11 @@ func (e *entry) setLast(end ended) {
 		last.LastSuccess = end.at
 	}
 	e.last = last
+}
+
+// lastRun reports how the schedule last ended.
+func (e *entry) lastRun() event.LastRun {
+	return event.LastRun{Schedule: e.name, FinishedAt: e.last.FinishedAt, LastSuccess: e.last.LastSuccess}
 }
 
 // beginQueued begins the queued run of e once no other run of it is going.

@@ -54,7 +54,7 @@ func TestManyEndsAtOnceShareARound(t *testing.T) {
 			schedules = append(schedules, mustSchedule(t, fmt.Sprint("s", i), "45 7 * * *"))
 		}
 		loop, err := New(Config{
-			Schedules: schedules, Prepare: w.prepare(0), Store: &session{memoryStore: w.store}, Observer: events{w}, Clock: w.clock,
+			Schedules: schedules, Prepare: w.prepare(0), Store: &session{memoryStore: w.store}, Emit: w.Receive, Clock: w.clock,
 			Alive: func() { w.countRound(); time.Sleep(time.Millisecond) }, // a round takes its time
 		})
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
 	"zecpower/scheduler/calendar"
@@ -52,45 +53,39 @@ func (c *settableClock) suspend(d time.Duration) {
 	c.suspended += d
 }
 
-// events is an observer that writes a log into its world.
-type events struct {
-	world *world
-}
-
-func (e events) add(format string, args ...any) {
-	w := e.world
+// note writes a line into the world's log.
+func (w *world) note(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.log = append(w.log, w.clock.now().Format("02 15:04:05 ")+fmt.Sprintf(format, args...))
 }
 
-func (e events) RunStarted(Firing) {}
-
-func (e events) RunFinished(f Firing, r RunEnd, took time.Duration) {
-	e.add("finished %s %s after %s", f.RunID, r.Result, took)
+// Receive implements event.Listener: it writes a log.
+func (w *world) Receive(e event.Event) {
+	if w.listen != nil {
+		defer w.listen(e)
+	}
+	switch e := e.(type) {
+	case event.RunFinished:
+		w.note("finished %s %s after %s", e.Run.ID, e.Result, e.Took)
+	case event.RunSuspended:
+		w.note("suspended %s", e.Run.ID)
+	case event.Missed:
+		w.note("missed %s %s %s x%d", e.Schedule, e.First.UTC().Format("02 15:04:05"), e.Reason, e.Count)
+		w.cover(e.Schedule, e.First, e.Last)
+	case event.Skipped:
+		w.note("skipped %s %s %s%s", e.Schedule, e.First.UTC().Format("02 15:04:05"), e.Cause, e.Calendar)
+		w.cover(e.Schedule, e.First, e.Last)
+	case event.ClockStepped:
+		w.note("stepped %s", e.Delta.Round(time.Second))
+	case event.NextRun:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.next[e.Schedule] = e.At
+	case event.StoreFailed:
+		w.note("store: %s: %v", e.Op, e.Err)
+	}
 }
-
-func (e events) RunSuspended(f Firing) { e.add("suspended %s", f.RunID) }
-
-func (e events) RunMissed(m Missed) {
-	e.add("missed %s %s %s x%d", m.Schedule, m.Nominal.UTC().Format("02 15:04:05"), m.Reason, m.Count)
-	e.world.cover(m.Schedule, m.Nominal, m.Last)
-}
-
-func (e events) RunSkipped(s Skipped) {
-	e.add("skipped %s %s %s%s", s.Schedule, s.Nominal.UTC().Format("02 15:04:05"), s.Cause, s.Calendar)
-	e.world.cover(s.Schedule, s.Nominal, s.Last)
-}
-func (e events) ClockStepped(d time.Duration) { e.add("stepped %s", d.Round(time.Second)) }
-
-func (e events) NextRun(schedule string, at time.Time) {
-	e.world.mu.Lock()
-	defer e.world.mu.Unlock()
-	e.world.next[schedule] = at
-}
-func (e events) LastRun(string, store.LastRun) {}
-
-func (e events) StoreFailed(op string, err error) { e.add("store: %s: %v", op, err) }
 
 // call is one call of the run function.
 type call struct {
@@ -109,6 +104,7 @@ type world struct {
 	runFor  func(Firing) time.Duration
 	gather  func(n int) Round
 	custom  func(context.Context, Firing) Prepared // makes the runs; nil: prepare
+	listen  func(event.Event)                      // receives each event after the log; nil: no call
 	cut     power.Result                           // of a run whose context ends before it has had its time
 	process int
 	loop    *Loop
@@ -172,7 +168,7 @@ func (w *world) run(ctx context.Context, process int, f Firing) RunEnd {
 		defer w.mu.Unlock()
 		w.going[f.Schedule]--
 	}()
-	events{w}.add("run %s%s", f.RunID, map[bool]string{true: " resumed"}[f.Resumed])
+	w.note("run %s%s", f.RunID, map[bool]string{true: " resumed"}[f.Resumed])
 	d := w.runFor(f)
 	if d < 0 {
 		panic("boom")
@@ -201,7 +197,7 @@ func (w *world) start(schedules ...Schedule) {
 		prepare = w.prepare(w.process)
 	}
 	loop, err := New(Config{
-		Schedules: schedules, Prepare: prepare, Gather: w.gather, Store: w.sess, Observer: Observers{events{w}}, Clock: w.clock, Alive: w.countRound,
+		Schedules: schedules, Prepare: prepare, Gather: w.gather, Store: w.sess, Emit: w.Receive, Clock: w.clock, Alive: w.countRound,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -427,9 +427,9 @@ func TestAGroupThatCannotBeReadKeepsNoOtherOff(t *testing.T) {
 }
 
 // runOf waits for the end of a run of a group.
-func runOf(d *process, group string) event {
+func runOf(d *process, group string) logged {
 	d.t.Helper()
-	var ended event
+	var ended logged
 	if err := eventually(func() error {
 		for _, e := range d.events("run finished") {
 			if e.text("group") == group {

@@ -16,9 +16,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"zecpower/apiclient"
-	"zecpower/batcher"
 	"zecpower/internal/app"
 	"zecpower/internal/config"
+	"zecpower/internal/event"
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
 	"zecpower/internal/zecsim"
@@ -173,7 +173,7 @@ func (h *host) runDemo(ctx context.Context, dir string, cfg *config.Config, due 
 		Credentials:       apiclient.Credentials{AccessKeyID: demoKey, AccessKeySecret: apiclient.NewSecret(demoSecret)},
 		CredentialsSource: "the demo's own", WebAddress: "127.0.0.1:0", Logger: logger,
 		Clock:    shiftedClock{scheduler.SystemClock(), time.Until(due) - demoLead},
-		Observer: batcher.Observers{bar, reportTo{finished: finished}}, OnReady: func(a net.Addr) { address <- a },
+		Listener: event.Stream{bar, firstReport(finished)}, OnReady: func(a net.Addr) { address <- a },
 	})
 	if err != nil {
 		return err
@@ -254,16 +254,14 @@ func (c shiftedClock) Read() scheduler.Reading {
 	return r
 }
 
-// reportTo sends the first report to a channel.
-type reportTo struct {
-	batcher.Quiet
-	finished chan<- power.Report
-}
-
-// RunFinished implements batcher.Observer.
-func (o reportTo) RunFinished(_ batcher.RunInfo, r power.Report) {
-	select {
-	case o.finished <- r:
-	default:
-	}
+// firstReport sends the first report to a channel.
+func firstReport(to chan<- power.Report) event.Listener {
+	return event.Func(func(e event.Event) {
+		if e, ok := e.(event.RunFinished); ok && e.Report != nil {
+			select {
+			case to <- *e.Report:
+			default:
+			}
+		}
+	})
 }

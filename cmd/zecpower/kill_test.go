@@ -78,7 +78,7 @@ func killedRun(t *testing.T, seed uint64, flush time.Duration) {
 		w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {morning: {cron: \"" + spec + "\", action: start, groups: [web], deadline: 1m}}\n")
 	})
 	pause(time.Until(nominal) - 50*time.Millisecond)
-	var starts []event
+	var starts []logged
 	kills, forgotten := 0, map[string]int{}
 	for range 8 + rng.IntN(8) {
 		pause(time.Duration(rng.Int64N(int64(300*time.Millisecond + 6*flush))))
@@ -180,7 +180,7 @@ func randomFleet(rng *rand.Rand) zecsim.Options {
 	return o
 }
 
-func checkSameRun(t *testing.T, starts []event, nominal time.Time) {
+func checkSameRun(t *testing.T, starts []logged, nominal time.Time) {
 	t.Helper()
 	id := "morning/" + nominal.Format(time.RFC3339)
 	for i, e := range starts {

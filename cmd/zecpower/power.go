@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
-	"zecpower/batcher"
 	"zecpower/internal/app"
 	"zecpower/internal/config"
 	"zecpower/internal/credentials"
+	"zecpower/internal/event"
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
 	"zecpower/internal/store/bolt"
@@ -173,11 +173,16 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 		return &exit{exitUsage, err}
 	}
 	logger.Info("credentials found", zap.String("source", source))
-	events := foregroundEvents(logger, bar)
-	m.Observer = batcher.Observers{events, bar}
 	var accepted atomic.Bool
-	m.Account = app.LogAccount(events.Events)
-	m.Account.Accepted = func(time.Time) { accepted.Store(true) }
+	drawn := event.NewQueue(bar) // a stuck terminal must not hold the run up
+	m.Emit = event.Stream{
+		logging.NewEvents(logging.EventsConfig{Logger: logger, TableFollows: bar.visible()}), drawn,
+		event.Func(func(e event.Event) {
+			if _, ok := e.(event.CredentialsAccepted); ok {
+				accepted.Store(true)
+			}
+		}),
+	}.Emit
 	key := app.KeyName(m.Credentials)
 	m.KeyAccepted = h.keyAccepted(cmd, key)
 	ctx, stop, release := untilHangup(cmd)
@@ -194,6 +199,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	})
 	report, err := m.Run(ctx)
 	unhook()
+	drawn.Close()
 	bar.finish()
 	if err != nil {
 		return &exit{exitUsage, err}
@@ -209,28 +215,6 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 		return &exit{status: exitFailed}
 	}
 	return nil
-}
-
-// foregroundEvents logs a run by hand. On a terminal the table lists the outcomes, so the log
-// leaves them out.
-func foregroundEvents(logger *zap.Logger, bar *progress) runEvents {
-	if !bar.visible() {
-		return runEvents{Events: logging.NewEvents(logging.EventsConfig{Logger: logger}), ends: true}
-	}
-	return runEvents{Events: logging.NewEvents(logging.EventsConfig{Logger: logger, InstanceLines: -1})}
-}
-
-// runEvents are the events of a run by hand; ends says whether its end is one.
-type runEvents struct {
-	*logging.Events
-	ends bool
-}
-
-// RunFinished implements batcher.Observer.
-func (e runEvents) RunFinished(run batcher.RunInfo, r power.Report) {
-	if e.ends {
-		e.Events.RunFinished(run, r)
-	}
 }
 
 // keyTimeout bounds the question to a daemon: it must not delay the run.

@@ -11,18 +11,18 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"zecpower/batcher"
+	"zecpower/internal/event"
 )
 
 // progress is the progress bar of a run by hand. It shows nothing where standard error is no
 // terminal.
 type progress struct {
-	batcher.Quiet
 	w     io.Writer
 	words powerWords
 	show  bool
 	wide  bool // the terminal has room for the description
 
+	tally event.Tally
 	mu    sync.Mutex // guards the fields below and the terminal, which log lines and the bar share
 	bar   *progressbar.ProgressBar
 	drawn time.Time
@@ -89,12 +89,21 @@ func barWidth(columns, total int) int {
 	return max(minBar, min(maxBar, columns-taken))
 }
 
-// RunStarted implements batcher.Observer.
-func (p *progress) RunStarted(run batcher.RunInfo) {
-	total := 0
-	for _, g := range run.Groups {
-		total += g.Total
+// Receive implements event.Listener.
+func (p *progress) Receive(e event.Event) {
+	p.tally.Receive(e)
+	switch e := e.(type) {
+	case event.RunStarted:
+		p.begin(e.Run.ID)
+	case event.Progressed:
+		p.draw(e.Run.ID)
 	}
+}
+
+// begin draws the empty bar of a run.
+func (p *progress) begin(runID string) {
+	start, _ := p.tally.Progress(runID)
+	total := start.Total
 	if !p.show || total == 0 {
 		return
 	}
@@ -109,19 +118,17 @@ func (p *progress) RunStarted(run batcher.RunInfo) {
 	_ = p.bar.RenderBlank()
 }
 
-// Progressed implements batcher.Observer.
-func (p *progress) Progressed(_ batcher.RunInfo, done batcher.Progress) {
+// draw draws how far a run is. The last step is always drawn.
+func (p *progress) draw(runID string) {
+	done, _ := p.tally.Progress(runID)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar == nil || time.Since(p.drawn) < redrawEvery {
+	if p.bar == nil || done.Final < done.Total && time.Since(p.drawn) < redrawEvery {
 		return
 	}
 	p.drawn = time.Now()
 	if p.wide {
 		p.bar.Describe(fmt.Sprintf("%s: %d on the way, %d failed", p.words.action, done.Pending, done.Failed))
-	}
-	if done.Total < p.bar.GetMax() {
-		p.bar.ChangeMax(done.Total) // groups that share instances: each is powered once
 	}
 	_ = p.bar.Set(done.Final) // cosmetic
 }

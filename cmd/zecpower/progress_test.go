@@ -6,16 +6,16 @@ import (
 	"strings"
 	"testing"
 
-	"zecpower/batcher"
+	"zecpower/internal/event"
 )
 
 func TestTheBarStaysBelowALogLine(t *testing.T) {
 	t.Parallel()
 	ours, theirs := newTerminal(t, 80)
 	bar := newProgress(theirs, startWords)
-	run := batcher.RunInfo{Groups: []batcher.GroupInfo{{Group: "web", Total: 8}}}
-	bar.RunStarted(run)
-	bar.Progressed(run, batcher.Progress{Total: 8, Final: 2})
+	run := event.Run{ID: "manual/1"}
+	bar.Receive(event.RunStarted{Run: run, Accounts: map[string]int{"default": 8}})
+	bar.Receive(event.Progressed{Account: "default", Run: run, Progress: event.Progress{Total: 8, Final: 2}})
 	if _, err := io.WriteString(bar.out(), "a log line\n"); err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestAStopTakesOverASlowStart(t *testing.T) {
 			"  morning: {cron: \"" + spec + "\", action: start, groups: [web]}\n" +
 			"  night: {cron: \"" + stop + "\", action: stop, groups: [web]}\n")
 	})
-	finished := map[string]event{}
+	finished := map[string]logged{}
 	for k := range 2 {
 		e := d.await("run finished", k+1)
 		finished[e.text("schedule")] = e

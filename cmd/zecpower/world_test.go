@@ -301,12 +301,12 @@ func (p *process) stop() {
 	}
 }
 
-// event is one line of the log.
-type event map[string]any
+// logged is one line of the log.
+type logged map[string]any
 
-func (e event) text(key string) string { return cmp.Or(fmt.Sprint(e[key]), "") }
+func (e logged) text(key string) string { return cmp.Or(fmt.Sprint(e[key]), "") }
 
-func (e event) texts(key string) []string {
+func (e logged) texts(key string) []string {
 	list, _ := e[key].([]any)
 	texts := make([]string, 0, len(list))
 	for _, v := range list {
@@ -316,12 +316,12 @@ func (e event) texts(key string) []string {
 }
 
 // events are the log's lines with a message, so far.
-func (p *process) events(message string) []event {
-	var found []event
+func (p *process) events(message string) []logged {
+	var found []logged
 	lines := bufio.NewScanner(strings.NewReader(p.log.String()))
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
-		var e event
+		var e logged
 		if json.Unmarshal(lines.Bytes(), &e) == nil && e["msg"] == message {
 			found = append(found, e)
 		}
@@ -330,9 +330,9 @@ func (p *process) events(message string) []event {
 }
 
 // await waits for the n-th line with a message.
-func (p *process) await(message string, n int) event {
+func (p *process) await(message string, n int) logged {
 	p.t.Helper()
-	var found []event
+	var found []logged
 	err := eventually(func() error {
 		if found = p.events(message); len(found) >= n {
 			return nil

@@ -8,83 +8,37 @@ import (
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
-	"zecpower/internal/logging"
-	"zecpower/internal/power"
+	"zecpower/internal/event"
+	"zecpower/internal/run"
 )
 
 // account is one ZEC account as a process uses it. It outlives reloads.
 type account struct {
 	key       atomic.Pointer[key] // of runs that begin now
 	userAgent string
-	requests  apiclient.Observer
+	emit      func(event.Event)
 	batch     *batcher.Account
 	caller    atomic.Pointer[caller] // that batch calls
 }
 
-// accountConfig is what an account needs. All but the first two are optional.
-type accountConfig struct {
-	config      *config.Config
-	credentials apiclient.Credentials
-	events      AccountEvents
-	requests    apiclient.Observer
-	observer    batcher.Observer
-	journal     batcher.Journal
-}
-
-// AccountEvents receives what concerns an account as a whole, whichever run met it. Each must be
-// quick and safe for concurrent use, and must not call back. nil drops the event.
-type AccountEvents struct {
-	// Blocked: the network in front of the API begins to refuse this host (err), or no longer
-	// does (nil), after lasted.
-	Blocked func(err error, lasted time.Duration)
-	// Accepted: a reply accepted the credentials.
-	Accepted func(now time.Time)
-	// Panicked: a panic ended one run or request.
-	Panicked func(*batcher.PanicError)
-}
-
-// logBlocked logs both ends of a time in which this host is refused.
-func logBlocked(events *logging.Events, err error, lasted time.Duration) {
-	if err == nil {
-		events.BlockedEnded(lasted)
-		return
-	}
-	events.Blocked(err)
-}
-
-// LogAccount gives the events of an account that a run by hand logs.
-func LogAccount(events *logging.Events) AccountEvents {
-	return AccountEvents{
-		Blocked:  func(err error, lasted time.Duration) { logBlocked(events, err, lasted) },
-		Panicked: func(p *batcher.PanicError) { events.Panicked(p, p.Stack) },
-	}
-}
-
-// newAccount makes an account.
-func newAccount(c accountConfig) (*account, error) {
-	a := &account{userAgent: userAgent(), requests: c.requests}
-	a.key.Store(&key{credentials: c.credentials})
-	api, err := a.newCaller(c.config, a.key.Load())
+// newAccount makes an account that emits what it does.
+func newAccount(cfg *config.Config, credentials apiclient.Credentials, emit func(event.Event)) (*account, error) {
+	a := &account{userAgent: userAgent(), emit: emit}
+	a.key.Store(&key{credentials: credentials})
+	api, err := a.newCaller(cfg, a.key.Load())
 	if err != nil {
 		return nil, err
 	}
 	a.caller.Store(api)
-	batch := batcher.Config{
-		Settings: settings(c.config, api), Observer: c.observer, Journal: c.journal, OnAccepted: c.events.Accepted, OnPanic: c.events.Panicked,
-	}
-	if c.events.Blocked != nil {
-		batch.OnBlocked = func(e *apiclient.Error, lasted time.Duration) {
-			if e == nil {
-				c.events.Blocked(nil, lasted) // a nil *Error is no nil error
-				return
-			}
-			c.events.Blocked(e, lasted)
-		}
-	}
-	if a.batch, err = batcher.NewAccount(batch); err != nil {
+	if a.batch, err = batcher.NewAccount(batcher.Config{Settings: settings(cfg, api), Name: run.DefaultAccount, Emit: emit}); err != nil {
 		return nil, err
 	}
 	return a, nil
+}
+
+// Request implements apiclient.Observer.
+func (a *account) Request(action, code string, took time.Duration) {
+	a.emit(event.Requested{Account: run.DefaultAccount, APIAction: action, Code: code, Took: took})
 }
 
 // settings are those of cfg.
@@ -137,10 +91,10 @@ func (a *account) configure(cfg *config.Config) error {
 	return nil
 }
 
-// run makes a run with the newest key.
-func (a *account) run(ctx context.Context, r batcher.Run) power.Report {
+// Submit implements run.Account: it brings a run into work, with the newest key.
+func (a *account) Submit(ctx context.Context, r batcher.Run) run.Submitted {
 	a.caller.Load().refresh()
-	return a.batch.Run(ctx, r)
+	return a.batch.Submit(ctx, r)
 }
 
 // close drops idle connections.

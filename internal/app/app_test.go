@@ -16,7 +16,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
@@ -203,84 +202,6 @@ func TestAWrongHistoryQuestionIsRefused(t *testing.T) {
 	(&Daemon{}).historyHandler().ServeHTTP(answer, httptest.NewRequest("GET", "/v1/history?limit=-1", nil))
 	if answer.Code != 400 || !strings.Contains(answer.Body.String(), "limit") {
 		t.Errorf("%d %s", answer.Code, answer.Body)
-	}
-}
-
-// keptJournal is a journal that remembers.
-type keptJournal struct {
-	batcher.Journal
-	final []power.InstanceResult
-}
-
-func (j *keptJournal) Final(_, _ string, results []power.InstanceResult) error {
-	j.final = append(j.final, results...)
-	return nil
-}
-
-func TestWhatAStopCutOffIsNotFinal(t *testing.T) {
-	kept := &keptJournal{}
-	err := resumable{kept}.Final("run", "web", []power.InstanceResult{
-		{InstanceID: "a", Outcome: power.OutcomeStarted},
-		{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled},
-		{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonNotFound},
-	})
-	if err != nil || len(kept.final) != 2 || kept.final[1].InstanceID != "c" {
-		t.Errorf("%v, %v: only what is final is to be kept", kept.final, err)
-	}
-}
-
-// keptEvents is an observer that remembers.
-type keptEvents struct {
-	batcher.Quiet
-	final, finished int
-}
-
-func (o *keptEvents) Final(_ batcher.RunInfo, _ string, results []power.InstanceResult) {
-	o.final += len(results)
-}
-func (o *keptEvents) RunFinished(batcher.RunInfo, power.Report) { o.finished++ }
-
-func TestARunThatAStopCutOffDidNotFail(t *testing.T) {
-	done := power.InstanceResult{InstanceID: "a", Outcome: power.OutcomeStarted}
-	lost := power.InstanceResult{InstanceID: "b", Outcome: power.OutcomeFailed, Reason: power.ReasonAPIError}
-	cut := power.InstanceResult{InstanceID: "c", Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled}
-	for name, c := range map[string]struct {
-		results []power.InstanceResult
-		final   int
-	}{
-		"finished": {[]power.InstanceResult{done, lost}, 2},
-		"cut off":  {[]power.InstanceResult{done, lost, cut}, 2},
-		"all cut":  {[]power.InstanceResult{cut}, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			kept := &keptEvents{}
-			o, before := newAwaiting(kept), slices.Clone(c.results)
-			o.Final(batcher.RunInfo{}, "web", c.results)
-			if kept.final != c.final {
-				t.Errorf("observed %d results, want %d", kept.final, c.final)
-			}
-			if !slices.Equal(c.results, before) {
-				t.Error("the report itself was changed")
-			}
-		})
-	}
-}
-
-// Its log lines must not come again after a resume, so they wait for the record of the end. A run
-// that stays open has none.
-func TestTheEndOfARunIsPassedOnOnceItIsRecorded(t *testing.T) {
-	kept := &keptEvents{}
-	o := newAwaiting(kept)
-	r := power.Report{RunID: "wake/1"}
-	o.RunFinished(batcher.RunInfo{RunID: r.RunID}, r)
-	if kept.finished != 0 {
-		t.Error("passed on before it is recorded")
-	}
-	for range 2 {
-		o.recorded(r)
-	}
-	if kept.finished != 1 {
-		t.Errorf("passed on %d times", kept.finished)
 	}
 }
 

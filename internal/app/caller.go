@@ -33,7 +33,7 @@ type caller struct {
 func (a *account) newCaller(cfg *config.Config, k *key) (*caller, error) {
 	c := &caller{account: a, config: apiclient.Config{
 		Endpoint: cfg.API.Endpoint, APIVersion: cfg.API.APIVersion,
-		Timeout: cfg.API.Timeout, MaxConns: cfg.API.MaxInFlight, UserAgent: a.userAgent, Observer: a.requests,
+		Timeout: cfg.API.Timeout, MaxConns: cfg.API.MaxInFlight, UserAgent: a.userAgent, Observer: a,
 	}}
 	if err := c.change(k); err != nil {
 		return nil, err

@@ -14,8 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/apiclient"
-	"zecpower/batcher"
 	"zecpower/internal/config"
+	"zecpower/internal/event"
 	"zecpower/internal/logging"
 	"zecpower/internal/metrics"
 	"zecpower/internal/run"
@@ -45,8 +45,8 @@ type Options struct {
 	Hangup <-chan os.Signal
 	// Clock is the machine's own where nil.
 	Clock scheduler.Clock
-	// Observer is called for every run, after metrics and log; nil is fine.
-	Observer batcher.Observer
+	// Listener receives every event, after metrics and log; nil is fine.
+	Listener event.Listener
 	// OnReady is called with the address of the web server once everything is up; nil is fine.
 	OnReady func(web net.Addr)
 }
@@ -65,15 +65,13 @@ type Daemon struct {
 	opts    Options
 	log     *zap.Logger
 	metrics *metrics.Metrics
-	events  *logging.Events
+	stream  event.Stream
 	account *account
 	store   store.Store
-	outbox  *run.Outbox
-	// observer is notified of the runs, after the tracker.
-	observer *awaiting
-	loop     *scheduler.Loop
-	notify   notifier
-	runs     *tracker
+	loop    *scheduler.Loop
+	notify  notifier
+	// progress and suspects listen to the stream.
+	progress event.Tally
 	suspects *suspects
 	started  time.Time
 
@@ -94,8 +92,7 @@ func New(opts Options) (*Daemon, error) {
 		opts.Load = func() (*config.Config, error) { return config.LoadRunnable(opts.Config.Path) }
 	}
 	return &Daemon{
-		opts: opts, log: opts.Logger, metrics: metrics.New(), runs: newTracker(), suspects: newSuspects(), started: time.Now(),
-		events: logging.NewEvents(logging.EventsConfig{Logger: opts.Logger}), notify: newNotifier(opts.Logger),
+		opts: opts, log: opts.Logger, metrics: metrics.New(), suspects: newSuspects(), started: time.Now(), notify: newNotifier(opts.Logger),
 	}, nil
 }
 
@@ -135,17 +132,13 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 
 // begin builds what the first configuration needs: the account and the loop.
 func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
-	d.outbox = run.NewOutbox(d.store.RecordProgress, d.storeFailed)
-	down.push("progress of runs", d.outbox.Close)
-	d.observer = newAwaiting(d.observers())
-	d.account, err = newAccount(accountConfig{
-		config: cfg, credentials: d.opts.Credentials, events: d.accountEvents(), requests: d.metrics,
-		observer: batcher.Observers{d.runs, d.observer}, journal: resumable{d.outbox},
-	})
-	if err != nil {
+	outbox := run.NewOutbox(d.store.RecordProgress, func(e event.Event) { d.stream.Emit(e) })
+	down.push("progress of runs", outbox.Close)
+	d.stream = d.listeners(outbox)
+	if d.account, err = newAccount(cfg, d.opts.Credentials, d.stream.Emit); err != nil {
 		return &ConfigError{err}
 	}
-	d.metrics.SetBudget(d.account.batch)
+	d.metrics.SetBudget(run.DefaultAccount, d.account.batch)
 	d.current.Store(cfg)
 	d.metrics.SetKnown(known(cfg))
 	d.restoreMetrics()
@@ -155,24 +148,19 @@ func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
 	d.logUnreadable(cfg)
 	d.loop, err = scheduler.New(scheduler.Config{
 		Schedules: cfg.Schedules, Prepare: d.prepareRun, Gather: gather, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
-		Observer: scheduler.Observers{d.metrics.Scheduler(), d.events.Scheduler()},
-		OnPanic: func(p *scheduler.PanicError) {
-			d.events.Panicked(fmt.Errorf("a panic in an observer of the decision loop: %v", p.Value), p.Stack)
-		},
+		Emit: d.stream.Emit,
 	})
 	return err
 }
 
-// accountEvents shows what concerns the account in metrics and log.
-func (d *Daemon) accountEvents() AccountEvents {
-	return AccountEvents{
-		Blocked: func(err error, lasted time.Duration) {
-			d.metrics.SetBlocked(err != nil)
-			logBlocked(d.events, err, lasted)
-		},
-		Accepted: d.metrics.CredentialAccepted,
-		Panicked: func(p *batcher.PanicError) { d.events.Panicked(p, p.Stack) },
+// listeners are those that receive what happens, in order: what must survive, what is counted, what
+// is said.
+func (d *Daemon) listeners(outbox *run.Outbox) event.Stream {
+	stream := event.Stream{outbox, d.suspects, &d.progress, d.metrics, logging.NewEvents(logging.EventsConfig{Logger: d.log})}
+	if d.opts.Listener != nil {
+		stream = append(stream, d.opts.Listener)
 	}
+	return stream
 }
 
 // logStore logs trouble of the store as an error, because a crash could not be recovered from. A
@@ -185,18 +173,10 @@ func (d *Daemon) logStore(message string, err error) {
 	d.log.Error(message, zap.Error(err))
 }
 
-func (d *Daemon) observers() batcher.Observers {
-	all := batcher.Observers{d.metrics, d.events}
-	if d.opts.Observer != nil {
-		all = append(all, d.opts.Observer)
-	}
-	return all
-}
-
 // inUse records that the current configuration is in use.
 func (d *Daemon) inUse() {
 	now := time.Now()
-	d.metrics.ConfigReloaded(now)
+	d.metrics.ConfigInUse(now)
 	d.reloaded.Store(&reloadState{at: now})
 }
 
@@ -215,7 +195,7 @@ func (d *Daemon) logUnreadable(cfg *config.Config) {
 			return
 		}
 		if g, err := cfg.Group(name); err == nil {
-			d.events.GroupUnreadable(name, &config.Invalid{Problems: g.Problems})
+			d.stream.Emit(event.GroupUnreadable{Group: name, Err: &config.Invalid{Problems: g.Problems}})
 		}
 	}
 }
@@ -319,9 +299,4 @@ func userAgent() string {
 		return "zecpower"
 	}
 	return "zecpower/" + version.Version
-}
-
-// storeFailed reports a write that was not, or perhaps not, made, as the scheduler reports its own.
-func (d *Daemon) storeFailed(op string, err error) {
-	scheduler.Observers{d.metrics.Scheduler(), d.events.Scheduler()}.StoreFailed(op, err)
 }

@@ -7,7 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"zecpower/internal/logging"
+	"zecpower/internal/event"
 	"zecpower/scheduler"
 )
 
@@ -15,24 +15,11 @@ import (
 // the first few show what happened.
 const maxReloadLines = 20
 
-// The messages about single schedules of a reload.
-const (
-	scheduleAdded   = "schedule added"
-	scheduleRemoved = "schedule removed"
-	scheduleMoved   = "schedule moved"
-)
-
 // difference is what a reload changed: the names by kind, and the next runs that it added, removed
 // or moved.
 type difference struct {
-	names logging.Changes
-	runs  []rescheduled
-}
-
-// rescheduled is one schedule's next run before and after; zero where it has none.
-type rescheduled struct {
-	what, schedule string
-	was, is        time.Time
+	names event.ConfigurationReloaded
+	runs  []event.ScheduleChanged
 }
 
 // compare compares two sets of schedules by name.
@@ -50,7 +37,7 @@ func compare(before, after []scheduler.Schedule, now time.Time) difference {
 	for i := range before {
 		if s := old[before[i].Name]; s != nil {
 			d.names.Removed = append(d.names.Removed, s.Name)
-			d.runs = append(d.runs, rescheduled{what: scheduleRemoved, schedule: s.Name, was: nextRun(s, now)})
+			d.runs = append(d.runs, event.ScheduleChanged{What: event.ScheduleRemoved, Schedule: s.Name, Was: nextRun(s, now)})
 		}
 	}
 	slices.Sort(d.names.Removed)
@@ -62,42 +49,31 @@ func (d *difference) add(was, is *scheduler.Schedule, now time.Time) {
 	next := nextRun(is, now)
 	if was == nil {
 		d.names.Added = append(d.names.Added, is.Name)
-		d.runs = append(d.runs, rescheduled{what: scheduleAdded, schedule: is.Name, is: next})
+		d.runs = append(d.runs, event.ScheduleChanged{What: event.ScheduleAdded, Schedule: is.Name, Is: next})
 		return
 	}
 	before := nextRun(was, now)
 	switch {
 	case !before.Equal(next) || was.Timetable.String() != is.Timetable.String() || was.Zone.String() != is.Zone.String():
 		d.names.Moved = append(d.names.Moved, is.Name)
-		d.runs = append(d.runs, rescheduled{scheduleMoved, is.Name, before, next})
+		d.runs = append(d.runs, event.ScheduleChanged{What: event.ScheduleMoved, Schedule: is.Name, Was: before, Is: next})
 	case differs(was, is):
 		d.names.Changed = append(d.names.Changed, is.Name)
 	}
 }
 
-// log writes the next runs, one line a schedule, up to maxReloadLines.
-func (d *difference) log(log *zap.Logger) {
-	for i, r := range d.runs {
+// emitDifference passes on what a reload of the configuration at path changed: one event for all, and
+// one a schedule, up to maxReloadLines.
+func (d *Daemon) emitDifference(path string, diff difference) {
+	diff.names.Path = path
+	d.stream.Emit(diff.names)
+	for i, changed := range diff.runs {
 		if i == maxReloadLines {
-			log.Info("further schedules were added, removed or moved: see zecpower next", zap.Int("schedules", len(d.runs)-i))
+			d.log.Info("further schedules were added, removed or moved: see zecpower next", zap.Int("schedules", len(diff.runs)-i))
 			return
 		}
-		fields := []zap.Field{zap.String("schedule", r.schedule)}
-		if r.what != scheduleAdded {
-			fields = append(fields, nextField("next_run_was", r.was))
-		}
-		if r.what != scheduleRemoved {
-			fields = append(fields, nextField("next_run", r.is))
-		}
-		log.Info(r.what, fields...)
+		d.stream.Emit(changed)
 	}
-}
-
-func nextField(key string, t time.Time) zap.Field {
-	if t.IsZero() {
-		return zap.String(key, "none")
-	}
-	return zap.Time(key, t.UTC())
 }
 
 // nextRun is when a schedule begins its next run; zero where it has none.

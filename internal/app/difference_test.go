@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"zecpower/internal/event"
+	"zecpower/internal/logging"
 	"zecpower/scheduler"
 	"zecpower/scheduler/calendar"
 	"zecpower/scheduler/cron"
@@ -44,14 +47,14 @@ func TestCompareDescribesWhatAReloadDidToEachSchedule(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec, zone string
 		change     func(*scheduler.Schedule)
-		want       rescheduled // zero: nothing to tell
+		want       event.ScheduleChanged // zero: nothing to tell
 		changed    bool
 	}{
 		"nothing":         {spec: "0 7 * * *"},
-		"another time":    {spec: "0 8 * * *", want: rescheduled{scheduleMoved, "a", at(7), at(8)}},
-		"another zone":    {spec: "0 7 * * *", zone: "Europe/Lisbon", want: rescheduled{scheduleMoved, "a", at(7), at(7)}},
-		"a holiday":       {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Exclude = []*calendar.Calendar{holidays} }, want: rescheduled{scheduleMoved, "a", at(7), at(31)}},
-		"paused":          {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Paused = true }, want: rescheduled{scheduleMoved, "a", at(7), time.Time{}}},
+		"another time":    {spec: "0 8 * * *", want: moved(at(7), at(8))},
+		"another zone":    {spec: "0 7 * * *", zone: "Europe/Lisbon", want: moved(at(7), at(7))},
+		"a holiday":       {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Exclude = []*calendar.Calendar{holidays} }, want: moved(at(7), at(31))},
+		"paused":          {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Paused = true }, want: moved(at(7), time.Time{})},
 		"another group":   {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Groups = []string{"db"} }, changed: true},
 		"another action":  {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Action = "stop" }, changed: true},
 		"longer deadline": {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Deadline = time.Hour }, changed: true},
@@ -59,18 +62,28 @@ func TestCompareDescribesWhatAReloadDidToEachSchedule(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := []scheduler.Schedule{schedule(t, "a", "0 7 * * *", "UTC", nil)}
 			d := compare(before, []scheduler.Schedule{schedule(t, "a", c.spec, c.zone, c.change)}, now)
-			var want []rescheduled
-			if c.want.what != "" {
+			var want []event.ScheduleChanged
+			if c.want.What != "" {
 				want = append(want, c.want)
 			}
-			same := func(a, b rescheduled) bool {
-				return a.what == b.what && a.schedule == b.schedule && a.was.Equal(b.was) && a.is.Equal(b.is)
+			same := func(a, b event.ScheduleChanged) bool {
+				return a.What == b.What && a.Schedule == b.Schedule && a.Was.Equal(b.Was) && a.Is.Equal(b.Is)
 			}
 			if !slices.EqualFunc(d.runs, want, same) || (len(d.names.Changed) == 1) != c.changed || len(d.names.Moved) != len(want) {
 				t.Errorf("got %+v, want %+v, changed %v", d, want, c.changed)
 			}
 		})
 	}
+}
+
+func moved(was, is time.Time) event.ScheduleChanged {
+	return event.ScheduleChanged{What: event.ScheduleMoved, Schedule: "a", Was: was, Is: is}
+}
+
+// daemonThatLogs has a log, and nothing else.
+func daemonThatLogs(core zapcore.Core) *Daemon {
+	log := zap.New(core)
+	return &Daemon{log: log, stream: event.Stream{logging.NewEvents(logging.EventsConfig{Logger: log})}}
 }
 
 func TestCompareListsAddedAndRemoved(t *testing.T) {
@@ -82,9 +95,9 @@ func TestCompareListsAddedAndRemoved(t *testing.T) {
 		t.Errorf("%+v", d.names)
 	}
 	core, logs := observer.New(zap.InfoLevel)
-	d.log(zap.New(core))
-	added := logs.FilterMessage(scheduleAdded).All()
-	if len(added) != 1 || added[0].ContextMap()["next_run"] != time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC) || logs.FilterMessage(scheduleRemoved).Len() != 2 {
+	daemonThatLogs(core).emitDifference("c.yaml", d)
+	added := logs.FilterMessage(event.ScheduleAdded).All()
+	if len(added) != 1 || added[0].ContextMap()["next_run"] != time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC) || logs.FilterMessage(event.ScheduleRemoved).Len() != 2 {
 		t.Errorf("%v", logs.All())
 	}
 }
@@ -92,11 +105,11 @@ func TestCompareListsAddedAndRemoved(t *testing.T) {
 func TestTellIsShortAboutManySchedules(t *testing.T) {
 	var d difference
 	for i := range 10000 {
-		d.runs = append(d.runs, rescheduled{what: scheduleMoved, schedule: fmt.Sprint(i)})
+		d.runs = append(d.runs, event.ScheduleChanged{What: event.ScheduleMoved, Schedule: fmt.Sprint(i)})
 	}
 	core, logs := observer.New(zap.InfoLevel)
-	d.log(zap.New(core))
-	all := logs.All()
+	daemonThatLogs(core).emitDifference("c.yaml", d)
+	all := logs.All()[1:] // the first is about all of them
 	if len(all) != maxReloadLines+1 || all[maxReloadLines].ContextMap()["schedules"] != int64(10000-maxReloadLines) {
 		t.Errorf("%d lines, the last is %v", len(all), all[len(all)-1])
 	}

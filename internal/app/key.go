@@ -71,7 +71,6 @@ func (d *Daemon) useKey(k *key) (changed bool) {
 		return false
 	}
 	d.keyRecorded.Store(nil)
-	d.metrics.CredentialsReplaced()
 	return true
 }
 

@@ -13,6 +13,7 @@ import (
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/run"
 	"zecpower/internal/store"
@@ -31,8 +32,8 @@ type Manual struct {
 	Groups      []string // names; each must be in Config
 	Deadline    time.Duration
 	Force       bool // of a stop: cut the power instead of asking the guest
-	Observer    batcher.Observer
-	Account     AccountEvents
+	// Emit receives what happens.
+	Emit func(event.Event)
 	// KeyAccepted says that some process saw the API accept these credentials. Where none did,
 	// their first refusal ends the run.
 	KeyAccepted bool
@@ -57,13 +58,17 @@ func actor() string {
 
 // Run makes the run and returns its report. An error means that no request was sent.
 func (m Manual) Run(ctx context.Context) (power.Report, error) {
-	a, err := newAccount(accountConfig{config: m.Config, credentials: m.Credentials, events: m.Account, observer: m.Observer})
+	a, err := newAccount(m.Config, m.Credentials, m.Emit)
 	if err != nil {
 		return power.Report{}, err
 	}
 	defer a.close()
-	maker := run.New(run.Config{Power: a.run})
-	return maker.Prepare(ctx, m.run(time.Now())).Make(ctx).Report, nil
+	maker, r := run.New(run.Config{Account: func(string) run.Account { return a }, Emit: m.Emit}), m.run(time.Now())
+	report := maker.Prepare(ctx, r).Make(ctx).Report
+	m.Emit(event.RunFinished{
+		Run: event.Run{ID: r.ID, Action: r.Action, Nominal: r.Nominal}, Groups: r.Names, Result: report.Result(), Report: &report,
+	})
+	return report, nil
 }
 
 // Plan says what Run would send. It sends nothing and needs no credentials.

@@ -71,6 +71,9 @@ func (d *Daemon) statusLine(s scheduler.Snapshot) string {
 }
 
 func (d *Daemon) runLine(r scheduler.Running) string {
-	p := d.runs.progress(r.Firing.RunID)
+	p, begun := d.progress.Progress(r.Firing.RunID)
+	if !begun {
+		return r.Firing.RunID + ": finds its instances"
+	}
 	return fmt.Sprintf("%s: %d of %d instances final, %d on the way, %d failed", r.Firing.RunID, p.Final, p.Total, p.Pending, p.Failed)
 }

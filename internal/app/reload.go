@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/internal/config"
+	"zecpower/internal/event"
+	"zecpower/internal/run"
 	"zecpower/scheduler"
 )
 
@@ -88,10 +90,8 @@ func (d *Daemon) reload(w *watch) {
 		return
 	}
 	before := d.reloaded.Load()
-	d.metrics.ConfigRejected()
-	if before.err == nil || before.err.Error() != err.Error() || !w.retrying {
-		d.events.ConfigurationRejected(d.opts.Config.Path, err)
-	}
+	again := w.retrying && before.err != nil && before.err.Error() == err.Error()
+	d.stream.Emit(event.ConfigurationRejected{Path: d.opts.Config.Path, Err: err, Again: again})
 	d.reloaded.Store(&reloadState{at: before.at, err: err})
 }
 
@@ -127,14 +127,12 @@ func (d *Daemon) replace(w *watch) error {
 	}
 	d.inUse()
 	if replaced {
-		d.events.CredentialsReplaced(d.opts.CredentialsSource)
+		d.stream.Emit(event.CredentialsReplaced{Account: run.DefaultAccount, Source: d.opts.CredentialsSource})
 	}
 	w.follow(cfg.Files)
 	d.warn(cfg)
 	d.logUnreadable(cfg)
-	diff := compare(before.Schedules, cfg.Schedules, time.Now())
-	d.events.ConfigurationReloaded(cfg.Path, diff.names)
-	diff.log(d.log)
+	d.emitDifference(cfg.Path, compare(before.Schedules, cfg.Schedules, time.Now()))
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"zecpower/internal/config"
+	"zecpower/internal/event"
 	"zecpower/internal/logging"
 	"zecpower/internal/metrics"
 )
@@ -30,7 +31,7 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 		refusal.Store(errors.New("web.txt: there is no such file"))
 		hangup := make(chan os.Signal)
 		d := &Daemon{
-			log: log, metrics: metrics.New(), events: logging.NewEvents(logging.EventsConfig{Logger: log}), notify: newNotifier(log),
+			log: log, metrics: metrics.New(), stream: event.Stream{logging.NewEvents(logging.EventsConfig{Logger: log})}, notify: newNotifier(log),
 			opts: Options{Config: &config.Config{Path: "c.yaml"}, Hangup: hangup, Load: func() (*config.Config, error) {
 				loads.Add(1)
 				if panics.Load() {
@@ -47,7 +48,7 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 		expect := func(wantLoads int32, wantLogged int) {
 			t.Helper()
 			synctest.Wait()
-			if logged := logs.FilterMessage(logging.EventConfigurationRejected).Len(); loads.Load() != wantLoads || logged != wantLogged {
+			if logged := logs.FilterMessage("configuration rejected").Len(); loads.Load() != wantLoads || logged != wantLogged {
 				t.Errorf("read %d times and logged %d times, want %d and %d", loads.Load(), logged, wantLoads, wantLogged)
 			}
 		}
@@ -86,7 +87,7 @@ func TestAFileThatWasUnusableAtLoadIsTriedAgain(t *testing.T) {
 		log := zap.NewNop()
 		var loads atomic.Int32
 		d := &Daemon{
-			log: log, metrics: metrics.New(), events: logging.NewEvents(logging.EventsConfig{Logger: log}), notify: newNotifier(log),
+			log: log, metrics: metrics.New(), stream: event.Stream{logging.NewEvents(logging.EventsConfig{Logger: log})}, notify: newNotifier(log),
 			opts: Options{Config: cfg, Load: func() (*config.Config, error) {
 				loads.Add(1)
 				return nil, errors.New("this is as far as the test goes")

@@ -44,15 +44,15 @@ schedules:
 		t.Fatal(err)
 	}
 	d := &Daemon{log: zap.NewNop(), store: records}
-	if d.account, err = newAccount(accountConfig{config: cfg, credentials: apiclient.Credentials{Token: apiclient.NewSecret("t")}}); err != nil {
+	if d.account, err = newAccount(cfg, apiclient.Credentials{Token: apiclient.NewSecret("t")}, d.stream.Emit); err != nil {
 		t.Fatal(err)
 	}
 	d.current.Store(cfg)
 	d.restoreRanks()
-	report := d.account.run(t.Context(), batcher.Run{
+	report := d.account.Submit(t.Context(), batcher.Run{
 		RunID: "night/1", Schedule: "night", Action: power.ActionStop, Planned: now.Add(-time.Hour), Deadline: now.Add(time.Minute),
 		Groups: []batcher.Group{{Name: "all", IDs: []string{"i-1", "i-2"}}},
-	})
+	}).Wait(t.Context())
 	if g := report.Groups[0]; g.Skipped != 2 || g.Skips()[0].By != "morning/1" || !report.FirstRequestAt.IsZero() {
 		t.Errorf("%+v", g)
 	}

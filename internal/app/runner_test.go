@@ -13,8 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/apiclient"
-	"zecpower/batcher"
 	"zecpower/internal/config"
+	"zecpower/internal/event"
 	"zecpower/internal/metrics"
 	"zecpower/internal/store/bolt"
 	"zecpower/scheduler"
@@ -37,9 +37,10 @@ func TestARunShowsWhetherItsGroupsCouldBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer records.Close()
-	d := &Daemon{log: zap.NewNop(), metrics: metrics.New(), store: records, observer: newAwaiting(batcher.Quiet{}), suspects: newSuspects()}
+	d := &Daemon{log: zap.NewNop(), metrics: metrics.New(), store: records, suspects: newSuspects()}
+	d.stream = event.Stream{d.metrics}
 	d.metrics.SetKnown(known(cfg))
-	if d.account, err = newAccount(accountConfig{config: cfg, credentials: apiclient.Credentials{Token: apiclient.NewSecret("t")}}); err != nil {
+	if d.account, err = newAccount(cfg, apiclient.Credentials{Token: apiclient.NewSecret("t")}, d.stream.Emit); err != nil {
 		t.Fatal(err)
 	}
 	d.current.Store(cfg)

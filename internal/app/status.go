@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -124,7 +123,7 @@ func (d *Daemon) Status() Status {
 }
 
 func (d *Daemon) runStatus(r scheduler.Running) RunStatus {
-	p := d.runs.progress(r.Firing.RunID)
+	p, _ := d.progress.Progress(r.Firing.RunID)
 	return RunStatus{
 		RunID: r.Firing.RunID, Schedule: r.Firing.Schedule, Action: r.Firing.Action, Groups: r.Firing.Groups,
 		Timezone: r.Firing.Timezone, StartedAt: r.StartedAt.UTC(), Deadline: utc(r.Firing.Deadline),
@@ -154,43 +153,4 @@ func (d *Daemon) statusHandler() http.Handler {
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v) // the client may have left
-}
-
-// tracker holds how far each run in progress is. It is safe for concurrent use.
-type tracker struct {
-	batcher.Quiet
-
-	mu   sync.Mutex
-	runs map[string]batcher.Progress
-}
-
-func newTracker() *tracker { return &tracker{runs: map[string]batcher.Progress{}} }
-
-// RunStarted implements batcher.Observer.
-func (t *tracker) RunStarted(run batcher.RunInfo) {
-	total := 0
-	for _, g := range run.Groups {
-		total += g.Total
-	}
-	t.Progressed(run, batcher.Progress{Total: total})
-}
-
-// Progressed implements batcher.Observer.
-func (t *tracker) Progressed(run batcher.RunInfo, p batcher.Progress) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.runs[run.RunID] = p
-}
-
-// RunFinished implements batcher.Observer.
-func (t *tracker) RunFinished(run batcher.RunInfo, _ power.Report) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.runs, run.RunID)
-}
-
-func (t *tracker) progress(runID string) batcher.Progress {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.runs[runID]
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"sync"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 )
 
@@ -15,6 +16,13 @@ type suspects struct {
 }
 
 func newSuspects() *suspects { return &suspects{of: map[string]map[string]power.Reason{}} }
+
+// Receive implements event.Listener.
+func (s *suspects) Receive(e event.Event) {
+	if e, ok := e.(event.RunFinished); ok && e.Report != nil {
+		s.finished(*e.Report)
+	}
+}
 
 // finished takes over what the last run of its groups shows. A group that could not be run at all
 // shows nothing.

@@ -2,8 +2,7 @@
 //
 // [New] builds the logger: JSON or console lines on standard error, times in RFC 3339 UTC with
 // milliseconds, and journald's priority in front of each line when, and only when, standard error
-// is the journal. [Events] turns the reports of batcher and scheduler into the log events that the
-// documentation names, with their fixed keys.
+// is the journal. [Events] writes the lines of the events that happen.
 //
 // Contract. Everything here is safe for concurrent use. Nothing returns an error after [New], and
 // nothing is retried. One error is one line, where it is handled: a repeated error is logged once a

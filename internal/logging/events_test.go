@@ -17,15 +17,52 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
 
 var at = time.Date(2026, 11, 23, 7, 45, 0, 0, time.UTC)
 
-var info = batcher.RunInfo{
-	RunID: "morning/2026-11-23T07:45:00Z", Schedule: "morning", Action: power.ActionStart, ScheduledAt: at,
-	Groups: []batcher.GroupInfo{{Group: "web", Total: 3, Duplicates: 1}, {Group: "db", Total: 2}},
+var info = event.Run{ID: "morning/2026-11-23T07:45:00Z", Schedule: "morning", Action: power.ActionStart, Nominal: at}
+
+// message is that of the first line of an event.
+func message(e event.Event) string {
+	for l := range e.Lines() {
+		return l.Message
+	}
+	return ""
+}
+
+var (
+	eventRunStarted      = message(event.RunStarted{})
+	eventBatchFinished   = message(event.BatchFinished{})
+	eventInstanceFailed  = "instance failed"
+	eventRunFinished     = message(event.RunFinished{})
+	eventRequestRetried  = message(event.RequestRetried{})
+	eventThrottled       = "throttled"
+	eventBlocked         = message(event.Blocked{})
+	eventScheduleMissed  = message(event.Missed{})
+	eventScheduleSkipped = message(event.Skipped{})
+)
+
+// dedupWindow is longer than any error must be away to be logged again.
+const dedupWindow = 2 * time.Minute
+
+// refusal words an error of the API as the batcher does.
+func refusal(err error) event.Refusal {
+	e, ok := errors.AsType[*apiclient.Error](err)
+	if !ok {
+		return event.Refusal{Err: err, Cause: err}
+	}
+	return event.Refusal{
+		Class: string(e.Class), Code: string(e.Code), HTTPStatus: e.HTTPStatus, RequestID: e.RequestID, RetryAfter: e.RetryAfter, Err: e, Cause: e.Err,
+	}
+}
+
+// retried is a request of a run that is sent again.
+func retried(run event.Run, action string, err error) event.RequestRetried {
+	return event.RequestRetried{Account: "default", Run: run, APIAction: action, Refusal: refusal(err)}
 }
 
 var failure = power.InstanceResult{
@@ -68,23 +105,28 @@ func expect(t *testing.T, e observer.LoggedEntry, level zapcore.Level, want map[
 
 // with adds to the keys that every event of the run has.
 func with(more map[string]any) map[string]any {
-	all := map[string]any{"run_id": info.RunID, "schedule": "morning", "action": "start", "scheduled_at": at}
+	all := map[string]any{"run_id": info.ID, "schedule": "morning", "action": "start", "scheduled_at": at}
 	for k, v := range more {
 		all[k] = v
 	}
 	return all
 }
 
+// finished is the end of a run with a report.
+func finished(run event.Run, r power.Report) event.RunFinished {
+	return event.RunFinished{Run: run, Result: r.Result(), Report: &r}
+}
+
 func TestRunStartedDescribesTheRun(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.RunStarted(info)
-	expect(t, only(t, logs, EventRunStarted), zapcore.InfoLevel, with(map[string]any{"groups": []string{"web", "db"}, "instances": 5, "duplicates": 1}))
+	e.Receive(event.RunStarted{Run: info, Groups: []event.Group{{Name: "web", Total: 3, Duplicates: 1}, {Name: "db", Total: 2}}})
+	expect(t, only(t, logs, eventRunStarted), zapcore.InfoLevel, with(map[string]any{"groups": []string{"web", "db"}, "instances": 5, "duplicates": 1}))
 }
 
 func TestRunByHandHasNoSchedule(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.RunStarted(batcher.RunInfo{RunID: "manual/x", Action: power.ActionStop})
-	expect(t, only(t, logs, EventRunStarted), zapcore.InfoLevel, map[string]any{"run_id": "manual/x", "action": "stop", "groups": []string{}, "instances": 0})
+	e.Receive(event.RunStarted{Run: event.Run{ID: "manual/x", Action: power.ActionStop}})
+	expect(t, only(t, logs, eventRunStarted), zapcore.InfoLevel, map[string]any{"run_id": "manual/x", "action": "stop", "groups": []string{}, "instances": 0})
 }
 
 func TestBatchIsALineUnlessItGoesAgain(t *testing.T) {
@@ -103,24 +145,29 @@ func TestBatchIsALineUnlessItGoesAgain(t *testing.T) {
 		{batcher.BatchRefused, apiclient.ClassAmbiguous, zapcore.DebugLevel},
 	} {
 		e, logs := watched(zapcore.DebugLevel)
-		b := batcher.Batch{Action: power.ActionStart, Group: "web", Runs: 1, Size: 100, Failed: 2, Result: tc.result, RequestID: "T1", Duration: 1500 * time.Microsecond}
+		b := event.BatchFinished{
+			Account: "default", Run: info, Action: power.ActionStart, Group: "web", Runs: 1, Size: 100, Failed: 2, Result: string(tc.result), RequestID: "T1",
+			Took: 1500 * time.Microsecond, Again: tc.level == zapcore.DebugLevel,
+		}
 		fields := map[string]any{
 			"account": "default", "runs": 1, "group": "web", "result": tc.result, "instances": 100, "failed": 2, "request_id": "T1", "duration_seconds": 0.002,
 		}
 		if tc.class != "" {
-			b.Err = &apiclient.Error{Action: "StartInstances", Class: tc.class, Code: "C"}
-			fields["code"], fields["error"] = "C", b.Err.Error()
+			err := &apiclient.Error{Action: "StartInstances", Class: tc.class, Code: "C", RequestID: "T1"}
+			of := refusal(err)
+			b.Refusal = &of
+			fields["code"], fields["error"] = "C", err.Error()
 		}
-		e.BatchFinished(info, b)
-		expect(t, only(t, logs, EventBatchFinished), tc.level, with(fields))
+		e.Receive(b)
+		expect(t, only(t, logs, eventBatchFinished), tc.level, with(fields))
 	}
 }
 
 // A batch of several runs is no one's.
 func TestBatchOfSeveralRunsNamesNone(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.BatchFinished(batcher.RunInfo{}, batcher.Batch{Action: power.ActionStop, Runs: 3, Size: 15, Result: batcher.BatchAccepted, RequestID: "T1"})
-	expect(t, only(t, logs, EventBatchFinished), zapcore.InfoLevel, map[string]any{
+	e.Receive(event.BatchFinished{Account: "default", Action: power.ActionStop, Runs: 3, Size: 15, Result: "accepted", RequestID: "T1"})
+	expect(t, only(t, logs, eventBatchFinished), zapcore.InfoLevel, map[string]any{
 		"account": "default", "action": "stop", "runs": 3, "result": batcher.BatchAccepted, "instances": 15, "failed": 0, "request_id": "T1",
 		"duration_seconds": 0.0,
 	})
@@ -128,8 +175,8 @@ func TestBatchOfSeveralRunsNamesNone(t *testing.T) {
 
 func TestFailedInstanceIsALine(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.Final(info, "web", []power.InstanceResult{{InstanceID: "i-1", Outcome: power.OutcomeStarted}, failure})
-	expect(t, only(t, logs, EventInstanceFailed), zapcore.WarnLevel, with(map[string]any{
+	e.Receive(event.Final{Run: info, Group: "web", Results: []power.InstanceResult{{InstanceID: "i-1", Outcome: power.OutcomeStarted}, failure}})
+	expect(t, only(t, logs, eventInstanceFailed), zapcore.WarnLevel, with(map[string]any{
 		"group": "web", "instance_id": "i-7", "reason": "recycled", "code": "OPERATION_DENIED_INSTANCE_RECYCLED",
 		"state": "RECYCLE", "request_id": "T1", "attempts": 2,
 	}))
@@ -139,11 +186,12 @@ func TestARefusalsHTTPStatusIsLogged(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	refused := failure
 	refused.Code, refused.HTTPStatus = "", 403
-	e.Final(info, "web", []power.InstanceResult{refused})
-	refusal := &apiclient.Error{Action: "StartInstances", HTTPStatus: 403, Class: apiclient.ClassRequest}
-	e.BatchFinished(info, batcher.Batch{Group: "web", Result: batcher.BatchRefused, Err: refusal})
-	e.Retried(info, "StartInstances", apiclient.ClassRequest, refusal)
-	for _, message := range []string{EventInstanceFailed, EventBatchFinished, eventRequestRetried} {
+	e.Receive(event.Final{Run: info, Group: "web", Results: []power.InstanceResult{refused}})
+	err := &apiclient.Error{Action: "StartInstances", HTTPStatus: 403, Class: apiclient.ClassRequest}
+	of := refusal(err)
+	e.Receive(event.BatchFinished{Run: info, Group: "web", Result: "refused", Refusal: &of})
+	e.Receive(retried(info, "StartInstances", err))
+	for _, message := range []string{eventInstanceFailed, eventBatchFinished, eventRequestRetried} {
 		fields := only(t, logs, message).ContextMap()
 		if fields["http_status"] != int64(403) || fields["code"] != "" {
 			t.Errorf("%s: %v", message, fields)
@@ -153,37 +201,37 @@ func TestARefusalsHTTPStatusIsLogged(t *testing.T) {
 
 func TestLinesOfFailedInstancesAreBoundedARun(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.RunStarted(info)
+	e.Receive(event.RunStarted{Run: info})
 	results := slices.Repeat([]power.InstanceResult{failure}, 2)
 	for range 10 {
-		e.Final(info, "web", results)
+		e.Receive(event.Final{Run: info, Group: "web", Results: results})
 	}
-	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 3 {
+	if n := logs.FilterMessage(eventInstanceFailed).Len(); n != 3 {
 		t.Errorf("%d lines, want 3", n)
 	}
 	if n := logs.FilterField(zap.Int("limit", 3)).Len(); n != 1 {
 		t.Errorf("the cut was logged %d times", n)
 	}
-	e.RunFinished(info, power.Report{Groups: []power.GroupReport{{Group: "web", Total: 20, Failed: 20, Results: slices.Repeat(results, 10)}}})
-	ids := only(t, logs, EventRunFinished).ContextMap()["failed_ids"].([]any)
+	e.Receive(finished(info, power.Report{Groups: []power.GroupReport{{Group: "web", Total: 20, Failed: 20, Results: slices.Repeat(results, 10)}}}))
+	ids := only(t, logs, eventRunFinished).ContextMap()["failed_ids"].([]any)
 	if len(ids) != 20 {
 		t.Errorf("%d failed_ids, want all 20", len(ids))
 	}
-	e.Final(info, "web", results[:1]) // another run starts from 0
-	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 4 {
+	e.Receive(event.Final{Run: info, Group: "web", Results: results[:1]}) // another run starts from 0
+	if n := logs.FilterMessage(eventInstanceFailed).Len(); n != 4 {
 		t.Errorf("%d lines after the next run's first, want 4", n)
 	}
 }
 
 func TestRunFinishedIsOneEventAGroupWithItsFailedIDs(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.RunFinished(info, power.Report{Action: power.ActionStart, StartedAt: at, FinishedAt: at.Add(90 * time.Second), Groups: []power.GroupReport{
+	e.Receive(finished(info, power.Report{Action: power.ActionStart, StartedAt: at, FinishedAt: at.Add(90 * time.Second), Groups: []power.GroupReport{
 		{Group: "web", Total: 3, Done: 1, Already: 1, Failed: 1, Results: []power.InstanceResult{{Outcome: power.OutcomeStarted}, failure}},
 		{Group: "db", Total: 2, Done: 2},
 		{Group: "cache", Total: 1, Failed: 1, Results: []power.InstanceResult{failure}},
 		{Group: "lost", Err: "web.txt: permission denied"},
-	}})
-	entries := logs.FilterMessage(EventRunFinished).All()
+	}}))
+	entries := logs.FilterMessage(eventRunFinished).All()
 	if len(entries) != 4 {
 		t.Fatalf("%d events", len(entries))
 	}
@@ -204,9 +252,9 @@ func TestRunFinishedIsOneEventAGroupWithItsFailedIDs(t *testing.T) {
 
 func TestStopIsLoggedInItsOwnWords(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	run := batcher.RunInfo{RunID: "evening/x", Schedule: "evening", Action: power.ActionStop}
-	e.RunFinished(run, power.Report{Action: power.ActionStop, Groups: []power.GroupReport{{Group: "web", Total: 2, Done: 1, Already: 1}}})
-	expect(t, only(t, logs, EventRunFinished), zapcore.InfoLevel, map[string]any{
+	run := event.Run{ID: "evening/x", Schedule: "evening", Action: power.ActionStop}
+	e.Receive(finished(run, power.Report{Action: power.ActionStop, Groups: []power.GroupReport{{Group: "web", Total: 2, Done: 1, Already: 1}}}))
+	expect(t, only(t, logs, eventRunFinished), zapcore.InfoLevel, map[string]any{
 		"run_id": "evening/x", "schedule": "evening", "action": "stop", "group": "web", "result": "ok",
 		"stopped": 1, "already_stopped": 1, "failed": 0, "failed_ids": []string{}, "duration_seconds": 0,
 	})
@@ -217,20 +265,20 @@ func TestThrottleIsLoggedOnceASlowDown(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		throttle := &apiclient.Error{Action: "StartInstances", HTTPStatus: 429, Code: apiclient.CodeRequestLimitExceeded, Class: apiclient.ClassThrottled, RequestID: "T1", RetryAfter: 2 * time.Second}
 		other := info
-		other.RunID = "other"
+		other.ID = "other"
 		for range 50 { // one slow-down of the account, met by two runs and two actions
-			e.Retried(info, "StartInstances", apiclient.ClassThrottled, throttle)
-			e.Retried(other, "DescribeInstancesStatus", apiclient.ClassThrottled, throttle)
+			e.Receive(retried(info, "StartInstances", throttle))
+			e.Receive(retried(other, "DescribeInstancesStatus", throttle))
 			time.Sleep(10 * time.Second)
 		}
-		entry := only(t, logs, EventThrottled)
+		entry := only(t, logs, eventThrottled)
 		expect(t, entry, zapcore.WarnLevel, with(map[string]any{
-			"api_action": "StartInstances", "reason": "throttled", "code": "REQUEST_LIMIT_EXCEEDED", "http_status": 429, "request_id": "T1",
+			"account": "default", "api_action": "StartInstances", "reason": "throttled", "code": "REQUEST_LIMIT_EXCEEDED", "http_status": 429, "request_id": "T1",
 			"retry_after_seconds": 2, "error": throttle.Error(),
 		}))
 		time.Sleep(dedupWindow)
-		e.Retried(info, "StartInstances", apiclient.ClassThrottled, throttle)
-		if n := logs.FilterMessage(EventThrottled).Len(); n != 2 {
+		e.Receive(retried(info, "StartInstances", throttle))
+		if n := logs.FilterMessage(eventThrottled).Len(); n != 2 {
 			t.Errorf("%d events after the second slow-down, want 2", n)
 		}
 	})
@@ -246,7 +294,7 @@ func TestRetryIsLoggedWhenTheErrorChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		tell := func(err error) int {
-			e.Retried(info, "StartInstances", apiclient.ClassOf(err), err)
+			e.Receive(retried(info, "StartInstances", err))
 			return logs.FilterMessage(eventRequestRetried).Len()
 		}
 		unavailable := func(request string) error {
@@ -272,7 +320,7 @@ func TestRetryIsLoggedWhenTheErrorChanges(t *testing.T) {
 		if got := tell(lost(1003, "T6")); got != 4 {
 			t.Errorf("back after a pause: %d lines, want 4", got)
 		}
-		e.RunFinished(info, power.Report{})
+		e.Receive(finished(info, power.Report{}))
 		if got := tell(lost(1004, "T7")); got != 5 {
 			t.Errorf("in the next run: %d lines, want 5", got)
 		}
@@ -281,7 +329,7 @@ func TestRetryIsLoggedWhenTheErrorChanges(t *testing.T) {
 
 func TestRefusalAboutAnInstanceIsNoWarning(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.Retried(info, "StartInstances", apiclient.ClassInstance, &apiclient.Error{HTTPStatus: 404, Class: apiclient.ClassInstance})
+	e.Receive(retried(info, "StartInstances", &apiclient.Error{HTTPStatus: 404, Class: apiclient.ClassInstance}))
 	if logs.Len() != 0 {
 		t.Errorf("%v", logs.All())
 	}
@@ -290,48 +338,49 @@ func TestRefusalAboutAnInstanceIsNoWarning(t *testing.T) {
 func TestRejectedCredentialsAreAnError(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	err := &apiclient.Error{Action: "StartInstances", HTTPStatus: 401, Code: apiclient.CodeSignatureFailure, Class: apiclient.ClassCredentials, RequestID: "T9"}
-	e.CredentialsRejected(info, err)
-	expect(t, only(t, logs, EventCredentialsRejected), zapcore.ErrorLevel, with(map[string]any{
-		"code": "AUTHFAILURE_SIGNATURE_FAILURE", "http_status": 401, "request_id": "T9", "error": err.Error(),
+	e.Receive(event.CredentialsRejected{Account: "default", Run: info, Refusal: refusal(err)})
+	expect(t, only(t, logs, "credentials rejected"), zapcore.ErrorLevel, with(map[string]any{
+		"account": "default",
+		"code":    "AUTHFAILURE_SIGNATURE_FAILURE", "http_status": 401, "request_id": "T9", "error": err.Error(),
 	}))
 }
 
 func TestBlockedIsAnErrorAndItsEndIsNot(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	err := &apiclient.Error{Action: "StartInstances", HTTPStatus: 403, Class: apiclient.ClassTransient}
-	e.Blocked(err)
-	e.BlockedEnded(90 * time.Second)
-	events := logs.FilterMessage(EventBlocked).All()
+	e.Receive(event.Blocked{Account: "default", Refusal: refusal(err)})
+	e.Receive(event.BlockedEnded{Account: "default", Lasted: 90 * time.Second})
+	events := logs.FilterMessage(eventBlocked).All()
 	if len(events) != 2 {
 		t.Fatalf("%d events", len(events))
 	}
-	expect(t, events[0], zapcore.ErrorLevel, map[string]any{"code": "", "http_status": 403, "request_id": "", "error": err.Error()})
-	expect(t, events[1], zapcore.InfoLevel, map[string]any{"ended": true, "duration_seconds": 90})
+	expect(t, events[0], zapcore.ErrorLevel, map[string]any{"account": "default", "code": "", "http_status": 403, "request_id": "", "error": err.Error()})
+	expect(t, events[1], zapcore.InfoLevel, map[string]any{"account": "default", "ended": true, "duration_seconds": 90})
 }
 
 func TestScheduleEvents(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	s := e.Scheduler()
-	s.RunMissed(scheduler.Missed{Schedule: "morning", Nominal: at, Last: at, Count: 1, Reason: scheduler.MissedDown})
-	expect(t, only(t, logs, EventScheduleMissed), zapcore.WarnLevel, map[string]any{"schedule": "morning", "scheduled_at": at, "reason": "down"})
+	once := event.Times{Schedule: "morning", First: at, Last: at, Count: 1}
+	e.Receive(event.Missed{Times: once, Reason: string(scheduler.MissedDown)})
+	expect(t, only(t, logs, eventScheduleMissed), zapcore.WarnLevel, map[string]any{"schedule": "morning", "scheduled_at": at, "reason": "down"})
 	logs.TakeAll()
 
-	s.RunMissed(scheduler.Missed{Schedule: "morning", Nominal: at, Last: at.Add(time.Hour), Count: 61, AtLeast: true, Reason: scheduler.MissedDown})
-	expect(t, only(t, logs, EventScheduleMissed), zapcore.WarnLevel, map[string]any{
+	e.Receive(event.Missed{Times: event.Times{Schedule: "morning", First: at, Last: at.Add(time.Hour), Count: 61}, AtLeast: true, Reason: string(scheduler.MissedDown)})
+	expect(t, only(t, logs, eventScheduleMissed), zapcore.WarnLevel, map[string]any{
 		"schedule": "morning", "scheduled_at": at, "last_scheduled_at": at.Add(time.Hour), "count": 61, "at_least": true, "reason": "down",
 	})
 	logs.TakeAll()
 
-	s.ClockStepped(-90 * time.Second)
-	expect(t, only(t, logs, EventClockStepped), zapcore.WarnLevel, map[string]any{"step_seconds": -90})
+	e.Receive(event.ClockStepped{Delta: -90 * time.Second})
+	expect(t, only(t, logs, "clock stepped"), zapcore.WarnLevel, map[string]any{"step_seconds": -90})
 }
 
 func TestOverlapIsAWarningEachTime(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	for range 3 {
-		e.Scheduler().RunSkipped(scheduler.Skipped{Schedule: "morning", Nominal: at, Last: at, Count: 1, Cause: scheduler.DecisionOverlap})
+		e.Receive(event.Skipped{Times: event.Times{Schedule: "morning", First: at, Last: at, Count: 1}, Cause: string(scheduler.DecisionOverlap)})
 	}
-	if n := logs.FilterMessage(EventScheduleSkipped).Len(); n != 3 {
+	if n := logs.FilterMessage(eventScheduleSkipped).Len(); n != 3 {
 		t.Errorf("%d events, want 3", n)
 	}
 	expect(t, logs.All()[0], zapcore.WarnLevel, map[string]any{"schedule": "morning", "scheduled_at": at, "reason": "overlap"})
@@ -339,13 +388,12 @@ func TestOverlapIsAWarningEachTime(t *testing.T) {
 
 func TestSkipsMeantToBeAreLoggedOnceADayAndCause(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	s := e.Scheduler()
 	skip := func(schedule string, day int, cause scheduler.DecisionKind, calendar string) int {
 		for i := range 5 {
 			nominal := at.AddDate(0, 0, day).Add(time.Duration(i) * time.Minute)
-			s.RunSkipped(scheduler.Skipped{Schedule: schedule, Nominal: nominal, Last: nominal, Count: 1, Cause: cause, Calendar: calendar})
+			e.Receive(event.Skipped{Times: event.Times{Schedule: schedule, First: nominal, Last: nominal, Count: 1}, Cause: string(cause), Calendar: calendar})
 		}
-		return logs.FilterMessage(EventScheduleSkipped).Len()
+		return logs.FilterMessage(eventScheduleSkipped).Len()
 	}
 	for i, got := range []int{
 		skip("a", 0, scheduler.DecisionPaused, ""), skip("b", 0, scheduler.DecisionPaused, ""),
@@ -361,14 +409,16 @@ func TestSkipsMeantToBeAreLoggedOnceADayAndCause(t *testing.T) {
 
 func TestRunThatFailedAsAWholeIsAnError(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	f := scheduler.Firing{RunID: info.RunID, Schedule: "morning", Action: "start", Groups: []string{"web"}, Nominal: at}
-	s := e.Scheduler()
-	s.RunFinished(f, scheduler.RunEnd{Result: power.ResultPartial}, time.Second)
-	if logs.Len() != 0 {
+	end := finished(info, power.Report{Groups: []power.GroupReport{{Group: "web", Total: 2, Done: 1, Failed: 1}}})
+	end.Groups, end.Took = []string{"web"}, time.Second
+	e.Receive(end)
+	if n := logs.FilterMessage(eventRunFinished).FilterFieldKey("groups").Len(); n != 0 {
 		t.Errorf("logged twice: %v", logs.All())
 	}
-	s.RunFinished(f, scheduler.RunEnd{Result: power.ResultFailed, Err: &scheduler.PanicError{Value: "boom", Stack: []byte("stack")}}, time.Second)
-	expect(t, only(t, logs, EventRunFinished), zapcore.ErrorLevel, with(map[string]any{
+	logs.TakeAll()
+	end.Report, end.Result, end.Err, end.Stack = nil, power.ResultFailed, errors.New("the run panicked: boom"), []byte("stack")
+	e.Receive(end)
+	expect(t, only(t, logs, eventRunFinished), zapcore.ErrorLevel, with(map[string]any{
 		"groups": []string{"web"}, "result": "failed", "duration_seconds": 1, "error": "the run panicked: boom", "stack": "stack",
 	}))
 }
@@ -377,7 +427,7 @@ func TestStoreFailureIsLoggedOnceADedupWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, logs := watched(zapcore.InfoLevel)
 		for range 20 {
-			e.Scheduler().StoreFailed("decide", errors.New("no space left on device"))
+			e.Receive(event.StoreFailed{Op: "decide", Err: errors.New("no space left on device")})
 			time.Sleep(15 * time.Second)
 		}
 		if logs.Len() != 1 || logs.All()[0].Level != zapcore.ErrorLevel {
@@ -388,17 +438,17 @@ func TestStoreFailureIsLoggedOnceADedupWindow(t *testing.T) {
 
 func TestConfigurationEvents(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
-	e.ConfigurationReloaded("schedules.yaml", Changes{Added: []string{"a"}, Moved: []string{"b"}})
-	expect(t, only(t, logs, EventConfigurationReloaded), zapcore.InfoLevel, map[string]any{
+	e.Receive(event.ConfigurationReloaded{Path: "schedules.yaml", Added: []string{"a"}, Moved: []string{"b"}})
+	expect(t, only(t, logs, "configuration reloaded"), zapcore.InfoLevel, map[string]any{
 		"config": "schedules.yaml", "schedules_added": []string{"a"}, "schedules_removed": []string{},
 		"schedules_moved": []string{"b"}, "schedules_changed": []string{},
 	})
-	e.ConfigurationRejected("schedules.yaml", errors.Join(errors.New("one"), errors.New("two")))
-	expect(t, only(t, logs, EventConfigurationRejected), zapcore.ErrorLevel, map[string]any{"config": "schedules.yaml", "error": "one\ntwo"})
-	e.CredentialsReplaced("--credentials-file key")
-	expect(t, only(t, logs, EventCredentialsReplaced), zapcore.InfoLevel, map[string]any{"source": "--credentials-file key"})
-	e.GroupUnreadable("web", errors.New("web.txt: there is no such file"))
-	expect(t, only(t, logs, EventGroupUnreadable), zapcore.ErrorLevel, map[string]any{"group": "web", "error": "web.txt: there is no such file"})
+	e.Receive(event.ConfigurationRejected{Path: "schedules.yaml", Err: errors.Join(errors.New("one"), errors.New("two"))})
+	expect(t, only(t, logs, "configuration rejected"), zapcore.ErrorLevel, map[string]any{"config": "schedules.yaml", "error": "one\ntwo"})
+	e.Receive(event.CredentialsReplaced{Account: "default", Source: "--credentials-file key"})
+	expect(t, only(t, logs, "credentials replaced"), zapcore.InfoLevel, map[string]any{"account": "default", "source": "--credentials-file key"})
+	e.Receive(event.GroupUnreadable{Group: "web", Err: errors.New("web.txt: there is no such file")})
+	expect(t, only(t, logs, "group unreadable"), zapcore.ErrorLevel, map[string]any{"group": "web", "error": "web.txt: there is no such file"})
 }
 
 func TestEventsOfManyRunsAtOnce(t *testing.T) {
@@ -407,20 +457,20 @@ func TestEventsOfManyRunsAtOnce(t *testing.T) {
 	for i := range 8 {
 		runs.Go(func() {
 			run := info
-			run.RunID = fmt.Sprint(i)
-			e.RunStarted(run)
+			run.ID = fmt.Sprint(i)
+			e.Receive(event.RunStarted{Run: run})
 			for range 20 {
-				e.Retried(run, "StartInstances", apiclient.ClassTransient, lost(i, "T"))
-				e.Final(run, "web", []power.InstanceResult{failure})
+				e.Receive(retried(run, "StartInstances", lost(i, "T")))
+				e.Receive(event.Final{Run: run, Group: "web", Results: []power.InstanceResult{failure}})
 			}
-			e.RunFinished(run, power.Report{})
+			e.Receive(finished(run, power.Report{}))
 		})
 	}
 	runs.Wait()
-	if n := logs.FilterMessage(EventInstanceFailed).Len(); n != 8*3 {
+	if n := logs.FilterMessage(eventInstanceFailed).Len(); n != 8*3 {
 		t.Errorf("%d lines, want 3 a run", n)
 	}
-	if len(e.lines)+len(e.lastMet) != 0 {
-		t.Errorf("remembered for ever: %v, %v", e.lines, e.lastMet)
+	if len(e.lines)+len(e.last) != 0 {
+		t.Errorf("remembered for ever: %v, %v", e.lines, e.last)
 	}
 }

@@ -77,24 +77,21 @@ func (e journalEncoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field)
 // journald's native protocol. Where that fails they go to the stream after all: split is better
 // than lost.
 type journalWriter struct {
-	stream zapcore.WriteSyncer
+	stream lineWriter
 	send   func(message string, p journal.Priority) error
 }
 
-// Write implements io.Writer; p is one entry of a journalEncoder.
-func (w journalWriter) Write(p []byte) (int, error) {
+// writeLine writes one entry of a journalEncoder.
+func (w journalWriter) writeLine(p []byte, of weight) error {
 	if longestLine(p) > maxStreamLine && p[0] == '<' {
 		prefix := p[:prefixLen]
 		message := bytes.ReplaceAll(bytes.TrimSuffix(p[prefixLen:], []byte("\n")), append([]byte("\n"), prefix...), []byte("\n"))
 		if w.send(string(message), journal.Priority(p[1]-'0')) == nil {
-			return len(p), nil
+			return nil
 		}
 	}
-	return w.stream.Write(p)
+	return w.stream.writeLine(p, of)
 }
-
-// Sync implements zapcore.WriteSyncer.
-func (w journalWriter) Sync() error { return w.stream.Sync() }
 
 func longestLine(p []byte) int {
 	longest := 0

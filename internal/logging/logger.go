@@ -50,12 +50,13 @@ func New(cfg Config) (*zap.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := zapcore.AddSync(unsynced{&steady{out: cfg.Output}})
+	stream := &steady{out: cfg.Output}
+	c := core{LevelEnabler: level, encoder: encoder, out: stream}
 	if isJournal(cfg.Output, cfg.JournalStream) {
-		encoder = journalEncoder{encoder}
-		out = journalWriter{stream: out, send: sendNative}
+		c.encoder = journalEncoder{encoder}
+		c.out = journalWriter{stream: stream, send: sendNative}
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(out), level), zap.ErrorOutput(zapcore.Lock(out))), nil
+	return zap.New(c, zap.ErrorOutput(zapcore.AddSync(stream))), nil
 }
 
 // Slog gives a logger for libraries that log through log/slog, named as given.
@@ -106,7 +107,3 @@ func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
-
-// unsynced hides Sync: standard error of a service is a socket, a pipe or a terminal, where fsync
-// is an error, and lines are not buffered.
-type unsynced struct{ io.Writer }

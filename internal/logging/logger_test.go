@@ -169,7 +169,7 @@ func TestLineTooLongForTheStreamReachesTheJournalWhole(t *testing.T) {
 			var stream bytes.Buffer
 			var sent string
 			var sentAt journal.Priority
-			w := journalWriter{stream: zapcore.AddSync(&stream), send: func(message string, p journal.Priority) error {
+			w := journalWriter{stream: &steady{out: &stream}, send: func(message string, p journal.Priority) error {
 				sent, sentAt = message, p
 				return refused
 			}}
@@ -177,7 +177,7 @@ func TestLineTooLongForTheStreamReachesTheJournalWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			logger := zap.New(zapcore.NewCore(journalEncoder{plain}, w, zapcore.InfoLevel))
+			logger := zap.New(core{zapcore.InfoLevel, journalEncoder{plain}, w})
 			logger.Info("short")
 			if sent != "" || !strings.HasPrefix(stream.String(), "<6>") {
 				t.Errorf("a short line: sent %q, stream %q", sent, stream.String())
@@ -187,7 +187,7 @@ func TestLineTooLongForTheStreamReachesTheJournalWhole(t *testing.T) {
 			for i := range ids {
 				ids[i] = fmt.Sprintf("i-%06d", i)
 			}
-			logger.Error(EventRunFinished, zap.Strings("failed_ids", ids))
+			logger.Error(eventRunFinished, zap.Strings("failed_ids", ids))
 			if !json.Valid([]byte(sent)) || !strings.Contains(sent, "i-004999") || sentAt != journal.PriErr {
 				t.Errorf("priority %d, %d bytes", sentAt, len(sent))
 			}

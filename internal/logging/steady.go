@@ -3,6 +3,7 @@ package logging
 import (
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 )
@@ -12,6 +13,8 @@ const (
 	// stuck costs each caller so much once, and nothing while it stays stuck.
 	steadyWait = 250 * time.Millisecond
 	// steadyBytes bounds the lines that wait for a stuck reader; further ones are dropped and counted.
+	// Lines about single instances have half of it, and those that must be kept have no bound: a run
+	// has one for each group.
 	steadyBytes = 4 << 20
 )
 
@@ -26,6 +29,7 @@ type steady struct {
 	queue   []line
 	bytes   int  // in queue
 	dropped int  // lines since the reader got stuck
+	singles int  // of them, those about single instances
 	stuck   bool // some line was not written in time; callers do not wait
 	writing bool // the goroutine runs
 }
@@ -35,12 +39,15 @@ type line struct {
 	done chan struct{} // closed once it is written
 }
 
-// Write queues a copy of p and waits for it to be written, within bounds. It always reports success:
-// there is no other place to report that the log cannot be written.
-func (s *steady) Write(p []byte) (int, error) {
+// Write implements io.Writer.
+func (s *steady) Write(p []byte) (int, error) { return len(p), s.writeLine(p, ordinary) }
+
+// writeLine queues a copy of p and waits for it to be written, within bounds. It always reports
+// success: there is no other place to report that the log cannot be written.
+func (s *steady) writeLine(p []byte, w weight) error {
 	l := line{append([]byte(nil), p...), make(chan struct{})}
-	if !s.add(l) {
-		return len(p), nil
+	if !s.add(l, w) {
+		return nil
 	}
 	timer := time.NewTimer(steadyWait)
 	defer timer.Stop()
@@ -51,15 +58,18 @@ func (s *steady) Write(p []byte) (int, error) {
 		s.stuck = s.writing
 		s.mu.Unlock()
 	}
-	return len(p), nil
+	return nil
 }
 
 // add queues l and reports whether its caller is to wait for it.
-func (s *steady) add(l line) (wait bool) {
+func (s *steady) add(l line, w weight) (wait bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stuck && s.bytes+len(l.text) > steadyBytes {
+	if s.stuck && s.bytes+len(l.text) > room(w) {
 		s.dropped++
+		if w == single {
+			s.singles++
+		}
 		return false
 	}
 	s.queue = append(s.queue, l)
@@ -69,6 +79,17 @@ func (s *steady) add(l line) (wait bool) {
 		go s.drain()
 	}
 	return !s.stuck
+}
+
+// room is how many bytes may wait beside a line of a weight.
+func room(w weight) int {
+	switch w {
+	case single:
+		return steadyBytes / 2
+	case kept:
+		return math.MaxInt
+	}
+	return steadyBytes
 }
 
 // drain writes until nothing is left.
@@ -88,8 +109,8 @@ func (s *steady) next() (line, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 && s.dropped > 0 {
-		text := fmt.Appendf(nil, "%d lines of the log were dropped: the reader of standard error was stuck\n", s.dropped)
-		s.queue, s.bytes, s.dropped = append(s.queue, line{text, make(chan struct{})}), len(text), 0
+		text := fmt.Appendf(nil, "%d lines of the log were dropped, %d of them about single instances: the reader of standard error was stuck\n", s.dropped, s.singles)
+		s.queue, s.bytes, s.dropped, s.singles = append(s.queue, line{text, make(chan struct{})}), len(text), 0, 0
 	}
 	if len(s.queue) == 0 {
 		s.writing, s.stuck = false, false

@@ -75,3 +75,33 @@ func TestWhatAStuckReaderCostsIsBoundedAndCounted(t *testing.T) {
 		}
 	})
 }
+
+// Of what a stuck reader costs, single instances go first, and the ends of runs never.
+func TestWhatAStuckReaderNeverMisses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader := &stuckReader{released: make(chan struct{})}
+		s := &steady{out: reader}
+		weights := map[weight]string{single: "single", ordinary: "ordinary", kept: "kept"}
+		const each = steadyBytes >> 16
+		for range each {
+			for w, name := range weights {
+				_ = s.writeLine([]byte(name+strings.Repeat("x", 1<<16)+"\n"), w)
+			}
+		}
+		close(reader.released)
+		synctest.Wait()
+		got := map[string]int{}
+		for w, name := range weights {
+			got[name] = strings.Count(reader.text(), name+"x")
+			if w == kept && got[name] != each {
+				t.Errorf("%d of %d lines that must be kept came", got[name], each)
+			}
+		}
+		if got["single"] == 0 || got["single"] >= got["ordinary"] || got["ordinary"] == each {
+			t.Errorf("of %d each: %v; want fewer single lines than ordinary ones", each, got)
+		}
+		if want := fmt.Sprintf("%d of them about single instances", each-got["single"]); !strings.Contains(reader.text(), want) {
+			t.Errorf("the log does not say %q", want)
+		}
+	})
+}

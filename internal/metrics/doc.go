@@ -1,11 +1,10 @@
 // Package metrics holds the metrics that zecpower exposes to Prometheus.
 //
-// Contract. A [Metrics] owns its registry: two of them in one process share nothing. It implements
-// the observer interfaces of batcher, scheduler and apiclient. It is safe for concurrent use,
-// scrapes included. Nothing here fails or blocks on the network. Nothing survives a restart:
-// counters begin at 0 with the process. What must outlast it is set again at start-up: the two
-// timestamps of a schedule by its scheduler's LastRun, a group's last outcome by
-// [Metrics.RestoreGroups].
+// Contract. A [Metrics] owns its registry: two of them in one process share nothing. It listens to
+// the stream of events. It is safe for concurrent use, scrapes included. Nothing here fails or blocks
+// on the network. Nothing survives a restart: counters begin at 0 with the process. What must outlast
+// it is set again at start-up: the two timestamps of a schedule by an event.LastRun, a group's last
+// outcome by [Metrics.RestoreGroups].
 //
 // Series of what the configuration names ([Metrics.SetKnown]) exist from 0 on, because a counter
 // that first appears at 1 shows no increase. Series of a schedule or group that a reload removed

@@ -74,22 +74,8 @@ func (r *registrar) histogram(name, help string, buckets []float64, labels ...st
 	return v
 }
 
-func (r *registrar) counterFunc(name, help string, read func() float64) {
-	r.record(KindCounter, name, help, nil)
-	r.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, read))
-}
-
-// gaugeFuncs registers a gauge with a series for each of values, read at the scrape.
-func (r *registrar) gaugeFuncs(name, help, label string, values []string, read func(value string) float64) {
-	r.record(KindGauge, name, help, []string{label})
-	for _, value := range values {
-		opts := prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: prometheus.Labels{label: value}}
-		r.registry.MustRegister(prometheus.NewGaugeFunc(opts, func() float64 { return read(value) }))
-	}
-}
-
-// desc records a gauge that a custom collector emits.
-func (r *registrar) desc(name, help string, labels ...string) *prometheus.Desc {
-	r.record(KindGauge, name, help, labels)
+// desc records a metric that a custom collector emits.
+func (r *registrar) desc(kind Kind, name, help string, labels ...string) *prometheus.Desc {
+	r.record(kind, name, help, labels)
 	return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
 }

@@ -3,7 +3,7 @@ package metrics
 import (
 	"maps"
 	"strings"
-	"sync/atomic"
+	"sync"
 
 	"zecpower/internal/power"
 
@@ -19,38 +19,33 @@ type groupAction struct {
 	action power.Action
 }
 
-// groupRun is the outcome of one group's last run. Immutable once published.
+// groupRun is the outcome of one group's last run. It never changes.
 type groupRun struct {
 	action  power.Action
 	metrics []prometheus.Metric // of that action, ready to send
 }
 
-// snapshot is everything that one scrape shows of the groups' last runs.
-// Immutable: a change publishes another one.
-type snapshot struct {
-	runs map[string]groupRun // by group
-	// idle are the series, all 0, of each known group and action whose last run
-	// was another action's, or none.
-	idle map[groupAction][]prometheus.Metric
-}
-
 // lastRuns collects group_instances, instance_failed_info and instances_failed_omitted: the outcome
-// of each group's last run, of whichever action. The owner serialises the writers; scrapes take no
-// lock.
+// of each group's last run, of whichever action. The groups of a run change together.
 type lastRuns struct {
 	instances *prometheus.Desc
 	failed    *prometheus.Desc
 	omitted   *prometheus.Desc
-	current   atomic.Pointer[snapshot]
+
+	mu   sync.Mutex          // guards the maps; a scrape holds it to copy what it sends, no longer
+	runs map[string]groupRun // by group
+	// idle are the series, all 0, of each known group and action. They show where the last run was
+	// another action's, or there was none.
+	idle map[groupAction][]prometheus.Metric
 }
 
 func newLastRuns(r *registrar) *lastRuns {
 	l := &lastRuns{
-		instances: r.desc("group_instances", "Instances of the group's last run by outcome; 0 for an action that was not the last.", "group", "action", "outcome"),
-		failed:    r.desc("instance_failed_info", "1 for each instance that failed in the group's last run; at most 200 a group.", "group", "action", "instance_id", "reason"),
-		omitted:   r.desc("instances_failed_omitted", "Instances that failed in the group's last run and are not in zecpower_instance_failed_info.", "group", "action"),
+		runs:      map[string]groupRun{},
+		instances: r.desc(KindGauge, "group_instances", "Instances of the group's last run by outcome; 0 for an action that was not the last.", "group", "action", "outcome"),
+		failed:    r.desc(KindGauge, "instance_failed_info", "1 for each instance that failed in the group's last run; at most 200 a group.", "group", "action", "instance_id", "reason"),
+		omitted:   r.desc(KindGauge, "instances_failed_omitted", "Instances that failed in the group's last run and are not in zecpower_instance_failed_info.", "group", "action"),
 	}
-	l.current.Store(&snapshot{})
 	return l
 }
 
@@ -63,62 +58,68 @@ func (l *lastRuns) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector from a single snapshot.
 func (l *lastRuns) Collect(out chan<- prometheus.Metric) {
-	s := l.current.Load()
-	for _, run := range s.runs {
-		send(out, run.metrics)
-	}
-	for key, zeros := range s.idle {
-		if run, ran := s.runs[key.group]; !ran || run.action != key.action {
-			send(out, zeros)
+	for _, of := range l.snapshot() {
+		for _, m := range of {
+			out <- m
 		}
 	}
 }
 
-func send(out chan<- prometheus.Metric, ms []prometheus.Metric) {
-	for _, m := range ms {
-		out <- m
+// snapshot is what one scrape shows: the series of each group and action.
+func (l *lastRuns) snapshot() [][]prometheus.Metric {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([][]prometheus.Metric, 0, len(l.runs)+len(l.idle))
+	for _, run := range l.runs {
+		all = append(all, run.metrics)
 	}
+	for key, zeros := range l.idle {
+		if run, ran := l.runs[key.group]; !ran || run.action != key.action {
+			all = append(all, zeros)
+		}
+	}
+	return all
 }
 
 // restore publishes the outcome that an earlier process recorded, of groups that have not run in
 // this one.
 func (l *lastRuns) restore(r power.Report) {
-	var groups []power.GroupReport
-	for _, g := range r.Groups {
-		if _, ran := l.current.Load().runs[g.Group]; !ran {
-			groups = append(groups, g)
+	rendered := l.renderAll(r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for group, run := range rendered {
+		if _, ran := l.runs[group]; !ran {
+			l.runs[group] = run
 		}
 	}
-	r.Groups = groups
-	l.finished(r)
 }
 
-// finished publishes a run's groups, all at once.
+// finished shows a run's groups, all at once.
 func (l *lastRuns) finished(r power.Report) {
-	old := l.current.Load()
-	next := &snapshot{runs: maps.Clone(old.runs), idle: old.idle}
-	if next.runs == nil {
-		next.runs = make(map[string]groupRun, len(r.Groups))
-	}
+	rendered := l.renderAll(r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.Copy(l.runs, rendered)
+}
+
+func (l *lastRuns) renderAll(r power.Report) map[string]groupRun {
+	rendered := make(map[string]groupRun, len(r.Groups))
 	for _, g := range r.Groups {
-		next.runs[g.Group] = groupRun{action: r.Action, metrics: l.render(g, r.Action)}
+		rendered[g.Group] = groupRun{action: r.Action, metrics: l.render(g, r.Action)}
 	}
-	l.current.Store(next)
+	return rendered
 }
 
 // setKnown drops the groups that keep refuses and sets the series of known pairs to 0.
 func (l *lastRuns) setKnown(known map[groupAction]bool, keep func(groupAction) bool) {
-	old := l.current.Load()
-	next := &snapshot{runs: make(map[string]groupRun), idle: make(map[groupAction][]prometheus.Metric, len(known))}
-	for group, run := range old.runs {
-		if keep(groupAction{group, run.action}) {
-			next.runs[group] = run
-		}
-	}
+	idle := make(map[groupAction][]prometheus.Metric, len(known))
 	for key := range known {
-		next.idle[key] = l.render(power.GroupReport{Group: key.group}, key.action)
+		idle[key] = l.render(power.GroupReport{Group: key.group}, key.action)
 	}
-	l.current.Store(next)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.idle = idle
+	maps.DeleteFunc(l.runs, func(group string, run groupRun) bool { return !keep(groupAction{group, run.action}) })
 }
 
 // render builds a group's series: a count for each outcome, the first MaxFailedInfo failures by id,

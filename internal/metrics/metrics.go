@@ -4,33 +4,24 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 
-	"zecpower/batcher"
+	"zecpower/internal/power"
 )
 
 // Buckets in seconds. Each list begins at the fastest value worth distinguishing and ends past the
-// default limit of what it measures. Those of a schedule are few, because there may be 10,000
-// schedules.
+// default limit of what it measures. No histogram has the label of a schedule or group, because there
+// may be 10,000.
 var (
-	startDelayBuckets  = []float64{0.1, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600}
+	startDelayBuckets  = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600}
 	runDurationBuckets = []float64{1, 5, 15, 60, 120, 300, 600, 1800, 3600, 14400}
 	bootBuckets        = []float64{1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200}
 	apiBuckets         = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
 )
-
-// Budget is the account's shared request budget, read at each scrape.
-type Budget interface {
-	// Rate is the present rate of an API action in requests a second.
-	Rate(apiAction string) float64
-	// Waited is how long requests have waited for the budget, summed. It never falls.
-	Waited() time.Duration
-}
 
 // Metrics is one set of collectors in its own registry. Make it with [New].
 type Metrics struct {
@@ -39,13 +30,15 @@ type Metrics struct {
 
 	runs           *prometheus.CounterVec
 	runDuration    *prometheus.HistogramVec
-	runStartDelay  *prometheus.HistogramVec
+	runStartDelay  prometheus.Histogram
 	runsInProgress *prometheus.GaugeVec
 
 	nextRun     *prometheus.GaugeVec
 	lastRun     *prometheus.GaugeVec
 	lastSuccess *prometheus.GaugeVec
-	missed      *prometheus.CounterVec
+	// lastDuration has no series until the schedule has run in this process.
+	lastDuration *prometheus.GaugeVec
+	missed       *prometheus.CounterVec
 
 	instances    *prometheus.CounterVec
 	bootDuration *prometheus.HistogramVec
@@ -57,7 +50,7 @@ type Metrics struct {
 	apiRequests *prometheus.CounterVec
 	apiDuration *prometheus.HistogramVec
 	apiRetries  *prometheus.CounterVec
-	apiBlocked  prometheus.Gauge
+	apiBlocked  *prometheus.GaugeVec
 	// credentialAccepted has no series until credentials were accepted once.
 	credentialAccepted *prometheus.GaugeVec
 
@@ -67,7 +60,7 @@ type Metrics struct {
 	storeFails  prometheus.Counter
 	calendarEnd *prometheus.GaugeVec
 
-	budget atomic.Pointer[Budget]
+	budgets *budgets
 
 	// mu guards series. It also orders a reload, which drops series, against the runs that write
 	// them.
@@ -87,15 +80,19 @@ func New() *Metrics {
 	m.registerAPI(r)
 	m.registerDaemon(r)
 	m.families = r.families
-	m.initAPI()
+	m.startAccount(account)
+	for _, action := range []power.Action{power.ActionStart, power.ActionStop} {
+		m.runDuration.WithLabelValues(string(action))
+	}
 	return m
 }
 
 func (m *Metrics) registerRuns(r *registrar) {
 	m.runs = r.counter("runs_total", "Finished runs by result: ok, partial or failed.", "schedule", "action", "result")
-	m.runDuration = r.histogram("run_duration_seconds", "How long finished runs took.", runDurationBuckets, "schedule")
+	m.runDuration = r.histogram("run_duration_seconds", "How long finished runs took.", runDurationBuckets, "action")
 	m.runStartDelay = r.histogram("run_start_delay_seconds",
-		"Nominal time to first request, jitter and catch-up included; runs resumed after a restart are left out.", startDelayBuckets, "schedule")
+		"Nominal time to first request, jitter and catch-up included; runs resumed after a restart are left out.", startDelayBuckets).
+		WithLabelValues().(prometheus.Histogram)
 	m.runsInProgress = r.gauge("runs_in_progress", "Runs in progress.", "schedule")
 }
 
@@ -105,6 +102,7 @@ func (m *Metrics) registerSchedules(r *registrar) {
 		"When the schedule's last run finished, restarts included; absent until there is one.", "schedule")
 	m.lastSuccess = r.gauge("schedule_last_success_timestamp_seconds",
 		"When the schedule's last run with result ok finished, restarts included; absent until there is one.", "schedule")
+	m.lastDuration = r.gauge("schedule_last_run_duration_seconds", "How long the schedule's last run took; absent until it has run in this process.", "schedule")
 	m.missed = r.counter("schedule_runs_missed_total", "Nominal times that were due and did not run, by reason.", "schedule", "reason")
 }
 
@@ -114,30 +112,18 @@ func (m *Metrics) registerInstances(r *registrar) {
 	m.groupUnreadable = r.gauge("group_unreadable", "Whether the group's members could not be read (1) or could (0), at the last load or run.", "group")
 	m.instances = r.counter("instances_total", "Instances that reached their outcome in a run.", "group", "action", "outcome")
 	m.bootDuration = r.histogram("instance_boot_duration_seconds",
-		"Accepted start to RUNNING, to within a poll interval.", bootBuckets, "group")
+		"Accepted start to RUNNING, to within a poll interval.", bootBuckets, "account")
 	m.batches = r.counter("batches_total", "StartInstances and StopInstances requests: accepted, partial or refused.", "account", "action", "result")
 }
 
 func (m *Metrics) registerAPI(r *registrar) {
-	m.apiRequests = r.counter("api_requests_total", "API requests by HTTP status, or error where no reply of the API arrived.", "api_action", "code")
-	m.apiDuration = r.histogram("api_request_duration_seconds", "How long API requests took.", apiBuckets, "api_action")
-	m.apiRetries = r.counter("api_retries_total", "API requests that failed and were followed by another, by class of error.", "api_action", "reason")
-	m.apiBlocked = r.gauge("api_blocked", "Whether the network in front of the API refuses this host (1) or not (0).").WithLabelValues()
+	m.apiRequests = r.counter("api_requests_total", "API requests by HTTP status, or error where no reply of the API arrived.", "account", "api_action", "code")
+	m.apiDuration = r.histogram("api_request_duration_seconds", "How long API requests took.", apiBuckets, "account", "api_action")
+	m.apiRetries = r.counter("api_retries_total", "API requests that failed and were followed by another, by class of error.", "account", "api_action", "reason")
+	m.apiBlocked = r.gauge("api_blocked", "Whether the network in front of the API refuses this host (1) or not (0).", "account")
 	m.credentialAccepted = r.gauge("credential_last_accepted_timestamp_seconds",
-		"When a reply of the API last showed that it accepts the credentials; absent until one has.")
-	const rateHelp = "Present rate of an API action: requests_per_second, or less after the API has throttled it."
-	r.gaugeFuncs("api_rate_limit_requests_per_second", rateHelp, "api_action", batcher.APIActions(), func(action string) float64 {
-		if b := m.budget.Load(); b != nil {
-			return (*b).Rate(action)
-		}
-		return 0
-	})
-	r.counterFunc("api_rate_limit_wait_seconds_total", "Time that requests waited for the account's request budget.", func() float64 {
-		if b := m.budget.Load(); b != nil {
-			return (*b).Waited().Seconds()
-		}
-		return 0
-	})
+		"When a reply of the API last showed that it accepts the credentials; absent until one has.", "account")
+	m.budgets = newBudgets(r)
 }
 
 func (m *Metrics) registerDaemon(r *registrar) {
@@ -155,8 +141,8 @@ func (m *Metrics) registerDaemon(r *registrar) {
 	)
 }
 
-// SetBudget names the budget that the rate limit metrics read. Without one they are 0.
-func (m *Metrics) SetBudget(b Budget) { m.budget.Store(&b) }
+// account is the label of the one account that there is.
+const account = "default"
 
 // Registry is the registry of all collectors, for a caller that adds its own or gathers in a test.
 func (m *Metrics) Registry() *prometheus.Registry { return m.registry }

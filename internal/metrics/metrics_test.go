@@ -20,10 +20,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"zecpower/apiclient"
-	"zecpower/batcher"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
-	"zecpower/internal/store"
 	"zecpower/scheduler"
 )
 
@@ -47,10 +45,10 @@ func known() Known {
 }
 
 // run is a run of schedule over one group in which done instances went well and the others failed.
-func run(schedule string, action power.Action, group string, done, failed int) (batcher.RunInfo, power.Report) {
-	info := batcher.RunInfo{
-		RunID: schedule + "/x", Schedule: schedule, Action: action, ScheduledAt: at,
-		Groups: []batcher.GroupInfo{{Group: group, Total: done + failed}},
+func run(schedule string, action power.Action, group string, done, failed int) (event.RunStarted, power.Report) {
+	info := event.RunStarted{
+		Run:    event.Run{ID: schedule + "/x", Schedule: schedule, Action: action, Nominal: at},
+		Groups: []event.Group{{Name: group, Total: done + failed}},
 	}
 	g := power.GroupReport{Group: group, Total: done + failed, Done: done, Failed: failed}
 	for i := range done {
@@ -64,31 +62,36 @@ func run(schedule string, action power.Action, group string, done, failed int) (
 		})
 	}
 	return info, power.Report{
-		RunID: info.RunID, Schedule: schedule, Action: action, ScheduledAt: at, StartedAt: at, FirstRequestAt: at.Add(time.Second),
+		RunID: info.Run.ID, Schedule: schedule, Action: action, ScheduledAt: at, StartedAt: at, FirstRequestAt: at.Add(time.Second),
 		FinishedAt: at.Add(time.Minute), Groups: []power.GroupReport{g},
 	}
 }
 
 // play reports a whole run to m.
-func play(m *Metrics, info batcher.RunInfo, r power.Report) {
-	m.RunStarted(info)
+func play(m *Metrics, info event.RunStarted, r power.Report) {
+	m.Receive(info)
 	for _, g := range r.Groups {
-		m.BatchFinished(info, batcher.Batch{Action: info.Action, Group: g.Group, Size: g.Total, Result: batcher.BatchPartial})
-		m.Final(info, g.Group, g.Results)
+		m.Receive(event.BatchFinished{Account: "default", Run: info.Run, Action: info.Run.Action, Group: g.Group, Size: g.Total, Result: "partial"})
+		m.Receive(event.Final{Account: "default", Run: info.Run, Group: g.Group, Results: g.Results})
 	}
-	m.RunFinished(info, r)
+	m.Receive(finished(info, r))
+}
+
+// finished is the end of a run with a report.
+func finished(info event.RunStarted, r power.Report) event.RunFinished {
+	return event.RunFinished{Run: info.Run, Result: r.Result(), Report: &r, Resumed: info.Resumed}
 }
 
 // populated has every series that there is.
 func populated() *Metrics {
 	m := New()
-	m.SetBudget(fakeBudget{})
+	m.SetBudget("default", fakeBudget{})
 	m.SetKnown(known())
 	m.Handler(zap.NewNop())
-	m.ConfigReloaded(at)
-	m.CredentialAccepted(at)
-	m.Scheduler().NextRun("morning", at)
-	m.Scheduler().LastRun("morning", store.LastRun{FinishedAt: at, LastSuccess: at})
+	m.ConfigInUse(at)
+	m.Receive(event.CredentialsAccepted{Account: "default", At: at})
+	m.Receive(event.NextRun{Schedule: "morning", At: at})
+	m.Receive(event.LastRun{Schedule: "morning", FinishedAt: at, LastSuccess: at})
 	playRun(m, "morning", power.ActionStart, "web", 3, 2)
 	return m
 }
@@ -143,11 +146,12 @@ func expectNone(t *testing.T, m *Metrics, substring string) {
 func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 	documented := map[string]string{
 		"runs_total":                                   "counter schedule action result",
-		"run_duration_seconds":                         "histogram schedule",
-		"run_start_delay_seconds":                      "histogram schedule",
+		"run_duration_seconds":                         "histogram action",
+		"run_start_delay_seconds":                      "histogram",
 		"runs_in_progress":                             "gauge schedule",
 		"schedule_next_run_timestamp_seconds":          "gauge schedule",
 		"schedule_last_run_timestamp_seconds":          "gauge schedule",
+		"schedule_last_run_duration_seconds":           "gauge schedule",
 		"schedule_last_success_timestamp_seconds":      "gauge schedule",
 		"schedule_runs_missed_total":                   "counter schedule reason",
 		"group_instances":                              "gauge group action outcome",
@@ -155,15 +159,15 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"instances_total":                              "counter group action outcome",
 		"instance_failed_info":                         "gauge group action instance_id reason",
 		"instances_failed_omitted":                     "gauge group action",
-		"instance_boot_duration_seconds":               "histogram group",
+		"instance_boot_duration_seconds":               "histogram account",
 		"batches_total":                                "counter account action result",
-		"api_requests_total":                           "counter api_action code",
-		"api_request_duration_seconds":                 "histogram api_action",
-		"api_retries_total":                            "counter api_action reason",
-		"api_rate_limit_requests_per_second":           "gauge api_action",
-		"api_rate_limit_wait_seconds_total":            "counter",
-		"api_blocked":                                  "gauge",
-		"credential_last_accepted_timestamp_seconds":   "gauge",
+		"api_requests_total":                           "counter account api_action code",
+		"api_request_duration_seconds":                 "histogram account api_action",
+		"api_retries_total":                            "counter account api_action reason",
+		"api_rate_limit_requests_per_second":           "gauge account api_action",
+		"api_rate_limit_wait_seconds_total":            "counter account",
+		"api_blocked":                                  "gauge account",
+		"credential_last_accepted_timestamp_seconds":   "gauge account",
 		"config_last_reload_successful":                "gauge",
 		"config_last_reload_success_timestamp_seconds": "gauge",
 		"clock_steps_total":                            "counter",
@@ -220,7 +224,7 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 // Every Prometheus reads the classic buckets; one that asks for native ones gets those.
 func TestHistogramsAreClassicAndNative(t *testing.T) {
 	m := populated()
-	m.Request("StartInstances", "200", time.Second)
+	m.Receive(event.Requested{Account: "default", APIAction: "StartInstances", Code: "200", Took: time.Second})
 	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -314,16 +318,15 @@ func TestKnownSeriesStartAtZero(t *testing.T) {
 	expect(t, m,
 		`zecpower_schedule_runs_missed_total{reason="overlap",schedule="evening"} 0`,
 		`zecpower_runs_in_progress{schedule="morning"} 0`,
-		`zecpower_run_duration_seconds_count{schedule="morning"} 0`,
-		`zecpower_run_start_delay_seconds_count{schedule="morning"} 0`,
-		`zecpower_instance_boot_duration_seconds_count{group="db"} 0`,
+		`zecpower_run_duration_seconds_count{action="start"} 0`,
+		`zecpower_run_start_delay_seconds_count 0`,
+		`zecpower_instance_boot_duration_seconds_count{account="default"} 0`,
 		`zecpower_batches_total{account="default",action="start",result="refused"} 0`,
 		`zecpower_instances_failed_omitted{action="start",group="db"} 0`,
-		`zecpower_api_requests_total{api_action="StartInstances",code="429"} 0`,
-		`zecpower_api_requests_total{api_action="DescribeInstancesStatus",code="error"} 0`,
-		`zecpower_api_retries_total{api_action="StopInstances",reason="throttled"} 0`,
+		`zecpower_api_requests_total{account="default",api_action="StartInstances",code="429"} 0`,
+		`zecpower_api_requests_total{account="default",api_action="DescribeInstancesStatus",code="error"} 0`,
+		`zecpower_api_retries_total{account="default",api_action="StopInstances",reason="throttled"} 0`,
 		`zecpower_clock_steps_total 0`,
-		`zecpower_api_rate_limit_requests_per_second{api_action="StartInstances"} 0`,
 	)
 	// A timestamp of 0 would be a run in 1970, overdue ever since.
 	for _, name := range []string{"next_run", "last_run", "last_success"} {
@@ -337,32 +340,31 @@ func TestRunIsCounted(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
 	info, report := run("morning", power.ActionStart, "web", 3, 2)
-	m.RunStarted(info)
+	m.Receive(info)
 	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 1`)
-	m.BatchFinished(info, batcher.Batch{Action: power.ActionStart, Group: "web", Result: batcher.BatchPartial})
-	m.Retried(info, "StartInstances", apiclient.ClassThrottled, errors.New("429"))
-	m.Final(info, "web", report.Groups[0].Results)
-	m.RunFinished(info, report)
+	m.Receive(event.BatchFinished{Account: "default", Run: info.Run, Action: power.ActionStart, Group: "web", Result: "partial"})
+	m.Receive(event.RequestRetried{Account: "default", Run: info.Run, APIAction: "StartInstances", Refusal: event.Refusal{Class: "throttled"}})
+	m.Receive(event.Final{Account: "default", Run: info.Run, Group: "web", Results: report.Groups[0].Results})
+	m.Receive(finished(info, report))
 	expect(t, m,
 		`zecpower_runs_in_progress{schedule="morning"} 0`,
 		`zecpower_runs_total{action="start",result="partial",schedule="morning"} 1`,
-		`zecpower_run_duration_seconds_sum{schedule="morning"} 60`,
-		`zecpower_run_start_delay_seconds_sum{schedule="morning"} 1`,
+		`zecpower_run_duration_seconds_sum{action="start"} 60`,
+		`zecpower_run_start_delay_seconds_sum 1`,
 		`zecpower_instances_total{action="start",group="web",outcome="started"} 3`,
 		`zecpower_instances_total{action="start",group="web",outcome="failed"} 2`,
 		`zecpower_group_instances{action="start",group="web",outcome="started"} 3`,
 		`zecpower_group_instances{action="start",group="web",outcome="failed"} 2`,
 		`zecpower_instance_failed_info{action="start",group="web",instance_id="x-000000",reason="recycled"} 1`,
 		`zecpower_instances_failed_omitted{action="start",group="web"} 0`,
-		`zecpower_instance_boot_duration_seconds_count{group="web"} 3`,
+		`zecpower_instance_boot_duration_seconds_count{account="default"} 3`,
 		`zecpower_batches_total{account="default",action="start",result="partial"} 1`,
-		`zecpower_api_retries_total{api_action="StartInstances",reason="throttled"} 1`,
-		fmt.Sprintf(`zecpower_schedule_last_run_timestamp_seconds{schedule="morning"} %g`, unix(report.FinishedAt)),
+		`zecpower_api_retries_total{account="default",api_action="StartInstances",reason="throttled"} 1`,
+		`zecpower_schedule_last_run_duration_seconds{schedule="morning"} 60`,
 	)
 	expectNone(t, m, "last_success")
 	info, report = run("morning", power.ActionStart, "web", 5, 0)
 	play(m, info, report)
-	expect(t, m, fmt.Sprintf(`zecpower_schedule_last_success_timestamp_seconds{schedule="morning"} %g`, unix(report.FinishedAt)))
 	expectNone(t, m, "instance_failed_info")
 }
 
@@ -371,7 +373,7 @@ func TestResumedRunHasNoStartDelay(t *testing.T) {
 	info, report := run("morning", power.ActionStart, "web", 1, 0)
 	info.Resumed, report.FirstRequestAt = true, at.Add(time.Hour)
 	play(m, info, report)
-	expect(t, m, `zecpower_run_start_delay_seconds_count{schedule="morning"} 0`)
+	expect(t, m, `zecpower_run_start_delay_seconds_count 0`)
 }
 
 func TestLastRunOfAGroupReplacesTheOneBeforeWhicheverItsAction(t *testing.T) {
@@ -432,18 +434,18 @@ func TestOddInstanceIDsDoNotCostTheScrape(t *testing.T) {
 
 func TestReloadDropsWhatIsGoneAndStartsWhatIsNew(t *testing.T) {
 	m := populated()
-	m.Scheduler().NextRun("evening", at)
+	m.Receive(event.NextRun{Schedule: "evening", At: at})
 	m.SetKnown(Known{Schedules: []KnownSchedule{{"morning", power.ActionStop, []string{"cache"}}}})
 	for _, gone := range []string{`"evening"`, `"web"`, `"db"`, `"holidays"`, `action="start",result="ok",schedule="morning"`} {
 		expectNone(t, m, gone)
 	}
 	expect(t, m,
 		`zecpower_runs_total{action="stop",result="ok",schedule="morning"} 0`,
-		`zecpower_run_duration_seconds_count{schedule="morning"} 1`,
+		`zecpower_run_duration_seconds_count{action="start"} 1`,
 		`zecpower_group_instances{action="stop",group="cache",outcome="stopped"} 0`)
 	// What the scheduler still has to say of a schedule that is gone brings nothing back.
-	m.Scheduler().NextRun("evening", at)
-	m.Scheduler().LastRun("evening", store.LastRun{FinishedAt: at})
+	m.Receive(event.NextRun{Schedule: "evening", At: at})
+	m.Receive(event.LastRun{Schedule: "evening", FinishedAt: at})
 	expectNone(t, m, `"evening"`)
 }
 
@@ -451,9 +453,9 @@ func TestUnreadableGroupsFollowLoadsAndRuns(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
 	expect(t, m, `zecpower_group_unreadable{group="web"} 0`, `zecpower_group_unreadable{group="db"} 1`)
-	m.SetGroupUnreadable("web", true)
-	m.SetGroupUnreadable("db", false)
-	m.SetGroupUnreadable("gone", true) // a run that outlived a reload
+	m.Receive(event.GroupResolved{Group: "web", Err: errors.New("no such file")})
+	m.Receive(event.GroupResolved{Group: "db"})
+	m.Receive(event.GroupResolved{Group: "gone", Err: errors.New("no such file")}) // a run that outlived a reload
 	expect(t, m, `zecpower_group_unreadable{group="web"} 1`, `zecpower_group_unreadable{group="db"} 0`)
 	expectNone(t, m, `"gone"`)
 	m.SetKnown(Known{Unreadable: map[string]bool{"web": false}})
@@ -465,13 +467,13 @@ func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
 	info, report := run("morning", power.ActionStart, "web", 3, 2)
-	m.Scheduler().NextRun("morning", at)
-	m.RunStarted(info)
+	m.Receive(event.NextRun{Schedule: "morning", At: at})
+	m.Receive(info)
 	m.SetKnown(Known{})
 	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 1`)
 	expectNone(t, m, "next_run")
-	m.Final(info, "web", report.Groups[0].Results)
-	m.RunFinished(info, report)
+	m.Receive(event.Final{Account: "default", Run: info.Run, Group: "web", Results: report.Groups[0].Results})
+	m.Receive(finished(info, report))
 	expect(t, m, `zecpower_runs_in_progress{schedule="morning"} 0`,
 		`zecpower_runs_total{action="start",result="partial",schedule="morning"} 1`,
 		`zecpower_group_instances{action="start",group="web",outcome="started"} 3`)
@@ -482,29 +484,29 @@ func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {
 
 func TestBlockedAndAcceptedCredentialsAreShown(t *testing.T) {
 	m := New()
-	expect(t, m, `zecpower_api_blocked 0`)
+	expect(t, m, `zecpower_api_blocked{account="default"} 0`)
 	expectNone(t, m, "credential_last_accepted")
-	m.SetBlocked(true)
-	m.CredentialAccepted(at)
-	expect(t, m, `zecpower_api_blocked 1`, fmt.Sprintf(`zecpower_credential_last_accepted_timestamp_seconds %g`, unix(at)))
-	m.SetBlocked(false)
-	m.CredentialAccepted(at.Add(time.Hour))
-	expect(t, m, `zecpower_api_blocked 0`, fmt.Sprintf(`zecpower_credential_last_accepted_timestamp_seconds %g`, unix(at.Add(time.Hour))))
-	m.CredentialsReplaced()
+	m.Receive(event.Blocked{Account: "default"})
+	m.Receive(event.CredentialsAccepted{Account: "default", At: at})
+	expect(t, m, `zecpower_api_blocked{account="default"} 1`, fmt.Sprintf(`zecpower_credential_last_accepted_timestamp_seconds{account="default"} %g`, unix(at)))
+	m.Receive(event.BlockedEnded{Account: "default"})
+	m.Receive(event.CredentialsAccepted{Account: "default", At: at.Add(time.Hour)})
+	expect(t, m, `zecpower_api_blocked{account="default"} 0`, fmt.Sprintf(`zecpower_credential_last_accepted_timestamp_seconds{account="default"} %g`, unix(at.Add(time.Hour))))
+	m.Receive(event.CredentialsReplaced{Account: "default"})
 	expectNone(t, m, "credential_last_accepted")
 }
 
 func TestSchedulerIsHeard(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
-	s := m.Scheduler()
-	s.RunMissed(scheduler.Missed{Schedule: "morning", Count: 3, Reason: scheduler.MissedDown})
-	s.RunSkipped(scheduler.Skipped{Schedule: "morning", Count: 2, Cause: scheduler.DecisionOverlap})
-	s.RunSkipped(scheduler.Skipped{Schedule: "morning", Count: 5, Cause: scheduler.DecisionPaused})
-	s.ClockStepped(time.Hour)
-	s.StoreFailed("decide", errors.New("disk full"))
-	s.NextRun("morning", at)
-	s.LastRun("morning", store.LastRun{FinishedAt: at, LastSuccess: at.Add(-time.Hour)})
+	of := func(n int) event.Times { return event.Times{Schedule: "morning", Count: n} }
+	m.Receive(event.Missed{Times: of(3), Reason: string(scheduler.MissedDown)})
+	m.Receive(event.Skipped{Times: of(2), Cause: string(scheduler.DecisionOverlap)})
+	m.Receive(event.Skipped{Times: of(5), Cause: string(scheduler.DecisionPaused)})
+	m.Receive(event.ClockStepped{Delta: time.Hour})
+	m.Receive(event.StoreFailed{Op: "decide", Err: errors.New("disk full")})
+	m.Receive(event.NextRun{Schedule: "morning", At: at})
+	m.Receive(event.LastRun{Schedule: "morning", FinishedAt: at, LastSuccess: at.Add(-time.Hour)})
 	expect(t, m,
 		`zecpower_schedule_runs_missed_total{reason="down",schedule="morning"} 3`,
 		`zecpower_schedule_runs_missed_total{reason="overlap",schedule="morning"} 2`,
@@ -513,30 +515,23 @@ func TestSchedulerIsHeard(t *testing.T) {
 		fmt.Sprintf(`zecpower_schedule_next_run_timestamp_seconds{schedule="morning"} %g`, unix(at)),
 		fmt.Sprintf(`zecpower_schedule_last_run_timestamp_seconds{schedule="morning"} %g`, unix(at)),
 		fmt.Sprintf(`zecpower_schedule_last_success_timestamp_seconds{schedule="morning"} %g`, unix(at.Add(-time.Hour))))
-	s.NextRun("morning", time.Time{})
+	m.Receive(event.NextRun{Schedule: "morning", At: time.Time{}})
 	expectNone(t, m, "next_run")
 }
 
 func TestRunWithoutAReportCountsAsFailedOnce(t *testing.T) {
 	m := New()
 	m.SetKnown(known())
-	s := m.Scheduler()
-	panicked := scheduler.Firing{RunID: "morning/1", Schedule: "morning", Action: "start"}
-	s.RunStarted(panicked)
-	m.RunStarted(batcher.RunInfo{RunID: "morning/1", Schedule: "morning", Action: power.ActionStart})
-	s.RunFinished(panicked, scheduler.RunEnd{Result: power.ResultFailed, Err: errors.New("panic")}, time.Second)
+	info, report := run("morning", power.ActionStart, "web", 2, 0)
+	m.Receive(info)
+	m.Receive(event.RunFinished{Run: info.Run, Result: power.ResultFailed, Err: errors.New("panic"), Took: time.Second})
 	expect(t, m, `zecpower_runs_total{action="start",result="failed",schedule="morning"} 1`,
 		`zecpower_runs_in_progress{schedule="morning"} 0`)
-
-	info, report := run("morning", power.ActionStart, "web", 2, 0)
-	fine := scheduler.Firing{RunID: info.RunID, Schedule: "morning", Action: "start"}
-	s.RunStarted(fine)
 	play(m, info, report)
-	s.RunFinished(fine, scheduler.RunEnd{Result: power.ResultOK}, time.Second)
 	expect(t, m, `zecpower_runs_total{action="start",result="failed",schedule="morning"} 1`,
 		`zecpower_runs_total{action="start",result="ok",schedule="morning"} 1`)
-	if len(m.series.fired)+len(m.series.running) != 0 {
-		t.Errorf("remembered for ever: %v, %v", m.series.fired, m.series.running)
+	if len(m.series.running) != 0 {
+		t.Errorf("remembered for ever: %v", m.series.running)
 	}
 }
 
@@ -550,29 +545,29 @@ func TestRequestCodesAreBounded(t *testing.T) {
 		}
 	}
 	m := New()
-	m.Request("StartInstances", "503", 250*time.Millisecond)
-	expect(t, m, `zecpower_api_requests_total{api_action="StartInstances",code="503"} 1`,
-		`zecpower_api_request_duration_seconds_sum{api_action="StartInstances"} 0.25`)
+	m.Receive(event.Requested{Account: "default", APIAction: "StartInstances", Code: "503", Took: 250 * time.Millisecond})
+	expect(t, m, `zecpower_api_requests_total{account="default",api_action="StartInstances",code="503"} 1`,
+		`zecpower_api_request_duration_seconds_sum{account="default",api_action="StartInstances"} 0.25`)
 }
 
 func TestBudgetIsReadAtTheScrape(t *testing.T) {
 	m := New()
-	m.SetBudget(fakeBudget{})
+	m.SetBudget("default", fakeBudget{})
 	expect(t, m,
-		`zecpower_api_rate_limit_requests_per_second{api_action="StartInstances"} 14.5`,
-		`zecpower_api_rate_limit_requests_per_second{api_action="StopInstances"} 13.5`,
-		`zecpower_api_rate_limit_requests_per_second{api_action="DescribeInstancesStatus"} 23.5`,
-		`zecpower_api_rate_limit_wait_seconds_total 90`)
+		`zecpower_api_rate_limit_requests_per_second{account="default",api_action="StartInstances"} 14.5`,
+		`zecpower_api_rate_limit_requests_per_second{account="default",api_action="StopInstances"} 13.5`,
+		`zecpower_api_rate_limit_requests_per_second{account="default",api_action="DescribeInstancesStatus"} 23.5`,
+		`zecpower_api_rate_limit_wait_seconds_total{account="default"} 90`)
 }
 
 func TestConfigurationLoadsAreLogged(t *testing.T) {
 	m := New()
-	m.ConfigReloaded(at)
-	m.CredentialAccepted(at)
-	m.ConfigRejected()
+	m.ConfigInUse(at)
+	m.Receive(event.CredentialsAccepted{Account: "default", At: at})
+	m.Receive(event.ConfigurationRejected{})
 	expect(t, m, `zecpower_config_last_reload_successful 0`,
 		fmt.Sprintf(`zecpower_config_last_reload_success_timestamp_seconds %g`, unix(at)))
-	m.ConfigReloaded(at.Add(time.Hour))
+	m.ConfigInUse(at.Add(time.Hour))
 	expect(t, m, `zecpower_config_last_reload_successful 1`)
 }
 
@@ -592,7 +587,7 @@ func TestScrapeSeesAWholeRun(t *testing.T) {
 				default:
 				}
 				info, report := run("morning", power.ActionStart, group, 10*(i%2), 300-50*(i%2))
-				info.RunID = fmt.Sprint(group, i)
+				info.Run.ID = fmt.Sprint(group, i)
 				play(m, info, report)
 				if i%10 == 0 {
 					m.SetKnown(known())

@@ -4,7 +4,9 @@ import (
 	"time"
 
 	"zecpower/batcher"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
+	"zecpower/scheduler"
 )
 
 // Known is what a configuration names.
@@ -40,12 +42,15 @@ type series struct {
 	calendars map[string]bool
 	readable  map[string]bool // groups that have a series of group_unreadable
 	// running holds the runs in progress by id; busy counts them by what they write to.
-	running       map[string]batcher.RunInfo
+	running       map[string]running
 	busySchedules map[string]int
 	busyGroups    map[groupAction]int
-	// fired holds the runs that the scheduler began, by id, and whether the
-	// batcher has reported their end.
-	fired map[string]bool
+}
+
+// running is a run in progress.
+type running struct {
+	of     scheduleAction
+	groups []string
 }
 
 func newSeries() series {
@@ -53,7 +58,7 @@ func newSeries() series {
 		known: map[string]bool{}, schedules: map[string]bool{}, pairs: map[scheduleAction]bool{},
 		groups: map[groupAction]bool{}, calendars: map[string]bool{}, readable: map[string]bool{},
 		busySchedules: map[string]int{}, busyGroups: map[groupAction]int{},
-		running: map[string]batcher.RunInfo{}, fired: map[string]bool{},
+		running: map[string]running{},
 	}
 }
 
@@ -108,8 +113,6 @@ func (m *Metrics) startSchedule(name string) {
 		return
 	}
 	m.series.schedules[name] = true
-	m.runDuration.WithLabelValues(name)
-	m.runStartDelay.WithLabelValues(name)
 	m.runsInProgress.WithLabelValues(name)
 	for _, reason := range missedReasons() {
 		m.missed.WithLabelValues(name, reason)
@@ -118,8 +121,6 @@ func (m *Metrics) startSchedule(name string) {
 
 func (m *Metrics) dropSchedule(name string) {
 	delete(m.series.schedules, name)
-	m.runDuration.DeleteLabelValues(name)
-	m.runStartDelay.DeleteLabelValues(name)
 	m.runsInProgress.DeleteLabelValues(name)
 	for _, reason := range missedReasons() {
 		m.missed.DeleteLabelValues(name, reason)
@@ -130,6 +131,17 @@ func (m *Metrics) dropTimestamps(schedule string) {
 	m.nextRun.DeleteLabelValues(schedule)
 	m.lastRun.DeleteLabelValues(schedule)
 	m.lastSuccess.DeleteLabelValues(schedule)
+	m.lastDuration.DeleteLabelValues(schedule)
+}
+
+// missedReasons are those of times that were due and did not run: scheduler.MissedReasons, and that
+// the run before was still going. Excluded and paused times are not counted.
+func missedReasons() []string {
+	reasons := []string{event.CauseOverlap}
+	for _, r := range scheduler.MissedReasons() {
+		reasons = append(reasons, string(r))
+	}
+	return reasons
 }
 
 // results lists the results of a run.
@@ -176,18 +188,12 @@ func (m *Metrics) startGroup(key groupAction) {
 	for _, result := range batcher.BatchResults() {
 		m.batches.WithLabelValues(account, string(key.action), string(result))
 	}
-	if key.action == power.ActionStart {
-		m.bootDuration.WithLabelValues(key.group)
-	}
 }
 
 func (m *Metrics) dropGroup(key groupAction) {
 	delete(m.series.groups, key)
 	for _, outcome := range power.Outcomes(key.action) {
 		m.instances.DeleteLabelValues(key.group, string(key.action), string(outcome))
-	}
-	if key.action == power.ActionStart {
-		m.bootDuration.DeleteLabelValues(key.group)
 	}
 }
 
@@ -201,16 +207,6 @@ func (m *Metrics) setReadable(unreadable map[string]bool) {
 	for name, is := range unreadable {
 		m.series.readable[name] = true
 		m.groupUnreadable.WithLabelValues(name).Set(zeroOrOne(is))
-	}
-}
-
-// SetGroupUnreadable sets whether a run could not read a group's members. It ignores a group that
-// the configuration does not name (any more).
-func (m *Metrics) SetGroupUnreadable(group string, unreadable bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.series.readable[group] {
-		m.groupUnreadable.WithLabelValues(group).Set(zeroOrOne(unreadable))
 	}
 }
 
@@ -236,3 +232,9 @@ func (m *Metrics) setCalendars(ends map[string]time.Time) {
 
 // unix is t in seconds since the epoch, to the microsecond.
 func unix(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+
+// ConfigInUse records that a configuration was put to use, at start or by a reload.
+func (m *Metrics) ConfigInUse(at time.Time) {
+	m.reloadOK.Set(1)
+	m.reloadAt.Set(unix(at))
+}

@@ -4,23 +4,22 @@ import (
 	"context"
 
 	"zecpower/batcher"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
 )
 
-// Config is what a Maker needs. All fields but Power are optional.
+// Config is what a Maker needs. All fields but Account are optional.
 type Config struct {
-	// Power brings a run's instances to the wanted state. A Maker that only plans needs none.
-	Power func(ctx context.Context, r batcher.Run) power.Report
+	// Account returns an account by its name. A Maker that only plans needs none.
+	Account func(name string) Account
+	// Emit receives what the stages do; the accounts emit what they do by themselves.
+	Emit func(event.Event)
 	// Progress returns what an earlier process recorded of a run. Nil: no run is resumed.
 	Progress func(ctx context.Context, runID string) (store.Progress, error)
-	// ProgressFailed receives each run whose progress could not be read.
-	ProgressFailed func(runID string, err error)
 	// Suspects returns the ids that failed in the last finished run of a group, and why; see
 	// batcher.Group.
 	Suspects func(group string) map[string]power.Reason
-	// Resolved receives each group that was resolved, with the error of one that could not be.
-	Resolved func(group string, err error)
 }
 
 // Maker makes runs.
@@ -28,14 +27,11 @@ type Maker struct{ cfg Config }
 
 // New returns a Maker.
 func New(cfg Config) *Maker {
-	if cfg.ProgressFailed == nil {
-		cfg.ProgressFailed = func(string, error) {}
+	if cfg.Emit == nil {
+		cfg.Emit = func(event.Event) {}
 	}
 	if cfg.Suspects == nil {
 		cfg.Suspects = func(string) map[string]power.Reason { return nil }
-	}
-	if cfg.Resolved == nil {
-		cfg.Resolved = func(string, error) {}
 	}
 	return &Maker{cfg}
 }
@@ -104,10 +100,6 @@ func (p *Prepared) Make(ctx context.Context) End {
 // Plan says what the run would send first, and sends nothing. size, rate and burst are those of
 // the account.
 func (m *Maker) Plan(ctx context.Context, r Run, size int, rate float64, burst int) batcher.Plan {
-	return batcher.PlanRun(m.Prepare(ctx, r).passage.run.batch(), size, rate, burst)
-}
-
-// power brings the instances to the wanted state.
-func (m *Maker) power(ctx context.Context, p *passage) {
-	p.end.Report = m.cfg.Power(ctx, p.run.batch())
+	planned := m.Prepare(ctx, r).passage.run
+	return batcher.PlanRun(planned.batch(planned.Groups), size, rate, burst)
 }

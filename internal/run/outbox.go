@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
 )
@@ -27,10 +28,10 @@ const (
 // that the outbox never holds more than twice the instances of the runs. A crash loses what was not
 // written: a lost acceptance costs a describe, a lost outcome is found again.
 //
-// It implements batcher.Journal. It is safe for concurrent use.
+// It listens to the accounts. It is safe for concurrent use.
 type Outbox struct {
 	record func(ctx context.Context, facts []store.Facts) error
-	failed func(op string, err error)
+	emit   func(event.Event)
 	wake   chan struct{} // holds a value while something waits; capacity 1
 	quit   chan struct{} // closed by Close
 	done   chan struct{} // closed when the goroutine has ended
@@ -55,36 +56,34 @@ type fact struct {
 	final    *power.InstanceResult // nil: it has no outcome yet
 }
 
-// NewOutbox begins an outbox that writes with record, a store's RecordProgress. failed receives
-// each write that was not, or perhaps not, made; it is tried again. Close ends it.
-func NewOutbox(record func(ctx context.Context, facts []store.Facts) error, failed func(op string, err error)) *Outbox {
+// NewOutbox begins an outbox that writes with record, a store's RecordProgress. emit receives a
+// StoreFailed for each write that was not, or perhaps not, made; it is tried again. Close ends it.
+func NewOutbox(record func(ctx context.Context, facts []store.Facts) error, emit func(event.Event)) *Outbox {
 	o := &Outbox{
-		record: record, failed: failed, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		record: record, emit: emit, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 		pending: map[place]*facts{},
 	}
 	go o.run()
 	return o
 }
 
-// Attempted implements batcher.Journal: the API accepted a request for these ids.
-func (o *Outbox) Attempted(runID, group string, ids []string) error {
-	o.add(runID, group, func(f *facts) {
-		f.requests++
-		for _, id := range ids {
-			f.of(id).accepted++
-		}
-	})
-	return nil
-}
-
-// Final implements batcher.Journal: these instances have their outcome.
-func (o *Outbox) Final(runID, group string, results []power.InstanceResult) error {
-	o.add(runID, group, func(f *facts) {
-		for _, r := range results {
-			f.of(r.InstanceID).final = &r
-		}
-	})
-	return nil
+// Receive implements event.Listener.
+func (o *Outbox) Receive(e event.Event) {
+	switch e := e.(type) {
+	case event.Accepted:
+		o.add(e.Run.ID, e.Group, func(f *facts) {
+			f.requests++
+			for _, id := range e.IDs {
+				f.of(id).accepted++
+			}
+		})
+	case event.Final:
+		o.add(e.Run.ID, e.Group, func(f *facts) {
+			for _, r := range e.Results {
+				f.of(r.InstanceID).final = &r
+			}
+		})
+	}
 }
 
 func (f *facts) of(id string) *fact {
@@ -145,7 +144,7 @@ func (o *Outbox) write() {
 			if err == nil {
 				break
 			}
-			o.failed("record progress", err)
+			o.emit(event.StoreFailed{Op: "record progress", Err: err})
 			select {
 			case <-o.quit:
 				return

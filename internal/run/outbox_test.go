@@ -12,10 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
 )
+
+var wake = event.Run{ID: "wake/1"}
 
 var errDisk = errors.New("no space left on device")
 
@@ -64,13 +67,13 @@ func TestProgressOfASlowStoreMerges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()
 		d.takes = 100 * time.Millisecond
-		o := NewOutbox(d.record, func(op string, err error) { t.Errorf("%s: %v", op, err) })
+		o := NewOutbox(d.record, func(e event.Event) { t.Errorf("%+v", e) })
 		begin := time.Now()
 		for i := range 1000 { // ten instances, a thousand facts in a second
 			id := fmt.Sprint("i-", i%10)
-			_ = o.Attempted("wake/1", "web", []string{id})
+			o.Receive(event.Accepted{Run: wake, Group: "web", IDs: []string{id}})
 			if i >= 990 {
-				_ = o.Final("wake/1", "web", []power.InstanceResult{powertest.Started(id)})
+				o.Receive(event.Final{Run: wake, Group: "web", Results: []power.InstanceResult{powertest.Started(id)}})
 			}
 			time.Sleep(time.Millisecond)
 		}
@@ -95,10 +98,10 @@ func TestEachFactCountsOnce(t *testing.T) {
 		d.takes = time.Millisecond
 		d.fault = func() (bool, bool) { return rng.IntN(4) == 0, rng.IntN(4) == 0 }
 		var failed atomic.Int32
-		o := NewOutbox(d.record, func(string, error) { failed.Add(1) })
+		o := NewOutbox(d.record, func(event.Event) { failed.Add(1) })
 		for range 200 {
-			_ = o.Attempted("wake/1", "web", []string{"i-1", "i-2"})
-			_ = o.Attempted("wake/1", "db", []string{"i-3"})
+			o.Receive(event.Accepted{Run: wake, Group: "web", IDs: []string{"i-1", "i-2"}})
+			o.Receive(event.Accepted{Run: wake, Group: "db", IDs: []string{"i-3"}})
 			time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
 		}
 		time.Sleep(10 * time.Minute)
@@ -117,13 +120,13 @@ func TestManyFactsAreSeveralWrites(t *testing.T) {
 		const n = 2*maxFacts + 5
 		d := newDisk()
 		d.takes = time.Second
-		o := NewOutbox(d.record, func(op string, err error) { t.Errorf("%s: %v", op, err) })
+		o := NewOutbox(d.record, func(e event.Event) { t.Errorf("%+v", e) })
 		ids := make([]string, n)
 		for i := range ids {
 			ids[i] = fmt.Sprint("i-", i)
 		}
 		for part := range slices.Chunk(ids, 100) {
-			_ = o.Attempted("wake/1", "web", part)
+			o.Receive(event.Accepted{Run: wake, Group: "web", IDs: part})
 		}
 		_ = o.Close()
 		if len(d.state.Accepted["web"]) != n || d.state.Requests["web"] != (n+99)/100 || d.most > maxFacts {
@@ -138,9 +141,9 @@ func TestAStoreThatFailsHoldsNothingUp(t *testing.T) {
 		d := newDisk()
 		d.fault = func() (bool, bool) { return true, false }
 		var failed atomic.Int32
-		o := NewOutbox(d.record, func(string, error) { failed.Add(1) })
+		o := NewOutbox(d.record, func(event.Event) { failed.Add(1) })
 		for range 3600 {
-			_ = o.Attempted("wake/1", "web", []string{"i-1"})
+			o.Receive(event.Accepted{Run: wake, Group: "web", IDs: []string{"i-1"}})
 			time.Sleep(time.Second)
 		}
 		if n := failed.Load(); n < 100 || n > 400 {

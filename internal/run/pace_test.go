@@ -10,6 +10,7 @@ import (
 
 	"zecpower/apiclient"
 	"zecpower/batcher"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 )
 
@@ -40,15 +41,21 @@ func (a *quickAPI) DescribeInstancesStatus(_ context.Context, q apiclient.Status
 	return page, nil
 }
 
+type realAccount struct{ *batcher.Account }
+
+func (a realAccount) Submit(ctx context.Context, r batcher.Run) Submitted {
+	return a.Account.Submit(ctx, r)
+}
+
 // paced makes a run of full requests at a rate, with a store whose commit takes a while. It returns
 // when the last start left, counted from the run's beginning, and how long the rate allows.
 func paced(t testing.TB, requests int, rate float64, commit time.Duration) (last, ideal time.Duration) {
 	const burst, size = 10, 100
 	api, d := &quickAPI{}, newDisk()
 	d.takes = commit
-	o := NewOutbox(d.record, func(op string, err error) { t.Errorf("%s: %v", op, err) })
+	o := NewOutbox(d.record, func(e event.Event) { t.Errorf("%+v", e) })
 	backoff := batcher.Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
-	b, err := batcher.NewAccount(batcher.Config{Journal: o, Seed: 1, Settings: batcher.Settings{
+	b, err := batcher.NewAccount(batcher.Config{Emit: o.Receive, Seed: 1, Settings: batcher.Settings{
 		API: api, Size: size, Attempts: 3, PollInterval: 5 * time.Second, BootTimeout: time.Minute,
 		Limits: batcher.Limits{RequestsPerSecond: rate, Burst: burst, MaxInFlight: 8, Backoff: backoff},
 	}})
@@ -59,7 +66,7 @@ func paced(t testing.TB, requests int, rate float64, commit time.Duration) (last
 	for i := range ids {
 		ids[i] = fmt.Sprintf("i-%06d", i)
 	}
-	m := New(Config{Power: b.Run})
+	m := New(Config{Account: func(string) Account { return realAccount{b} }})
 	begin := time.Now()
 	end := m.Prepare(t.Context(), Run{
 		ID: "wake/1", Action: power.ActionStart, Names: []string{"web"}, Members: fleet{"web": ids}.members,

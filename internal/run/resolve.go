@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"zecpower/batcher"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
 )
@@ -18,7 +19,7 @@ func (m *Maker) recall(ctx context.Context, p *passage) {
 	}
 	known, err := m.cfg.Progress(ctx, p.run.ID)
 	if err != nil {
-		m.cfg.ProgressFailed(p.run.ID, err)
+		m.cfg.Emit(event.ProgressUnread{Run: p.run.name(), Err: err})
 		return
 	}
 	p.known = known
@@ -35,7 +36,7 @@ func (m *Maker) resolve(_ context.Context, p *passage) {
 			g.IDs = began.IDs
 		} else {
 			g.IDs, g.Err = p.run.Members(name)
-			m.cfg.Resolved(name, g.Err)
+			m.cfg.Emit(event.GroupResolved{Group: name, Err: g.Err})
 		}
 		p.run.Groups = append(p.run.Groups, g)
 	}

@@ -21,6 +21,8 @@ type Run struct {
 	Force bool
 	// Resumed says that an earlier process began it.
 	Resumed bool
+	// Resumable is as in batcher.Run.
+	Resumable bool
 	// Gathering are the runs that begin together with it; nil: none.
 	Gathering *batcher.Gathering
 	// UnprovenKey and FirstContact are as in batcher.Run.
@@ -32,6 +34,8 @@ type Run struct {
 	// Superseded are groups of which a newer intention wants otherwise, with the id of the run that it
 	// is about: their instances end as skipped.
 	Superseded map[string]string
+	// AccountOf names the account of a group; nil: DefaultAccount.
+	AccountOf func(group string) string
 	// Members returns the ids of a group, as the configuration means it that decided the run.
 	Members func(group string) ([]string, error)
 
@@ -39,10 +43,10 @@ type Run struct {
 	Groups []batcher.Group
 }
 
-// batch is the run as the batcher is given it.
-func (r Run) batch() batcher.Run {
+// batch is the run as an account is given it, with the groups that are the account's.
+func (r Run) batch(groups []batcher.Group) batcher.Run {
 	return batcher.Run{
 		RunID: r.ID, Schedule: r.Schedule, Action: r.Action, ScheduledAt: r.Nominal, Planned: r.Planned, Deadline: r.Deadline,
-		Gathering: r.Gathering, Force: r.Force, Resumed: r.Resumed, UnprovenKey: r.UnprovenKey, FirstContact: r.FirstContact, Groups: r.Groups,
+		Gathering: r.Gathering, Force: r.Force, Resumed: r.Resumed, UnprovenKey: r.UnprovenKey, FirstContact: r.FirstContact, Resumable: r.Resumable, Groups: groups,
 	}
 }

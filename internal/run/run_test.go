@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"zecpower/batcher"
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
@@ -23,6 +24,36 @@ func (f fleet) members(group string) ([]string, error) {
 	}
 	return nil, fmt.Errorf("there is no group %q", group)
 }
+
+// asked is an account that answers each run with a report.
+func asked(report func(batcher.Run) power.Report) func(string) Account {
+	return func(string) Account { return fakeAccount(report) }
+}
+
+type fakeAccount func(batcher.Run) power.Report
+
+func (a fakeAccount) Submit(_ context.Context, r batcher.Run) Submitted { return submitted{a, r} }
+
+type submitted struct {
+	account fakeAccount
+	run     batcher.Run
+}
+
+func (s submitted) Groups() (sizes []event.Group) {
+	for _, g := range s.run.Groups {
+		sizes = append(sizes, event.Group{Name: g.Name, Total: len(g.IDs)})
+	}
+	return sizes
+}
+
+func (s submitted) Instances() (n int) {
+	for _, g := range s.Groups() {
+		n += g.Total
+	}
+	return n
+}
+
+func (s submitted) Wait(context.Context) power.Report { return s.account(s.run) }
 
 // words gives each group with its ids, its final ones with their reasons, and its error.
 func words(r batcher.Run) string {
@@ -78,7 +109,7 @@ func TestARunIsResolvedOnceAndKeepsItsIDs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var sent batcher.Run
 			m := New(Config{
-				Power:    func(_ context.Context, r batcher.Run) power.Report { sent = r; return power.Report{} },
+				Account:  asked(func(r batcher.Run) power.Report { sent = r; return power.Report{} }),
 				Progress: func(context.Context, string) (store.Progress, error) { return tc.progress, nil },
 			})
 			tc.run.Members = now.members
@@ -96,9 +127,13 @@ func TestARunIsResolvedOnceAndKeepsItsIDs(t *testing.T) {
 func TestUnreadableProgressIsReportedAndTheRunGoesOn(t *testing.T) {
 	var reported []string
 	m := New(Config{
-		Power:          func(_ context.Context, r batcher.Run) power.Report { return power.Report{RunID: words(r)} },
-		Progress:       func(context.Context, string) (store.Progress, error) { return store.Progress{}, errors.New("damaged") },
-		ProgressFailed: func(runID string, _ error) { reported = append(reported, runID) },
+		Account:  asked(func(r batcher.Run) power.Report { return power.Report{RunID: words(r)} }),
+		Progress: func(context.Context, string) (store.Progress, error) { return store.Progress{}, errors.New("damaged") },
+		Emit: func(e event.Event) {
+			if e, ok := e.(event.ProgressUnread); ok {
+				reported = append(reported, e.Run.ID)
+			}
+		},
 	})
 	end := m.Prepare(t.Context(), Run{ID: "wake/1", Resumed: true, Names: []string{"web"}, Members: fleet{"web": {"i-1"}}.members}).Make(t.Context())
 	if end.Report.RunID != "web:i-1" || !slices.Equal(reported, []string{"wake/1"}) {
@@ -122,9 +157,9 @@ func TestWhatAStopCutOff(t *testing.T) {
 		"an instance that is there already": {true, powertest.Started("i-1"), nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := New(Config{Power: func(context.Context, batcher.Run) power.Report {
+			m := New(Config{Account: asked(func(batcher.Run) power.Report {
 				return power.Report{Groups: []power.GroupReport{{Group: "web", Total: 1, Results: []power.InstanceResult{tc.result}}}}
-			}})
+			})})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			p := m.Prepare(ctx, Run{LeftOut: tc.leftOut, Members: fleet{"web": {"i-1"}}.members})

@@ -18,6 +18,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
 	"zecpower/scheduler"
@@ -136,7 +137,7 @@ func TestRunInProgressOfSchema1IsResumedWithItsProgress(t *testing.T) {
 			Name: "slow", Timetable: timetable, Zone: time.UTC, Action: "start", Groups: []string{"late"}, CatchUp: time.Hour,
 			Deadline: 30 * time.Minute,
 		}},
-		Store: l, Observer: scheduler.Observers{}, Clock: stillClock{time.Date(2026, 11, 25, 4, 32, 30, 0, time.UTC)},
+		Store: l, Emit: func(event.Event) {}, Clock: stillClock{time.Date(2026, 11, 25, 4, 32, 30, 0, time.UTC)},
 		Prepare: func(_ context.Context, f scheduler.Firing) scheduler.Prepared {
 			return scheduler.Prepared{Run: func(context.Context) scheduler.RunEnd {
 				defer stop()

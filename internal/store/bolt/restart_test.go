@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
@@ -85,7 +86,7 @@ func live(t *testing.T, dir string, f *fleet, d time.Duration) {
 			Name: "wake", Timetable: timetable, Zone: zone, Action: "start", Groups: []string{"web"},
 			CatchUp: time.Hour, Deadline: 25 * time.Minute,
 		}},
-		Store: daemon, Observer: scheduler.Observers{},
+		Store: daemon, Emit: func(event.Event) {},
 		Prepare: func(_ context.Context, firing scheduler.Firing) scheduler.Prepared {
 			return scheduler.Prepared{Run: func(ctx context.Context) scheduler.RunEnd { return f.run(ctx, t, daemon, firing) }}
 		},

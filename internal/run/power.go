@@ -1,0 +1,134 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"zecpower/batcher"
+	"zecpower/internal/event"
+	"zecpower/internal/power"
+)
+
+// Account powers the instances of one account.
+type Account interface {
+	// Submit brings the groups of a run that belong to the account into work.
+	Submit(ctx context.Context, r batcher.Run) Submitted
+}
+
+// Submitted is what an account has in work of a run: see batcher.Submitted.
+type Submitted interface {
+	Groups() []event.Group
+	Instances() int
+	Wait(ctx context.Context) power.Report
+}
+
+// part is what a run has of one account.
+type part struct {
+	account   string
+	groups    []batcher.Group
+	submitted Submitted
+	report    power.Report
+}
+
+// power brings the instances to the wanted state, those of several accounts at the same time.
+func (m *Maker) power(ctx context.Context, p *passage) {
+	parts := p.run.parts()
+	for i := range parts {
+		of := &parts[i]
+		of.submitted = m.cfg.Account(of.account).Submit(ctx, p.run.batch(of.groups))
+	}
+	p.run.Gathering.Arrive()
+	m.cfg.Emit(p.run.started(parts))
+	var waits sync.WaitGroup
+	for i := range parts {
+		waits.Go(func() { parts[i].report = parts[i].submitted.Wait(ctx) })
+	}
+	waits.Wait()
+	p.end.Report = p.run.merged(parts)
+}
+
+// parts divides the run's groups by their accounts. A run without a group has one part, whose account
+// reports that nothing was to be done.
+func (r Run) parts() (parts []part) {
+	for _, g := range r.Groups {
+		account := r.accountOf(g.Name)
+		i := slices.IndexFunc(parts, func(of part) bool { return of.account == account })
+		if i < 0 {
+			i, parts = len(parts), append(parts, part{account: account})
+		}
+		parts[i].groups = append(parts[i].groups, g)
+	}
+	if len(parts) == 0 {
+		parts = []part{{account: r.accountOf("")}}
+	}
+	return parts
+}
+
+func (r Run) accountOf(group string) string {
+	if r.AccountOf == nil {
+		return DefaultAccount
+	}
+	return r.AccountOf(group)
+}
+
+// DefaultAccount is the account of a group that names none.
+const DefaultAccount = "default"
+
+// started is the event of a run whose instances are in work.
+func (r Run) started(parts []part) event.RunStarted {
+	e := event.RunStarted{Run: r.name(), Deadline: r.Deadline, Resumed: r.Resumed, Accounts: map[string]int{}}
+	sizes := map[string]event.Group{}
+	for _, of := range parts {
+		e.Accounts[of.account] = of.submitted.Instances()
+		for _, g := range of.submitted.Groups() {
+			sizes[g.Name] = g
+		}
+	}
+	for _, g := range r.Groups {
+		e.Groups = append(e.Groups, sizes[g.Name])
+	}
+	return e
+}
+
+func (r Run) name() event.Run {
+	return event.Run{ID: r.ID, Schedule: r.Schedule, Action: r.Action, Nominal: r.Nominal}
+}
+
+// merged is the report of the whole run: the groups in its order, from the first beginning to the
+// last end.
+func (r Run) merged(parts []part) power.Report {
+	all := parts[0].report
+	groups := map[string]power.GroupReport{}
+	for i, of := range parts {
+		for _, g := range of.report.Groups {
+			groups[g.Group] = g
+		}
+		if i == 0 {
+			continue
+		}
+		all.StartedAt = earliest(all.StartedAt, of.report.StartedAt)
+		all.FirstRequestAt = earliest(all.FirstRequestAt, of.report.FirstRequestAt)
+		if of.report.FinishedAt.After(all.FinishedAt) {
+			all.FinishedAt = of.report.FinishedAt
+		}
+		all.Err = cmp.Or(all.Err, of.report.Err)
+	}
+	if len(parts) > 1 {
+		all.Groups = all.Groups[:0:0]
+		for _, g := range r.Groups {
+			all.Groups = append(all.Groups, groups[g.Name])
+		}
+	}
+	return all
+}
+
+// earliest is the earlier of two times, of which zero is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
