@@ -86,5 +86,5 @@ func nextRun(s *scheduler.Schedule, now time.Time) time.Time {
 func differs(a, b *scheduler.Schedule) bool {
 	return a.Action != b.Action || !slices.Equal(a.Groups, b.Groups) || a.CatchUp != b.CatchUp ||
 		a.Overlap != b.Overlap || a.Jitter != b.Jitter || a.Deadline != b.Deadline || a.Paused != b.Paused ||
-		!reflect.DeepEqual(a.Exclude, b.Exclude) || !reflect.DeepEqual(a.Include, b.Include)
+		!reflect.DeepEqual(a.Exclude, b.Exclude) || !reflect.DeepEqual(a.Include, b.Include) || !reflect.DeepEqual(a.Only, b.Only)
 }

@@ -55,6 +55,7 @@ func TestCompareDescribesWhatAReloadDidToEachSchedule(t *testing.T) {
 		"another zone":    {spec: "0 7 * * *", zone: "Europe/Lisbon", want: moved(at(7), at(7))},
 		"a holiday":       {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Exclude = []*calendar.Calendar{holidays} }, want: moved(at(7), at(31))},
 		"paused":          {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Paused = true }, want: moved(at(7), time.Time{})},
+		"only on a date":  {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Only = []*calendar.Calendar{holidays} }, changed: true},
 		"another group":   {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Groups = []string{"db"} }, changed: true},
 		"another action":  {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Action = "stop" }, changed: true},
 		"longer deadline": {spec: "0 7 * * *", change: func(s *scheduler.Schedule) { s.Deadline = time.Hour }, changed: true},
