@@ -42,6 +42,14 @@ type Store interface {
 	// as far as is recorded.
 	KeyAccepted(ctx context.Context, name string) (time.Time, error)
 
+	// RecordCalendars records what the files of calendars gave when they were read, by the calendar's
+	// name: one record a calendar, which replaces an earlier one. The records of calendars that are in
+	// neither read nor keep are removed.
+	RecordCalendars(ctx context.Context, read map[string]CalendarDates, keep []string) error
+
+	// Calendars returns the records of RecordCalendars, by the calendar's name.
+	Calendars(ctx context.Context) (map[string]CalendarDates, error)
+
 	// Trouble says why nothing can be written at present; nil when it can.
 	Trouble() error
 

@@ -17,6 +17,10 @@ type Source struct {
 	Rules []string // recurrence rules of RFC 5545 for whole days, see parseDayRule
 	Files []File   // iCalendar files
 
+	// LastRead are the dates of files that cannot be read now, and count beside the others. Not nil: the
+	// calendar may have no dates at all.
+	LastRead *FileDates
+
 	// Now is when the source was read. Rules and files need it: what recurs is computed up to
 	// cron.SearchYears from then, which is as far as schedules are searched.
 	Now time.Time
@@ -31,6 +35,18 @@ type File struct {
 	// where Match is nil or matches one of them, and Exclude is nil or matches none.
 	Match, Exclude *regexp.Regexp
 }
+
+// FileError is a file of a calendar that cannot be understood.
+type FileError struct {
+	File string // as File.Name
+	err  error  // begins with the line's number
+}
+
+// Error implements error: the file, the line and what is wrong there.
+func (e *FileError) Error() string { return e.File + ":" + e.err.Error() }
+
+// Unwrap gives what is wrong at the line.
+func (e *FileError) Unwrap() error { return e.err }
 
 // Warning is what was read over in a file.
 type Warning struct {
@@ -57,7 +73,12 @@ type shared struct {
 	warnings []Warning
 	fixed    dateSet  // the dates that are the same in every zone
 	zoned    []*event // the events whose dates are not
+	files    dateSet  // those of fixed that files gave
+	hasFiles bool
+	readAt   time.Time // Source.Now
 	horizon  time.Time
+
+	lastRead map[string]dateSet // of FileDates.Zones; "": as a clock in any other zone shows them
 
 	mu    sync.Mutex
 	views map[string]*Calendar // by the zone's name
@@ -70,6 +91,7 @@ func New(src Source) (*Calendar, error) {
 	if src.Now.IsZero() && len(src.Rules)+len(src.Files) > 0 {
 		return nil, fmt.Errorf("calendar %q: no present time; set Source.Now", src.Name)
 	}
+	b.readAt, b.hasFiles = src.Now, len(src.Files) > 0
 	b.horizon = wallClock(src.Now.UTC()).AddDate(cron.SearchYears, 0, 0)
 	for _, text := range src.Dates {
 		b.date(text)
@@ -80,13 +102,17 @@ func New(src Source) (*Calendar, error) {
 	for _, file := range src.Files {
 		b.file(file)
 	}
-	if len(src.Dates)+len(src.Rules)+len(src.Files) == 0 {
+	if src.LastRead != nil {
+		b.filesLastRead(*src.LastRead)
+	}
+	if len(src.Dates)+len(src.Rules)+len(src.Files) == 0 && src.LastRead == nil {
 		b.problems = append(b.problems, errors.New("no dates; give it dates, a rule or an iCalendar file"))
 	}
 	if len(b.problems) > 0 {
 		return nil, fmt.Errorf("calendar %q: %w", src.Name, errors.Join(b.problems...))
 	}
-	b.fixed.merge(dateSet{})
+	b.files.merge(dateSet{})
+	b.fixed.merge(b.files)
 	b.own.merge(b.fixed)
 	return &Calendar{shared: b.shared, dates: b.own}, nil
 }
@@ -120,11 +146,11 @@ func (b *builder) rule(text string) {
 func (b *builder) file(file File) {
 	read, err := readICS(file, b.horizon)
 	if err != nil {
-		b.problems = append(b.problems, fmt.Errorf("%s:%w", file.Name, err))
+		b.problems = append(b.problems, &FileError{file.Name, err})
 		return
 	}
 	b.warnings = append(b.warnings, read.warnings...)
-	b.fixed.merge(read.fixed)
+	b.files.merge(read.fixed)
 	b.own.merge(read.own)
 	b.zoned = append(b.zoned, read.zoned...)
 }
@@ -135,23 +161,29 @@ func (b *builder) file(file File) {
 // dates everywhere. Any other event with a time counts on the dates that a clock in the zone shows
 // while it lasts. Times in UTC are read on the clock of the file (X-WR-TIMEZONE), else of the zone.
 func (c *Calendar) In(zone *time.Location) *Calendar {
-	if len(c.zoned) == 0 {
+	if len(c.zoned) == 0 && len(c.lastRead) == 0 {
 		return c
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	view, ok := c.views[zone.String()]
 	if !ok {
-		view = &Calendar{shared: c.shared}
-		for _, e := range c.zoned {
-			spans, endless := e.datesIn(zone, c.horizon)
-			view.dates.spans = append(view.dates.spans, spans...)
-			view.dates.endless = view.dates.endless || endless
-		}
+		view = &Calendar{shared: c.shared, dates: c.zonedIn(zone)}
+		view.dates.merge(c.lastReadIn(zone))
 		view.dates.merge(c.fixed)
 		c.views[zone.String()] = view
 	}
 	return view
+}
+
+// zonedIn are the dates of zoned as a clock in the zone shows them, not merged.
+func (c *shared) zonedIn(zone *time.Location) (set dateSet) {
+	for _, e := range c.zoned {
+		spans, endless := e.datesIn(zone, c.horizon)
+		set.spans = append(set.spans, spans...)
+		set.endless = set.endless || endless
+	}
+	return set
 }
 
 // Name is the calendar's name.

@@ -18,5 +18,6 @@
 //   - steps: what an unfinished run has done, one value a request or chunk
 //   - outcomes: results of an ended run, one value a group
 //   - lists: the ids of a group, stored once for all runs that had the same
+//   - calendars: the dates that a calendar's files gave when they were last read
 //   - watermarks, tails, last, groups, seen, meta
 package bolt

@@ -27,11 +27,13 @@ var (
 	bucketSeen       = []byte("seen")       // hash → newest nominal time of a run that had this list
 	bucketGroups     = []byte("groups")     // group → hash of its newest list
 	bucketLast       = []byte("last")       // schedule → store.LastRun
+	bucketCalendars  = []byte("calendars")  // calendar → store.CalendarDates
 
 	keySchema  = []byte("schema")
 	keyThrough = []byte("through")
 )
 
+// buckets are those that every file has. bucketCalendars is made by the first write to it.
 func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketWatermarks, bucketRecords, bucketIDs, bucketUnfinished, bucketTails, bucketSteps, bucketOutcomes,

@@ -174,6 +174,34 @@ func testOpaqueIDs(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	}
 }
 
+// testCalendars reads a calendar's files twice, cannot read them once, and removes the calendar.
+func testCalendars(t *testing.T, newPlace func(*testing.T, Options) Place) {
+	s, p := open(t, newPlace)
+	first := store.CalendarDates{ReadAt: morning, Dates: []string{"2026-12-24..2026-12-26", "2027-01-01"}}
+	second := store.CalendarDates{ReadAt: morning.Add(time.Hour), Zones: map[string][]string{"UTC": {"2026-12-25"}}, Endless: true}
+	type records = map[string]store.CalendarDates
+	for _, write := range []struct {
+		name string
+		read records
+		keep []string
+		want records
+	}{
+		{"nothing", nil, nil, records{}},
+		{"read", records{"holidays": first, "office": first}, nil, records{"holidays": first, "office": first}},
+		{"read anew", records{"holidays": second}, []string{"office"}, records{"holidays": second, "office": first}},
+		{"none can be read", nil, []string{"office", "holidays", "new"}, records{"holidays": second, "office": first}},
+		{"removed", nil, []string{"office"}, records{"office": first}},
+	} {
+		must(t, s.RecordCalendars(bg, write.read, write.keep))
+		s = restart(t, s, p)
+		got, err := s.Calendars(bg)
+		must(t, err)
+		if !reflect.DeepEqual(got, write.want) {
+			t.Errorf("%s: %+v, want %+v", write.name, got, write.want)
+		}
+	}
+}
+
 // testLargeRound records more than one transaction holds.
 func testLargeRound(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	s, p := open(t, newPlace)

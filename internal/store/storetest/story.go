@@ -61,6 +61,12 @@ func story() []step {
 		ending(byHand, endOf(byHand, powertest.Started("i-9"))),
 		accepting(begun, "request-1", "i-4"),
 		finishing(begun, powertest.Started("i-4")),
+		calendars("the dates of calendars", map[string]store.CalendarDates{
+			"holidays": {ReadAt: morning, Dates: []string{"2026-12-25"}}, "removed": {ReadAt: morning, Dates: []string{"2026-12-26"}},
+		}),
+		calendars("a calendar that cannot be read, and one that was removed", map[string]store.CalendarDates{
+			"office": {ReadAt: morning, Zones: map[string][]string{"Asia/Singapore": {"2026-12-24..2026-12-31"}}, Endless: true},
+		}, "holidays"),
 		{"an accepted key", func(ctx context.Context, s store.Store) error { return s.AcceptKey(ctx, "key", morning) }},
 	}
 	return steps
@@ -79,6 +85,10 @@ func accepting(r store.Run, request string, ids ...string) step {
 	}}
 }
 
+func calendars(name string, read map[string]store.CalendarDates, keep ...string) step {
+	return step{name, func(ctx context.Context, s store.Store) error { return s.RecordCalendars(ctx, read, keep) }}
+}
+
 func finishing(r store.Run, results ...power.InstanceResult) step {
 	return step{"outcomes of " + r.ID, func(ctx context.Context, s store.Store) error { return end(ctx, s, r.ID, results...) }}
 }
@@ -94,7 +104,9 @@ func contents(t testing.TB, s store.Store) string {
 	must(t, err)
 	at, err := s.KeyAccepted(bg, "key")
 	must(t, err)
-	all := []any{state, at}
+	dates, err := s.Calendars(bg)
+	must(t, err)
+	all := []any{state, at, dates}
 	for _, r := range state.Unfinished {
 		p, err := s.Progress(bg, r.ID)
 		must(t, err)

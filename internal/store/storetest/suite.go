@@ -48,6 +48,7 @@ func Run(t *testing.T, newPlace func(t *testing.T, o Options) Place) {
 		"what has ended stays ended":                 testEnds,
 		"a run that is going, or was cut off":        testBeginnings,
 		"ids are opaque":                             testOpaqueIDs,
+		"the dates of calendars":                     testCalendars,
 		"a large round is recorded whole":            testLargeRound,
 		"retention":                                  testRetention,
 		"history obeys its context and its bounds":   testHistoryBounds,
