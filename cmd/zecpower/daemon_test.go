@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -442,4 +444,87 @@ func runOf(d *process, group string) logged {
 		d.t.Fatal(err)
 	}
 	return ended
+}
+
+// holidayFile is an iCalendar file with the days around a moment.
+func holidayFile(at time.Time) string {
+	const day, layout = 24 * time.Hour, "20060102"
+	return fmt.Sprintf("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:%s\nDTEND;VALUE=DATE:%s\nEND:VEVENT\nEND:VCALENDAR\n",
+		at.Add(-2*day).Format(layout), at.Add(3*day).Format(layout))
+}
+
+// The story: a calendar's file is gone, or cut short by its fetch, when the bastion boots.
+func TestACalendarThatCannotBeReadAtTheStartHasTheDatesLastRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(2))
+	w.write("off.ics", holidayFile(time.Now()))
+	w.configure(`groups: {web: {instances: [i-000000, i-000001]}}
+calendars: {off: {ics: off.ics}}
+schedules: {beat: {cron: "@every 1s", action: start, groups: [web], exclude: [off]}}
+`)
+	d := w.daemon().ready()
+	d.await("schedule skipped", 1)
+	d.awaitMetric("zecpower_calendar_unreadable", `{calendar="off"}`, "0")
+	d.stop()
+
+	w.write("off.ics", "BEGIN:VCALENDAR\nBEGIN:VEVENT\n")
+	d = w.daemon().ready()
+	loaded := d.await("calendar unreadable", 1)
+	if loaded.text("level") != "error" || loaded.text("calendar") != "off" || !strings.HasPrefix(loaded.text("dates"), "its dates as they were read at 20") ||
+		!strings.Contains(loaded.text("error"), "calendars.off: "+w.path("off.ics")+":2: ") {
+		t.Errorf("not loud, or without the place or the date: %v", loaded)
+	}
+	d.awaitMetric("zecpower_calendar_unreadable", `{calendar="off"}`, "1")
+	if e := d.await("schedule skipped", 1); e.text("calendar") != "off" || e.text("reason") != "excluded" {
+		t.Errorf("the dates last read exclude nothing: %v", e)
+	}
+	if status, _, _ := w.run("status", "--state-dir", w.state()); !strings.Contains(status, "CALENDAR off CANNOT BE READ, its dates as they were read at 20") {
+		t.Errorf("status is silent about it:\n%s", status)
+	}
+
+	d.signal(syscall.SIGHUP)
+	if e := d.await("configuration rejected", 1); !strings.Contains(e.text("error"), w.path("off.ics")+":2: ") {
+		t.Errorf("a reload is refused with %v", e)
+	}
+	w.write("off.ics", holidayFile(time.Now().AddDate(-1, 0, 0))) // of last year: today is a working day
+	d.await("configuration reloaded", 1)
+	d.awaitMetric("zecpower_calendar_unreadable", `{calendar="off"}`, "0")
+	if e := runOf(d, "web"); e.text("failed") != "0" {
+		t.Errorf("once the file is mended: %v", e)
+	}
+	if n := len(d.events("run started")); n == 0 {
+		t.Error("nothing ran")
+	}
+	d.stop()
+}
+
+func TestACalendarThatWasNeverReadHasNoDates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(2))
+	w.configure(`groups: {web: {instances: [i-000000]}, db: {instances: [i-000001]}}
+calendars: {off: {ics: off.ics}, days: {ics: days.ics}}
+schedules:
+  beat: {cron: "@every 1s", action: start, groups: [web], exclude: [off]}
+  payday: {cron: "@every 1s", action: start, groups: [db], only: [days]}
+`)
+	d := w.daemon().ready()
+	d.await("calendar unreadable", 2)
+	said := map[string]string{}
+	for _, e := range d.events("calendar unreadable") {
+		said[e.text("calendar")] = e.text("dates")
+	}
+	want := map[string]string{
+		"off":  "the dates of its files are not known; runs on them, too: beat",
+		"days": "the dates of its files are not known; without them never runs: payday",
+	}
+	if !maps.Equal(said, want) {
+		t.Errorf("got %v\nwant %v", said, want)
+	}
+	if e := runOf(d, "web"); e.text("failed") != "0" {
+		t.Errorf("without dates nothing is excluded: %v", e)
+	}
+	if e := d.await("schedule skipped", 1); e.text("schedule") != "payday" || e.text("calendar") != "days" {
+		t.Errorf("of a schedule without dates to run on: %v", e)
+	}
+	d.stop()
 }

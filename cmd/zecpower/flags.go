@@ -51,18 +51,18 @@ const (
 	notStarted  = "; the daemon did not start"
 )
 
-// loadConfig reads the configuration and refuses it for any mistake, those of instances_files
-// included. It prints every mistake on a line of its own. consequence ends the error's text.
+// loadConfig reads the configuration and refuses it for any mistake, those of the files that it
+// names included. It prints every mistake on a line of its own. consequence ends the error's text.
 func (h *host) loadConfig(path string, status int, consequence string) (*config.Config, error) {
 	cfg, err := h.loadRunnable(path, status, consequence)
 	if err != nil || len(cfg.Unreadable) == 0 {
 		return cfg, err
 	}
-	return nil, h.refuseConfig(path, cfg.Unreadable, status, consequence+"; a daemon uses it all the same: "+daemonWithout(cfg))
+	return nil, h.refuseConfig(path, cfg.Unreadable, status, consequence+daemonWithout(cfg))
 }
 
-// loadRunnable is loadConfig for what goes on where an instances_file cannot be used: its group
-// alone does not.
+// loadRunnable is loadConfig for what goes on where a file that the configuration names cannot be
+// used: its group or calendar alone does not.
 func (h *host) loadRunnable(path string, status int, consequence string) (*config.Config, error) {
 	cfg, err := config.LoadRunnable(path)
 	if err == nil {
@@ -86,14 +86,31 @@ func (h *host) printProblems(problems []config.Problem) {
 	}
 }
 
-// daemonWithout says what a daemon does with a configuration some of whose groups cannot be read.
+// daemonWithout says what a daemon does with a configuration some of whose groups and calendars
+// cannot be read.
 func daemonWithout(cfg *config.Config) string {
-	names := cfg.UnreadableGroups()
-	fail := fmt.Sprintf("%s %s (%s) at each run until the file is mended", count(len(names), "group"), plural(len(names), "fails", "fail"), someOf(names))
-	if len(names) == len(cfg.Groups) {
-		return fail
+	calendars, groups := calendarNames(cfg.UnreadableCalendars), cfg.UnreadableGroups()
+	who := "; a daemon uses it all the same: "
+	var said []string
+	if n := len(calendars); n > 0 {
+		who = "; a daemon that runs refuses it, one that starts uses it all the same: "
+		said = append(said, fmt.Sprintf("%s (%s) %s the dates that were last read", count(n, "calendar"), someOf(calendars), plural(n, "has", "have")))
 	}
-	return fail + ", the rest is powered"
+	if n := len(groups); n > 0 {
+		said = append(said, fmt.Sprintf("%s %s (%s) at each run until the file is mended", count(n, "group"), plural(n, "fails", "fail"), someOf(groups)))
+		if n < len(cfg.Groups) {
+			said = append(said, "the rest is powered")
+		}
+	}
+	return who + strings.Join(said, ", ")
+}
+
+func calendarNames(calendars []*config.UnreadableCalendar) []string {
+	names := make([]string, 0, len(calendars))
+	for _, u := range calendars {
+		names = append(names, u.Name)
+	}
+	return names
 }
 
 // maxNames is how many names a message shows.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -35,7 +37,10 @@ func newNextCommand(h *host) *cobra.Command {
 		Use:   "next --config FILE [--schedule NAME] [--from TIME] [--count N]",
 		Short: "Show the coming runs, with those that are left out and why",
 		Long: `Show the coming runs of each schedule: when it says (nominal), when it begins
-(jitter included), and for those that will not happen, why.`,
+(jitter included), and for those that will not happen, why.
+
+Exit status: 0 the answer is whole, 1 it leaves out dates of a calendar whose
+file cannot be read, 2 wrong usage or configuration.`,
 		Example: `  zecpower next --config schedules.yaml
   zecpower next --config schedules.yaml --schedule weekday-morning --from 2026-12-20 --count 10
   zecpower next --config schedules.yaml --output json | jq '.[0].run_time'`,
@@ -86,7 +91,24 @@ func (h *host) next(f nextFlags) error {
 		err = printNext(h.stdout, f.distanceFrom(now), cfg, found.runs)
 	}
 	h.printNotes(found.notes)
-	return err
+	return cmp.Or(err, h.doubt(cfg, schedules))
+}
+
+// doubt is the error of an answer about schedules with calendars that cannot be read: their dates are
+// left out of it.
+func (h *host) doubt(cfg *config.Config, schedules []scheduler.Schedule) error {
+	var without []*config.UnreadableCalendar
+	for _, u := range cfg.UnreadableCalendars {
+		if slices.ContainsFunc(schedules, func(s scheduler.Schedule) bool { return u.UsedBy(&s) }) {
+			h.printProblems(u.Problems)
+			without = append(without, u)
+		}
+	}
+	if len(without) == 0 {
+		return nil
+	}
+	return &exit{exitFailed, fmt.Errorf("what is shown leaves out dates of %s that cannot be read (%s); a daemon goes by those that it last read",
+		count(len(without), "calendar"), someOf(calendarNames(without)))}
 }
 
 // distanceFrom returns the time to which runs are shown as near or far: none where a question is about

@@ -133,8 +133,8 @@ func chooseGroups(cfg *config.Config, names []string) ([]string, error) {
 	return chosen, nil
 }
 
-// checkReadable refuses a run of a group whose instances_file cannot be used. Of other groups it
-// only warns: they must not keep this run from being made.
+// checkReadable refuses a run of a group whose instances_file cannot be used. Of other groups, and of
+// calendars, it only warns: they must not keep this run from being made.
 func (h *host) checkReadable(cfg *config.Config, chosen []string) error {
 	var bad, others []string
 	var problems []config.Problem // each once: groups may share a file
@@ -158,8 +158,12 @@ func (h *host) checkReadable(cfg *config.Config, chosen []string) error {
 		return usageError("%s cannot be read (%s)%s; mend the file, or leave the group out", count(len(bad), "group"), someOf(bad), nothingSent)
 	case len(bad) > 0:
 		return usageError("%s cannot be read (%s)%s; mend the file", count(len(bad), "group"), someOf(bad), nothingSent)
-	case len(others) > 0:
+	}
+	if len(others) > 0 {
 		fmt.Fprintf(h.stderr, "warning: %s that this run leaves alone cannot be read (%s); zecpower validate says why\n", count(len(others), "group"), someOf(others))
+	}
+	if calendars := calendarNames(cfg.UnreadableCalendars); len(calendars) > 0 {
+		fmt.Fprintf(h.stderr, "warning: %s, which a run by hand does not use, cannot be read (%s); zecpower validate says why\n", count(len(calendars), "calendar"), someOf(calendars))
 	}
 	return nil
 }

@@ -35,8 +35,9 @@ func newRunCommand(h *host) *cobra.Command {
 		Long: `Make every scheduled run until SIGTERM or SIGINT. SIGHUP, or a change of the
 configuration or a file it names, reloads; a configuration with a mistake in it
 is refused whole and the running one stays. An instances_file that is missing or
-malformed is none: its group fails at each run, the others are powered. A reload
-reads the file of the credentials, too; environment variables cannot change.
+malformed is none: its group fails at each run, the others are powered. Where an
+iCalendar file cannot be read, a start goes by the dates that were last read. A
+reload reads the file of the credentials, too; environment variables cannot change.
 
 Exit status: 0 after SIGTERM, 78 for a configuration that cannot be read, 2 for
 wrong usage or credentials, 1 for anything else.`,

@@ -33,6 +33,7 @@ left out where it is marked "?":
 
   version, started_at, at     the daemon; at: when it answered
   config                      {path, loaded_at, last_reload_error?}
+  unreadable_calendars?       [{calendar, dates, error}]; dates: those it has instead
   runs_in_progress            [{run_id, schedule, action, groups, timezone?, started_at, deadline?, total, final, pending, failed}]
   runs_waiting                [{run_id, run_at, timezone?}], decided, and waiting for jitter or a previous run
   schedules                   [{schedule, timezone, paused, next_run?, last_run_id?, last_result?, last_run?, last_success?}]
@@ -102,6 +103,9 @@ func printStatus(w io.Writer, s app.Status) error {
 	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, moment(s.Config.LoadedAt, s.At, ""))
 	if s.Config.Rejected != "" {
 		fmt.Fprintf(w, "LAST RELOAD REFUSED, the one above stays:\n  %s\n", strings.ReplaceAll(s.Config.Rejected, "\n", "\n  "))
+	}
+	for _, c := range s.Calendars {
+		fmt.Fprintf(w, "CALENDAR %s CANNOT BE READ, %s:\n  %s\n", c.Calendar, c.Dates, strings.ReplaceAll(c.Error, "\n", "\n  "))
 	}
 	if s.Store != "" {
 		fmt.Fprintf(w, "STORE FAILS, runs go on and a restart would forget them: %s\n", s.Store)

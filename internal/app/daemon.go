@@ -139,6 +139,7 @@ func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
 		return &ConfigError{err}
 	}
 	d.metrics.SetBudget(run.DefaultAccount, d.account.batch)
+	d.useLastRead(cfg)
 	d.current.Store(cfg)
 	d.metrics.SetKnown(known(cfg))
 	d.restoreMetrics()
@@ -186,8 +187,12 @@ func (d *Daemon) warn(cfg *config.Config) {
 	}
 }
 
-// logUnreadable logs, as errors, the groups that will fail at their runs, up to maxReloadLines.
+// logUnreadable logs, as errors, the calendars whose files cannot be read, and the groups that will
+// fail at their runs, up to maxReloadLines.
 func (d *Daemon) logUnreadable(cfg *config.Config) {
+	for _, u := range cfg.UnreadableCalendars {
+		d.stream.Emit(event.CalendarUnreadable{Calendar: u.Name, Dates: cfg.Without(u), Err: &config.Invalid{Problems: u.Problems}})
+	}
 	names := cfg.UnreadableGroups()
 	for i, name := range names {
 		if i == maxReloadLines {
@@ -202,7 +207,10 @@ func (d *Daemon) logUnreadable(cfg *config.Config) {
 
 // known lists what the metrics start at 0 for.
 func known(cfg *config.Config) metrics.Known {
-	k := metrics.Known{CalendarEnds: map[string]time.Time{}, Unreadable: make(map[string]bool, len(cfg.Groups))}
+	k := metrics.Known{
+		CalendarEnds: map[string]time.Time{}, UnreadableCalendars: make(map[string]bool, len(cfg.Calendars)),
+		Unreadable: make(map[string]bool, len(cfg.Groups)),
+	}
 	for _, g := range cfg.Groups {
 		k.Unreadable[g.Name] = len(g.Problems) > 0
 	}
@@ -210,9 +218,13 @@ func known(cfg *config.Config) metrics.Known {
 		k.Schedules = append(k.Schedules, metrics.KnownSchedule{Name: s.Name, Action: s.Action, Groups: s.Groups})
 	}
 	for _, c := range cfg.Calendars {
+		k.UnreadableCalendars[c.Name()] = false
 		if end, ok := c.End(); ok && !end.IsZero() {
 			k.CalendarEnds[c.Name()] = time.Date(end.Year, end.Month, end.Day+1, 0, 0, 0, 0, cfg.Timezone)
 		}
+	}
+	for _, u := range cfg.UnreadableCalendars {
+		k.UnreadableCalendars[u.Name] = true
 	}
 	return k
 }

@@ -22,8 +22,8 @@ import (
 // replaces a file.
 const watchEvery = 2 * time.Second
 
-// retryEvery is how often a refused configuration, or a group's file that could not be used, is
-// read again. The cause may be a file that is not watched yet, because only an accepted
+// retryEvery is how often a refused configuration, or a file of a group or calendar that could not
+// be used, is read again. The cause may be a file that is not watched yet, because only an accepted
 // configuration says which files it names, or something that the watch does not see, such as a
 // file's owner.
 const retryEvery = 30 * time.Second
@@ -40,6 +40,7 @@ func (d *Daemon) startReloading(ctx context.Context, cfg *config.Config, down *t
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		d.recordCalendars(ctx, cfg)
 		d.reloading(ctx, newWatch(cfg.Files))
 	}()
 	down.push("reloading", func() error { cancel(); <-done; return nil })
@@ -55,24 +56,30 @@ func (d *Daemon) reloading(ctx context.Context, w *watch) {
 			return
 		case <-d.opts.Hangup:
 			w.retrying = false
-			d.reload(w)
+			d.reload(ctx, w)
 		case <-check.C:
 			if w.changed() {
 				w.retrying = false
-				d.reload(w)
+				d.reload(ctx, w)
 			}
 		case <-retry.C:
 			if d.reloaded.Load().err != nil || mended(d.current.Load()) {
 				w.retrying = true
-				d.reload(w)
+				d.reload(ctx, w)
 			}
 		}
 	}
 }
 
-// mended reports whether a group that could not be read can be now.
+// mended reports whether calendars that could not be read can be now, or a group. As long as a
+// calendar cannot, a reload would be refused.
 func mended(cfg *config.Config) bool {
-	return slices.ContainsFunc(cfg.Groups, func(g *config.Group) bool {
+	for _, u := range cfg.UnreadableCalendars {
+		if !u.Mended() {
+			return false
+		}
+	}
+	return len(cfg.UnreadableCalendars) > 0 || slices.ContainsFunc(cfg.Groups, func(g *config.Group) bool {
 		if len(g.Problems) == 0 {
 			return false
 		}
@@ -82,10 +89,10 @@ func mended(cfg *config.Config) bool {
 }
 
 // reload puts a new configuration to use, or keeps the running one.
-func (d *Daemon) reload(w *watch) {
+func (d *Daemon) reload(ctx context.Context, w *watch) {
 	d.notify.reloading()
 	defer d.notify.ready()
-	err := d.replace(w)
+	err := d.replace(ctx, w)
 	if err == nil || errors.Is(err, scheduler.ErrStopped) { // the daemon is stopping: no error
 		return
 	}
@@ -96,9 +103,12 @@ func (d *Daemon) reload(w *watch) {
 }
 
 // replace puts the configuration on disk to use, all of it or nothing.
-func (d *Daemon) replace(w *watch) error {
+func (d *Daemon) replace(ctx context.Context, w *watch) error {
 	w.remember()
 	cfg, err := d.load(w.retrying)
+	if err == nil {
+		err = cfg.CalendarsReadable()
+	}
 	if err != nil {
 		return err
 	}
@@ -133,6 +143,7 @@ func (d *Daemon) replace(w *watch) error {
 	d.warn(cfg)
 	d.logUnreadable(cfg)
 	d.emitDifference(cfg.Path, compare(before.Schedules, cfg.Schedules, time.Now()))
+	d.recordCalendars(ctx, cfg)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/version"
 
 	"zecpower/batcher"
+	"zecpower/internal/config"
 	"zecpower/internal/power"
 	"zecpower/scheduler"
 )
@@ -20,13 +21,14 @@ type Status struct {
 	StartedAt time.Time `json:"started_at"`
 	At        time.Time `json:"at"`
 
-	Config  ConfigStatus     `json:"config"`
-	Runs    []RunStatus      `json:"runs_in_progress"`
-	Waiting []WaitingStatus  `json:"runs_waiting"`
-	Plans   []ScheduleStatus `json:"schedules"`
-	Budget  BudgetStatus     `json:"budget"`
-	Store   string           `json:"store_error,omitempty"`
-	Web     string           `json:"web_error,omitempty"`
+	Config    ConfigStatus     `json:"config"`
+	Calendars []CalendarStatus `json:"unreadable_calendars,omitempty"`
+	Runs      []RunStatus      `json:"runs_in_progress"`
+	Waiting   []WaitingStatus  `json:"runs_waiting"`
+	Plans     []ScheduleStatus `json:"schedules"`
+	Budget    BudgetStatus     `json:"budget"`
+	Store     string           `json:"store_error,omitempty"`
+	Web       string           `json:"web_error,omitempty"`
 	// AcceptedKey is the name (see KeyName) of the access key, where the API has accepted it.
 	AcceptedKey string `json:"accepted_key,omitempty"`
 	ClockSet    int    `json:"clock_steps"`
@@ -37,6 +39,13 @@ type ConfigStatus struct {
 	Path     string    `json:"path"`
 	LoadedAt time.Time `json:"loaded_at"`
 	Rejected string    `json:"last_reload_error,omitempty"`
+}
+
+// CalendarStatus is a calendar whose iCalendar files could not be read at the start.
+type CalendarStatus struct {
+	Calendar string `json:"calendar"`
+	Dates    string `json:"dates"` // which dates it has instead, and what follows from that
+	Error    string `json:"error"`
 }
 
 // RunStatus is a run in progress.
@@ -99,6 +108,9 @@ func (d *Daemon) Status() Status {
 		Runs:   []RunStatus{}, Waiting: []WaitingStatus{}, Plans: []ScheduleStatus{},
 		Budget:   BudgetStatus{Rate: d.account.lowestRate(), Ceiling: cfg.API.RequestsPerSecond, APIDown: d.account.batch.Down()},
 		ClockSet: snap.ClockSteps,
+	}
+	for _, u := range cfg.UnreadableCalendars {
+		s.Calendars = append(s.Calendars, CalendarStatus{u.Name, cfg.Without(u), (&config.Invalid{Problems: u.Problems}).Error()})
 	}
 	if reloaded.err != nil {
 		s.Config.Rejected = reloaded.err.Error()

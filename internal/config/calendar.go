@@ -26,46 +26,74 @@ func (l *loader) calendarSection(_, value *yaml.Node) {
 		l.calendars[name] = c
 		if c != nil {
 			l.config.Calendars = append(l.config.Calendars, c)
-			l.warnCalendar(key, c)
 		}
 	})
 }
 
 // readCalendar is nil where the calendar is refused; the problems have been reported then.
 func (l *loader) readCalendar(name string, key, value *yaml.Node) *calendar.Calendar {
-	src := calendar.Source{Name: name, Now: l.now}
+	u := &UnreadableCalendar{Name: name, source: calendar.Source{Name: name, Now: l.now}}
+	defer func() { l.unreadable = append(l.unreadable, u.Problems...) }()
 	var given map[string]*yaml.Node
 	sound := l.Sound(func() {
 		given = l.Mapping(key, value, strictyaml.Keys{
-			"dates": l.List(func(item *yaml.Node) { l.calendarDate(&src, item) }),
-			"rrule": l.OneOrMore(func(item *yaml.Node) { l.calendarRule(&src, item) }),
-			"ics":   l.OneOrMore(func(item *yaml.Node) { l.calendarFile(&src, item) }),
+			"dates": l.List(func(item *yaml.Node) { l.calendarDate(&u.source, item) }),
+			"rrule": l.OneOrMore(func(item *yaml.Node) { l.calendarRule(&u.source, item) }),
+			"ics":   l.OneOrMore(func(item *yaml.Node) { l.calendarFile(u, item) }),
 		})
 	})
 	if strictyaml.IsEmpty(value) {
 		l.Refuse(key, strictyaml.Faultf("add dates: [2026-12-25], rrule: [RULE] or ics: FILE", "the calendar has no dates"))
 		return nil
 	}
-	if !sound || len(src.Dates)+len(src.Rules)+len(src.Files) == 0 {
+	if !sound || len(u.source.Dates)+len(u.source.Rules)+len(u.source.Files)+len(u.Problems) == 0 {
 		return nil
 	}
-	c, err := calendar.New(src)
-	if err != nil {
-		at := key
-		if n := given["ics"]; n != nil {
-			at = n
-		}
-		for _, err := range parts(err) {
-			l.Refuse(at, err)
-		}
+	at := key
+	if n := given["ics"]; n != nil {
+		at = n
+	}
+	c := l.build(u, at)
+	if c == nil {
 		return nil
 	}
+	l.warnFiles(c)
+	if len(u.Problems) == 0 {
+		l.warnEnd(key, c)
+		return c
+	}
+	l.config.UnreadableCalendars = append(l.config.UnreadableCalendars, u)
 	return c
 }
 
-// warnCalendar reports what was read over in a calendar's files, and a calendar that does nothing any
-// more.
-func (l *loader) warnCalendar(key *yaml.Node, c *calendar.Calendar) {
+// build makes the calendar of what could be read. What New refuses of a file is a problem of that file
+// alone.
+func (l *loader) build(u *UnreadableCalendar, at *yaml.Node) *calendar.Calendar {
+	if len(u.Problems) > 0 {
+		u.source.LastRead = &calendar.FileDates{}
+	}
+	c, err := calendar.New(u.source)
+	if err == nil {
+		return c
+	}
+	refused := len(u.unusable)
+	sound := l.Sound(func() {
+		for _, err := range parts(err) {
+			if file, ok := errors.AsType[*calendar.FileError](err); ok {
+				u.refuse(l.ProblemAt(at, err), file.File)
+			} else {
+				l.Refuse(at, err)
+			}
+		}
+	})
+	if !sound || len(u.unusable) == refused {
+		return nil
+	}
+	return l.build(u, at)
+}
+
+// warnFiles reports what was read over in a calendar's files.
+func (l *loader) warnFiles(c *calendar.Calendar) {
 	for _, w := range c.Warnings() {
 		text := w.File + ": " + w.Text
 		if w.Line > 0 {
@@ -76,6 +104,10 @@ func (l *loader) warnCalendar(key *yaml.Node, c *calendar.Calendar) {
 			l.AddWarnings(icsWarning(w))
 		}
 	}
+}
+
+// warnEnd reports a calendar that does nothing any more.
+func (l *loader) warnEnd(key *yaml.Node, c *calendar.Calendar) {
 	today := calendar.DateOf(l.now.In(l.config.Timezone))
 	switch end, ends := c.End(); {
 	case ends && end.IsZero():
@@ -137,7 +169,7 @@ func (l *loader) calendarRule(src *calendar.Source, item *yaml.Node) {
 }
 
 // calendarFile reads one iCalendar file: its name, or a mapping with its name and filters.
-func (l *loader) calendarFile(src *calendar.Source, item *yaml.Node) {
+func (l *loader) calendarFile(u *UnreadableCalendar, item *yaml.Node) {
 	at, name := item, ""
 	var file calendar.File
 	if item.Kind == yaml.MappingNode {
@@ -161,12 +193,17 @@ func (l *loader) calendarFile(src *calendar.Source, item *yaml.Node) {
 		}
 	}
 	file.Name = l.file(name)
-	var err error
-	if file.Data, err = strictyaml.ReadFile(file.Name, maxICS); err != nil {
-		l.Refuse(at, strictyaml.Within(file.Name, err))
-		return
+	err := readICS(&file)
+	u.source.Files = append(u.source.Files, file)
+	if err != nil {
+		u.refuse(l.ProblemAt(at, strictyaml.Within(file.Name, err)), file.Name)
 	}
-	src.Files = append(src.Files, file)
+}
+
+// readICS reads the content of an iCalendar file.
+func readICS(file *calendar.File) (err error) {
+	file.Data, err = strictyaml.ReadFile(file.Name, maxICS)
+	return err
 }
 
 var urlShape = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://`)

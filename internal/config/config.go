@@ -40,9 +40,12 @@ type Config struct {
 	// Schedules are in the order of the file. At least one.
 	Schedules []scheduler.Schedule
 
-	// Unreadable are the mistakes of instances_files, sorted; only LoadRunnable accepts any. The
-	// groups concerned have Problems.
+	// Unreadable are the mistakes of instances_files and of iCalendar files, sorted; only LoadRunnable
+	// accepts any. The groups and calendars concerned have them as Problems.
 	Unreadable []Problem
+
+	// UnreadableCalendars are the Calendars some of whose files cannot be used, in the order of the file.
+	UnreadableCalendars []*UnreadableCalendar
 
 	// Warnings are what is accepted but may be a mistake, sorted by position.
 	Warnings []Problem

@@ -20,7 +20,7 @@ import (
 const maxFile = 256 << 20
 
 // Load reads the configuration and all files that it names. Its error is an *Invalid with every
-// mistake, those of instances_files included.
+// mistake, those of the files included.
 func Load(path string) (*Config, error) { return LoadAt(path, time.Now()) }
 
 // LoadAt is Load at a given present time: that from which calendars are computed ahead, and which
@@ -34,8 +34,9 @@ func LoadAt(path string, now time.Time) (*Config, error) {
 }
 
 // LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its own
-// group and nothing else. Its mistakes stand in Config.Unreadable and Group.Problems. Its error, of
-// any other mistake, has them too.
+// group and nothing else, and without an iCalendar file that cannot be used its calendar has its
+// other dates alone. The mistakes of both stand in Config.Unreadable. The error, of any other
+// mistake, has them too.
 func LoadRunnable(path string) (*Config, error) { return loadRunnable(path, time.Now()) }
 
 func loadRunnable(path string, now time.Time) (*Config, error) {

@@ -86,6 +86,18 @@ func (e GroupUnreadable) Lines() iter.Seq[Line] {
 	return lines(Line{Level: Error, Message: "group unreadable", Fields: []Field{{"group", e.Group}, {"error", text(e.Err)}}})
 }
 
+// CalendarUnreadable says that the configuration in use has a calendar one of whose files cannot be
+// read. Dates says which dates it has instead; Err has the file, the place and the remedy.
+type CalendarUnreadable struct {
+	Calendar, Dates string
+	Err             error
+}
+
+// Lines implements Event.
+func (e CalendarUnreadable) Lines() iter.Seq[Line] {
+	return lines(Line{Level: Error, Message: "calendar unreadable", Fields: []Field{{"calendar", e.Calendar}, {"dates", e.Dates}, {"error", text(e.Err)}}})
+}
+
 // GroupResolved says that a run needed the members of a group, and whether it could read them. The
 // end of the run reports the error.
 type GroupResolved struct {

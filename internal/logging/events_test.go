@@ -449,6 +449,10 @@ func TestConfigurationEvents(t *testing.T) {
 	expect(t, only(t, logs, "credentials replaced"), zapcore.InfoLevel, map[string]any{"account": "default", "source": "--credentials-file key"})
 	e.Receive(event.GroupUnreadable{Group: "web", Err: errors.New("web.txt: there is no such file")})
 	expect(t, only(t, logs, "group unreadable"), zapcore.ErrorLevel, map[string]any{"group": "web", "error": "web.txt: there is no such file"})
+	e.Receive(event.CalendarUnreadable{Calendar: "off", Dates: "the dates of its files are not known", Err: errors.New("off.ics: there is no such file")})
+	expect(t, only(t, logs, "calendar unreadable"), zapcore.ErrorLevel, map[string]any{
+		"calendar": "off", "dates": "the dates of its files are not known", "error": "off.ics: there is no such file",
+	})
 }
 
 func TestEventsOfManyRunsAtOnce(t *testing.T) {

@@ -41,6 +41,8 @@ func known() Known {
 		},
 		CalendarEnds: map[string]time.Time{"holidays": at},
 		Unreadable:   map[string]bool{"web": false, "db": true},
+
+		UnreadableCalendars: map[string]bool{"holidays": true, "office": false},
 	}
 }
 
@@ -173,6 +175,7 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"clock_steps_total":                            "counter",
 		"store_write_failures_total":                   "counter",
 		"calendar_end_timestamp_seconds":               "gauge calendar",
+		"calendar_unreadable":                          "gauge calendar",
 		"build_info":                                   "gauge version revision branch goversion goos goarch tags",
 	}
 	m := populated()
@@ -461,6 +464,15 @@ func TestUnreadableGroupsFollowLoadsAndRuns(t *testing.T) {
 	m.SetKnown(Known{Unreadable: map[string]bool{"web": false}})
 	expect(t, m, `zecpower_group_unreadable{group="web"} 0`)
 	expectNone(t, m, `"db"`)
+}
+
+func TestUnreadableCalendarsFollowLoads(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	expect(t, m, `zecpower_calendar_unreadable{calendar="holidays"} 1`, `zecpower_calendar_unreadable{calendar="office"} 0`)
+	m.SetKnown(Known{UnreadableCalendars: map[string]bool{"holidays": false}})
+	expect(t, m, `zecpower_calendar_unreadable{calendar="holidays"} 0`)
+	expectNone(t, m, `"office"`)
 }
 
 func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {

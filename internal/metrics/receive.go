@@ -186,7 +186,7 @@ func (m *Metrics) setLastRun(e event.LastRun) {
 func (m *Metrics) setUnreadable(group string, unreadable bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.series.readable[group] {
+	if m.series.groupUnreadable[group] {
 		m.groupUnreadable.WithLabelValues(group).Set(zeroOrOne(unreadable))
 	}
 }

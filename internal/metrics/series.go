@@ -3,6 +3,8 @@ package metrics
 import (
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"zecpower/batcher"
 	"zecpower/internal/event"
 	"zecpower/internal/power"
@@ -17,6 +19,8 @@ type Known struct {
 	// CalendarEnds maps a calendar to the end of the last day of its data. It omits a calendar that
 	// never ends.
 	CalendarEnds map[string]time.Time
+	// UnreadableCalendars maps every calendar to whether its iCalendar files cannot be read.
+	UnreadableCalendars map[string]bool
 }
 
 // KnownSchedule is one schedule of a configuration.
@@ -39,8 +43,9 @@ type series struct {
 	schedules map[string]bool // schedules with series
 	pairs     map[scheduleAction]bool
 	groups    map[groupAction]bool
-	calendars map[string]bool
-	readable  map[string]bool // groups that have a series of group_unreadable
+	// The names that have a series of calendar_end_timestamp_seconds, calendar_unreadable and
+	// group_unreadable.
+	calendarEnds, calendarUnreadable, groupUnreadable map[string]bool
 	// running holds the runs in progress by id; busy counts them by what they write to.
 	running       map[string]running
 	busySchedules map[string]int
@@ -56,7 +61,8 @@ type running struct {
 func newSeries() series {
 	return series{
 		known: map[string]bool{}, schedules: map[string]bool{}, pairs: map[scheduleAction]bool{},
-		groups: map[groupAction]bool{}, calendars: map[string]bool{}, readable: map[string]bool{},
+		groups: map[groupAction]bool{}, calendarEnds: map[string]bool{},
+		calendarUnreadable: map[string]bool{}, groupUnreadable: map[string]bool{},
 		busySchedules: map[string]int{}, busyGroups: map[groupAction]int{},
 		running: map[string]running{},
 	}
@@ -80,8 +86,9 @@ func (m *Metrics) SetKnown(k Known) {
 	m.series.loaded, m.series.known = true, known
 	m.keepSchedules(known, pairs)
 	m.keepGroups(groups)
-	m.setReadable(k.Unreadable)
-	m.setCalendars(k.CalendarEnds)
+	setGauges(m.groupUnreadable, m.series.groupUnreadable, k.Unreadable, zeroOrOne)
+	setGauges(m.calendarUnreadable, m.series.calendarUnreadable, k.UnreadableCalendars, zeroOrOne)
+	setGauges(m.calendarEnd, m.series.calendarEnds, k.CalendarEnds, unix)
 }
 
 // keepSchedules drops the series of other schedules and starts those of new ones.
@@ -197,16 +204,18 @@ func (m *Metrics) dropGroup(key groupAction) {
 	}
 }
 
-func (m *Metrics) setReadable(unreadable map[string]bool) {
-	for name := range m.series.readable {
-		if _, kept := unreadable[name]; !kept {
-			m.groupUnreadable.DeleteLabelValues(name)
+// setGauges sets a gauge with one label, and drops the series of names that values lacks. have holds
+// the names that have one.
+func setGauges[V any](gauge *prometheus.GaugeVec, have map[string]bool, values map[string]V, number func(V) float64) {
+	for name := range have {
+		if _, kept := values[name]; !kept {
+			gauge.DeleteLabelValues(name)
 		}
 	}
-	clear(m.series.readable)
-	for name, is := range unreadable {
-		m.series.readable[name] = true
-		m.groupUnreadable.WithLabelValues(name).Set(zeroOrOne(is))
+	clear(have)
+	for name, v := range values {
+		have[name] = true
+		gauge.WithLabelValues(name).Set(number(v))
 	}
 }
 
@@ -215,19 +224,6 @@ func zeroOrOne(is bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-func (m *Metrics) setCalendars(ends map[string]time.Time) {
-	for name := range m.series.calendars {
-		if _, kept := ends[name]; !kept {
-			m.calendarEnd.DeleteLabelValues(name)
-		}
-	}
-	clear(m.series.calendars)
-	for name, end := range ends {
-		m.series.calendars[name] = true
-		m.calendarEnd.WithLabelValues(name).Set(unix(end))
-	}
 }
 
 // unix is t in seconds since the epoch, to the microsecond.
