@@ -15,54 +15,6 @@ import (
 // all.
 const maxFailureRows = 50
 
-// remedies say what each reason means and what to do, in one line.
-var remedies = map[power.Reason]string{
-	power.ReasonNotFound:       "no such instance in this account: take the id out of its group, or check whose credentials these are",
-	power.ReasonRecycled:       "in the recycle bin, being released or never created: restore it, or take the id out of its group",
-	power.ReasonWrongState:     "busy with something else (see STATE) until the deadline: let that end, then run again",
-	power.ReasonRejected:       "the API kept refusing it though its state allows the action: CODE says why (capacity, arrears, image, …); mend that, else ask Zenlayer with the request id",
-	power.ReasonReversed:       "accepted, then seen STOPPING: someone stopped it, or its boot failed through STOPPING: see its console",
-	power.ReasonBootFailed:     "accepted, then fell back to STOPPED, as often as attempts allow: see its console",
-	power.ReasonBootTimeout:    "accepted, and still on its way when boot_timeout or the deadline came: see its console, or raise that",
-	power.ReasonStopFailed:     stopFailed + "see its console, or: zecpower stop --force",
-	power.ReasonStopTimeout:    stopTimeout + "see its console; a stop is taken only of a RUNNING instance, so when it is RUNNING again: zecpower stop --force",
-	power.ReasonThrottled:      "the account's limit, or requests_per_second, left no room for it before the deadline: run again, with a longer deadline",
-	power.ReasonAPIError:       "the API, or the way to it, was failing until the deadline: see the log for the error, then run again",
-	power.ReasonBlocked:        "the network in front of the API (CDN, WAF) refuses this host's address or client: have it allowed there, then run again",
-	power.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock",
-	power.ReasonInvalidRequest: "the API refused the request itself: see CODE; a malformed id, or an api_version that it does not know",
-	power.ReasonInternalError:  "a bug of zecpower: the log has a line with the stack; report it, then run again",
-	power.ReasonCancelled:      "the run was stopped before this instance was there: run again",
-}
-
-// The beginnings of the remedies of a stop.
-const (
-	stopFailed  = "asked to shut down, then seen RUNNING again, as often as attempts allow: "
-	stopTimeout = "asked to shut down, and still STOPPING when boot_timeout or the deadline came: "
-)
-
-// stopRemedies replace remedies for a stop.
-var stopRemedies = map[power.Reason]string{
-	power.ReasonReversed: "accepted, then seen starting again: someone started it: see its console",
-}
-
-// forcedRemedies replace remedies for a stop with --force, which the others would advise again.
-var forcedRemedies = map[power.Reason]string{
-	power.ReasonStopFailed:  "its power was cut, then seen RUNNING again, as often as attempts allow: see its console, else ask Zenlayer with the request id",
-	power.ReasonStopTimeout: "its power was cut, and still STOPPING when boot_timeout or the deadline came: see its console, else ask Zenlayer with the request id",
-}
-
-// remedy is what to do about a reason. forced: the action was a stop with --force.
-func remedy(action power.Action, forced bool, reason power.Reason) string {
-	if forced && forcedRemedies[reason] != "" {
-		return forcedRemedies[reason]
-	}
-	if action == power.ActionStop && stopRemedies[reason] != "" {
-		return stopRemedies[reason]
-	}
-	return remedies[reason]
-}
-
 // printReportTable prints a report for people: the sums, then what failed and why. forced says that
 // the run was a stop with --force.
 func printReportTable(w io.Writer, r power.Report, forced bool, colours palette) error {
@@ -214,22 +166,6 @@ func codeWords(status int, code string) string {
 		return code
 	}
 	return refusalWords(status, "")
-}
-
-// printRemedies lists each reason that occurred, how often, and what to do.
-func printRemedies(w io.Writer, action power.Action, forced bool, failures []groupFailure) error {
-	met := map[power.Reason]int{}
-	for _, f := range failures {
-		met[f.Reason]++
-	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(tw, "\nwhat to do:\n")
-	for _, reason := range power.Reasons() {
-		if n := met[reason]; n > 0 {
-			fmt.Fprintf(tw, "  %s (%d)\t%s\n", reason, n, remedy(action, forced, reason))
-		}
-	}
-	return tw.Flush()
 }
 
 func dash(s string) string {

@@ -93,7 +93,7 @@ func TestAStopThatHangsIsNotForcedBeforeItRunsAgain(t *testing.T) {
 		{InstanceID: "i-1", Outcome: power.OutcomeFailed, Reason: power.ReasonStopTimeout, State: "STOPPING"},
 	}}}}
 	for forced, want := range map[bool]string{
-		false: "see its console; a stop is taken only of a RUNNING instance, so when it is RUNNING again: zecpower stop --force\n",
+		false: "see its console; a stop is taken only of a RUNNING instance, so when it is RUNNING again: zecpower stop --force GROUP\n",
 		true:  "see its console, else ask Zenlayer with the request id\n",
 	} {
 		var out bytes.Buffer

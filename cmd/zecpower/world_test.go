@@ -34,9 +34,10 @@ type world struct {
 	endpoint string
 	dir      string // short: it holds a socket
 	env      []string
-	budget   string        // keys of the api section
-	flush    time.Duration // how long a flush of a daemon's disk takes; 0: as long as it does
-	blind    atomic.Bool   // no look is answered well, so no run of instances that boot can end
+	budget   string                           // keys of the api section
+	flush    time.Duration                    // how long a flush of a daemon's disk takes; 0: as long as it does
+	front    atomic.Pointer[http.HandlerFunc] // answers in the place of the account, as an outage does; nil: nothing does
+	blind    atomic.Bool                      // no look is answered well, so no run of instances that boot can end
 
 	mu      sync.Mutex
 	started map[string]int // requests to start an instance that had reached RUNNING before, or started there
@@ -74,6 +75,10 @@ func newWorld(t *testing.T, o zecsim.Options) *world {
 
 // serve notes starts of what runs already, and hands the request on.
 func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
+	if front := w.front.Load(); front != nil {
+		(*front)(rw, r)
+		return
+	}
 	if r.Header.Get(apiclient.HeaderAction) == "StartInstances" {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {

@@ -28,11 +28,12 @@ type Reason string
 const (
 	// ReasonNotFound: the API knows no such instance (or it is not ours).
 	ReasonNotFound Reason = "not_found"
-	// ReasonRecycled: in the recycle bin, being released, or never created.
+	// ReasonRecycled: in the recycle bin, being released, or its creation or
+	// reinstallation failed.
 	ReasonRecycled Reason = "recycled"
 	// ReasonWrongState: still busy with something else at the run's deadline.
 	ReasonWrongState Reason = "wrong_state"
-	// ReasonRejected: the API kept refusing it though its state allowed the action.
+	// ReasonRejected: the API kept refusing it, and no state explains that.
 	ReasonRejected Reason = "rejected"
 	// ReasonReversed: after the action was accepted, another actor
 	// switched the instance the other way.
@@ -46,19 +47,19 @@ const (
 	// ReasonStopFailed: a stop was accepted, then the instance fell back to
 	// RUNNING, as often as attempts allow.
 	ReasonStopFailed Reason = "stop_failed"
-	// ReasonStopTimeout: a stop was accepted, and the instance was still STOPPING
-	// when the timeout or the deadline was over.
+	// ReasonStopTimeout: a stop was accepted, or another actor's was on its way, and
+	// the instance was not STOPPED when the timeout or the deadline was over.
 	ReasonStopTimeout Reason = "stop_timeout"
 	// ReasonThrottled: the request budget left no room for it before the deadline.
 	ReasonThrottled Reason = "throttled"
-	// ReasonAPIError: the API or the way to it was failing until the deadline.
+	// ReasonAPIError: the API or the way to it was failing until the run ended.
 	ReasonAPIError Reason = "api_error"
 	// ReasonBlocked: the network in front of the API refused this host until the
 	// deadline.
 	ReasonBlocked Reason = "blocked"
 	// ReasonAuth: the API refused the credentials.
 	ReasonAuth Reason = "auth"
-	// ReasonInvalidRequest: the API refused the request itself.
+	// ReasonInvalidRequest: the request breaks a documented limit of the API and was not sent.
 	ReasonInvalidRequest Reason = "invalid_request"
 	// ReasonInternalError: a bug of zecpower ended the work on it; see the log.
 	ReasonInternalError Reason = "internal_error"
