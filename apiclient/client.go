@@ -111,6 +111,7 @@ func newTransport(cfg Config, u *url.URL) *http.Transport {
 	conns := or(cfg.MaxConns, 8)
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: checkProxy,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        cfg.TLS,
 		TLSHandshakeTimeout:    dialTimeout,

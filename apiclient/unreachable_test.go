@@ -47,6 +47,8 @@ func TestNamesAndProxiesThatAreUnreachable(t *testing.T) {
 		"no such host":           {&net.DNSError{Err: "no such host", IsNotFound: true}, true},
 		"a name server is down":  {&net.DNSError{Err: "server misbehaving", IsTemporary: true}, false},
 		"a proxy refuses":        {&net.OpError{Op: "proxyconnect", Err: syscall.ECONNREFUSED}, true},
+		"a proxy wants a login":  {&proxyError{"proxy:3128", http.StatusProxyAuthRequired}, true},
+		"a proxy is overloaded":  {&proxyError{"proxy:3128", http.StatusServiceUnavailable}, false},
 		"the host refuses":       {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
 		"the network is down":    {&net.OpError{Op: "dial", Err: syscall.ENETUNREACH}, false},
 		"nothing below the HTTP": {nil, false},
