@@ -378,6 +378,8 @@ func chmod(t *testing.T, path string, mode fs.FileMode) {
 	}
 }
 
+// The story: one group's file is missing at boot, because its mount is late. That group fails at its
+// runs, and the rest works.
 func TestAGroupThatCannotBeReadKeepsNoOtherOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, healthyFleet(20))

@@ -85,8 +85,9 @@ func TestEveryReasonHasARemedy(t *testing.T) {
 	}
 }
 
-// The API takes a stop only of a RUNNING instance: of one that hangs in STOPPING
-// the remedy must not read as if --force helped there and then.
+// The story: a guest hangs in STOPPING, and a person does what the hint says. The API takes a stop
+// only of a RUNNING instance, so the remedy must not read as if --force helped there and then, nor
+// advise it to a person who just did that.
 func TestAStopThatHangsIsNotForcedBeforeItRunsAgain(t *testing.T) {
 	t.Parallel()
 	r := power.Report{Action: power.ActionStop, Groups: []power.GroupReport{{Group: "web", Total: 1, Failed: 1, Results: []power.InstanceResult{

@@ -103,6 +103,8 @@ func TestAFileThatTwoGroupsShareIsReportedOnce(t *testing.T) {
 	}
 }
 
+// The story: an export's header line, such as instanceId, stays in the file of ids. It is named as a
+// header, and does not end as not_found at every run.
 func TestTheHeadingOfAColumnIsNamedAsOne(t *testing.T) {
 	const column, table = ` is the heading of a column, not an instance id (delete the line)`,
 		` is the header of a table, not an instance id (delete the line, and keep only the column of ids, one id a line)`

@@ -263,6 +263,8 @@ func TestFileForms(t *testing.T) {
 	}
 }
 
+// The story: an environment file, or a secret manager, has quotes around the key, which become part of
+// it. That is refused with the reason, and not by the API at run time.
 func TestQuotesAroundAKeyAreRefusedWithTheReasonAtEverySource(t *testing.T) {
 	const reason = "has a quote at its begin or end: quotes around it became part of the value; take them off"
 	inFile := func(content string) func(*testing.T) Options {

@@ -6,6 +6,8 @@ import (
 	"time"
 )
 
+// Among them the story of a "timezone: GMT+8": the hint leads to UTC+8, and not to Etc/GMT+8, which is
+// UTC-8.
 func TestZoneNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"Local": "depends on the host", "localtime": "depends on the host", "asia/singapore": "did you mean Asia/Singapore?",
