@@ -34,9 +34,9 @@ const gone = "in the recycle bin, being released, or its creation or reinstallat
 
 // stopRemedies replace remedies for a stop.
 var stopRemedies = map[power.Reason]string{
-	power.ReasonRecycled:    gone + "it cannot be stopped; take the id out of its group, unless it is to be restored",
-	power.ReasonRejected:    "the API kept refusing to stop it: CODE says why; mend that, then run again, else ask Zenlayer with the request id",
-	power.ReasonReversed:    "accepted, then seen starting again: someone started it: see its console, agree with them, then run again",
+	power.ReasonRecycled: gone + "it cannot be stopped; take the id out of its group, unless it is to be restored",
+	power.ReasonRejected: "the API kept refusing to stop it: CODE says why; mend that, then run again, else ask Zenlayer with the request id",
+	power.ReasonReversed: "accepted, then seen starting again: someone started it: see its console, agree with them, then run again",
 }
 
 // forcedRemedies replace both for a stop with --force, which they would advise again.

@@ -73,12 +73,40 @@ func TestARefusedConfigurationIsTriedAgainQuietly(t *testing.T) {
 
 // What made a file unusable may be nothing that the watch sees, such as its owner.
 func TestAFileThatWasUnusableAtLoadIsTriedAgain(t *testing.T) {
-	dir := t.TempDir()
-	path, ids := filepath.Join(dir, "c.yaml"), filepath.Join(dir, "web.txt")
-	text := "groups: {web: {instances_file: web.txt}}\nschedules: {s: {cron: \"@daily\", action: start, groups: [web]}}\n"
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	const calendar = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20261225\nEND:VEVENT\nEND:VCALENDAR\n"
+	t.Run("of a group", func(t *testing.T) { triedAgain(t, "groups: {web: {instances_file: file}}\n", "i-1\n") })
+	t.Run("of a calendar", func(t *testing.T) {
+		triedAgain(t, "groups: {web: {instances: [i-1]}}\ncalendars: {off: {ics: file}}\n", calendar)
+	})
+	t.Run("of a group, beside a calendar that stays unusable", func(t *testing.T) {
+		path := write(t, "groups: {web: {instances_file: file}}\ncalendars: {off: {ics: gone.ics}}\n")
+		cfg, err := config.LoadRunnable(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "file"), []byte("i-1\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if mended(cfg) {
+			t.Error("a reload is tried that the calendar refuses")
+		}
+	})
+}
+
+// write writes a configuration of one schedule.
+func write(t *testing.T, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte(text+"schedules: {s: {cron: \"@daily\", action: start, groups: [web]}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// triedAgain loads a configuration whose file is missing, then writes that file.
+func triedAgain(t *testing.T, text, content string) {
+	t.Helper()
+	path := write(t, text)
 	cfg, err := config.LoadRunnable(path)
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +130,7 @@ func TestAFileThatWasUnusableAtLoadIsTriedAgain(t *testing.T) {
 		if n := loads.Load(); n != 0 {
 			t.Errorf("read %d times though the file is still missing", n)
 		}
-		if err := os.WriteFile(ids, []byte("i-1\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "file"), []byte(content), 0o600); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(retryEvery)
