@@ -94,7 +94,7 @@ func daemonWithout(cfg *config.Config) string {
 	var said []string
 	if n := len(calendars); n > 0 {
 		who = "; a daemon that runs refuses it, one that starts uses it all the same: "
-		said = append(said, fmt.Sprintf("%s (%s) %s the dates that were last read", count(n, "calendar"), someOf(calendars), plural(n, "has", "have")))
+		said = append(said, fmt.Sprintf("%s (%s) %s the dates that were last read, if any", count(n, "calendar"), someOf(calendars), plural(n, "has", "have")))
 	}
 	if n := len(groups); n > 0 {
 		said = append(said, fmt.Sprintf("%s %s (%s) at each run until the file is mended", count(n, "group"), plural(n, "fails", "fail"), someOf(groups)))

@@ -107,7 +107,7 @@ func (h *host) doubt(cfg *config.Config, schedules []scheduler.Schedule) error {
 	if len(without) == 0 {
 		return nil
 	}
-	return &exit{exitFailed, fmt.Errorf("what is shown leaves out dates of %s that cannot be read (%s); a daemon goes by those that it last read",
+	return &exit{exitFailed, fmt.Errorf("what is shown leaves out dates of %s that cannot be read (%s); a daemon goes by those that it last read, if any",
 		count(len(without), "calendar"), someOf(calendarNames(without)))}
 }
 
