@@ -147,7 +147,7 @@ func (w *world) newAccount(t *testing.T, p *process) *batcher.Account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.metrics.SetBudget("default", a)
+	w.metrics.SetKnown(metrics.Known{Accounts: map[string]metrics.Budget{"default": a}})
 	return a
 }
 

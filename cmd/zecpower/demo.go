@@ -130,7 +130,7 @@ func loadDemo(dir, endpoint string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.API.Endpoint = endpoint
+	cfg.Account(config.DefaultAccount).API.Endpoint = endpoint
 	cfg.Batch.PollInterval = 500 * time.Millisecond
 	return cfg, nil
 }
@@ -170,8 +170,7 @@ func (h *host) runDemo(ctx context.Context, dir string, cfg *config.Config, due 
 	defer cancel()
 	d, err := app.New(app.Options{
 		Config: cfg, Load: func() (*config.Config, error) { return cfg, nil }, StateDir: dir, RuntimeDir: dir,
-		Credentials:       apiclient.Credentials{AccessKeyID: demoKey, AccessKeySecret: apiclient.NewSecret(demoSecret)},
-		CredentialsSource: "the demo's own", WebAddress: "127.0.0.1:0", Logger: logger,
+		Access: demoAccess, WebAddress: "127.0.0.1:0", Logger: logger,
 		Clock:    shiftedClock{scheduler.SystemClock(), time.Until(due) - demoLead},
 		Listener: event.Stream{bar, firstReport(finished)}, OnReady: func(a net.Addr) { address <- a },
 	})
@@ -190,6 +189,12 @@ func (h *host) runDemo(ctx context.Context, dir string, cfg *config.Config, due 
 	showErr := h.showDemo(ctx, report, <-address)
 	cancel()
 	return errOr(showErr, <-stopped)
+}
+
+// demoAccess is the documented pair.
+func demoAccess(config.Account) (app.Access, error) {
+	c := apiclient.Credentials{AccessKeyID: demoKey, AccessKeySecret: apiclient.NewSecret(demoSecret)}
+	return app.Access{Credentials: c, Source: "the demo's own"}, nil
 }
 
 func errOr(err, otherwise error) error {

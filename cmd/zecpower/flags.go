@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"zecpower/apiclient"
+	"zecpower/internal/app"
 	"zecpower/internal/config"
 	"zecpower/internal/credentials"
 	"zecpower/internal/nearest"
@@ -138,13 +139,26 @@ func (f *accessFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.profile, "profile", "", "profile of a credentials file (default $ZENLAYER_PROFILE, else \"default\")")
 }
 
-func (f accessFlags) find(h *host) (apiclient.Credentials, credentials.Source, error) {
+// find finds the access to an account: where it has a source of its own, there; else as usual.
+func (f accessFlags) find(h *host, a config.Account) (app.Access, error) {
 	home, _ := os.UserHomeDir() // many services have none: then that source is absent
-	c, source, err := credentials.Find(credentials.Options{File: f.file, Profile: f.profile, Getenv: h.getenv, Home: home})
-	if err != nil {
-		return c, source, &exit{exitUsage, err}
+	usual := credentials.Options{File: f.file, Profile: f.profile, Getenv: h.getenv, Home: home}
+	var c apiclient.Credentials
+	var source credentials.Source
+	var err error
+	if a.Name == config.DefaultAccount {
+		c, source, err = credentials.Find(usual)
+	} else {
+		c, source, err = credentials.FindOwn(usual, credentials.Own{Profile: a.Profile, File: a.CredentialsFile, Credential: a.Credential})
 	}
-	return c, source, nil
+	if err != nil {
+		return app.Access{}, &exit{exitUsage, err}
+	}
+	access := app.Access{Credentials: c, Source: source.String()}
+	if source.IsFile() {
+		access.Read = source.Read
+	}
+	return access, nil
 }
 
 // logFlags say how to log.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +15,6 @@ import (
 
 	"zecpower/internal/app"
 	"zecpower/internal/config"
-	"zecpower/internal/credentials"
 	"zecpower/internal/event"
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
@@ -103,13 +102,15 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 	}
 	m := app.Manual{Config: cfg, Action: f.words.action, Groups: groups, Deadline: f.deadline, Force: f.force}
 	if f.dryRun {
-		return printPlan(h.stdout, m.Plan(), f.output)
+		return printPlan(h.stdout, m.Action, m.Plan(), f.output)
 	}
-	var source credentials.Source
-	if m.Credentials, source, err = f.access.find(h); err != nil {
-		return err
+	m.Access = map[string]app.Access{}
+	for _, a := range cfg.AccountsOf(groups) {
+		if m.Access[a.Name], err = f.access.find(h, a); err != nil {
+			return err
+		}
 	}
-	return h.powerNow(cmd, f, m, source.String())
+	return h.powerNow(cmd, f, m)
 }
 
 // chooseGroups checks the names; each counts once.
@@ -170,25 +171,29 @@ func (h *host) checkReadable(cfg *config.Config, chosen []string) error {
 
 // powerNow makes the run. A terminal shows a bar, warnings and the table; a script gets the log on
 // standard error and the report.
-func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source string) error {
+func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual) error {
 	bar := newProgress(h.stderr, f.words)
 	logger, err := logging.New(f.log.foreground(bar))
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	logger.Info("credentials found", zap.String("source", source))
-	var accepted atomic.Bool
+	for name, access := range m.Access {
+		logger.Info("credentials found", zap.String("account", name), zap.String("source", access.Source))
+	}
+	var accepted sync.Map        // by account
 	drawn := event.NewQueue(bar) // a stuck terminal must not hold the run up
 	m.Emit = event.Stream{
 		logging.NewEvents(logging.EventsConfig{Logger: logger, TableFollows: bar.visible()}), drawn,
 		event.Func(func(e event.Event) {
-			if _, ok := e.(event.CredentialsAccepted); ok {
-				accepted.Store(true)
+			if e, ok := e.(event.CredentialsAccepted); ok {
+				accepted.Store(e.Account, true)
 			}
 		}),
 	}.Emit
-	key := app.KeyName(m.Credentials)
-	m.KeyAccepted = h.keyAccepted(cmd, key)
+	m.KeyAccepted = map[string]bool{}
+	for name, access := range m.Access {
+		m.KeyAccepted[name] = h.keyAccepted(cmd, app.KeyName(access.Credentials))
+	}
 	ctx, stop, release := untilHangup(cmd)
 	defer release()
 	defer stop()
@@ -208,10 +213,13 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual, source s
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	if !accepted.Load() {
-		key = ""
+	var keys []string
+	for name, access := range m.Access {
+		if _, ok := accepted.Load(name); ok {
+			keys = append(keys, app.KeyName(access.Credentials))
+		}
 	}
-	h.remember(ctx, report, key, logger)
+	h.remember(ctx, report, keys, logger)
 	if err := h.printReport(report, f); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
@@ -239,16 +247,16 @@ func (h *host) keyAccepted(cmd *cobra.Command, key string) bool {
 	err := firstDaemon(h.daemonPlaces(""), func(p daemonFolders) error {
 		return web.ControlClient(p.socket).GetJSON(ctx, web.PathStatus, nil, &s)
 	})
-	return err == nil && s.AcceptedKey == key
+	return err == nil && slices.Contains(s.AcceptedKeys, key)
 }
 
 // remember records a run by hand in this user's store, for history, and that its access key was
-// accepted where acceptedKey names it. Where a daemon holds the store,
+// accepted where acceptedKeys names it. Where a daemon holds the store,
 // or it cannot be written, the run does not fail.
-func (h *host) remember(ctx context.Context, r power.Report, acceptedKey string, logger *zap.Logger) {
+func (h *host) remember(ctx context.Context, r power.Report, acceptedKeys []string, logger *zap.Logger) {
 	dir, err := h.stateDir("")
 	if err == nil {
-		err = app.RecordManual(context.WithoutCancel(ctx), dir, r, acceptedKey)
+		err = app.RecordManual(context.WithoutCancel(ctx), dir, r, acceptedKeys)
 	}
 	if held, ok := errors.AsType[*bolt.HeldError](err); ok {
 		// The error's own text advises to stop the daemon.

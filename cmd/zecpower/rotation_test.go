@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -78,7 +79,7 @@ func TestARotatedKeyIsPickedUpByAReload(t *testing.T) {
 		d.signal(syscall.SIGHUP)
 		d.await("configuration reloaded", 1)
 		rises(t, &w.old)
-		if got := status().AcceptedKey; got != oldName {
+		if got := status().AcceptedKeys; !slices.Equal(got, []string{oldName}) {
 			t.Errorf("accepted key %q, want the old one's name", got)
 		}
 	})
@@ -117,7 +118,7 @@ func TestARotatedKeyIsPickedUpByAReload(t *testing.T) {
 		w.deleted.Store(true)
 		rises(t, &w.new)
 		if err := eventually(func() error {
-			if got := status().AcceptedKey; got != newName {
+			if got := status().AcceptedKeys; !slices.Equal(got, []string{newName}) {
 				return fmt.Errorf("accepted key %q, want the new one's name", got)
 			}
 			return nil

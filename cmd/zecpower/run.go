@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/internal/app"
-	"zecpower/internal/credentials"
+	"zecpower/internal/config"
 	"zecpower/internal/logging"
 	"zecpower/internal/web"
 )
@@ -82,18 +82,27 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	if absolute, err := filepath.Abs(f.config); err == nil {
 		opts.Config.Path = absolute // log and status are read from other folders
 	}
-	var source credentials.Source
-	if opts.Credentials, source, err = f.access.find(h); err != nil {
+	opts.Access = func(a config.Account) (app.Access, error) { return f.access.find(h, a) }
+	if err := anyAccess(opts); err != nil {
 		return err
-	}
-	opts.CredentialsSource = source.String()
-	if source.IsFile() {
-		opts.ReadCredentials = source.Read
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	defer context.AfterFunc(ctx, func() { logger.Info("stopping: nothing more is sent, requests in flight are awaited") })()
 	return h.runDaemon(ctx, opts)
+}
+
+// anyAccess refuses a start at which no account has a credential: nothing could be powered.
+func anyAccess(opts app.Options) error {
+	var errs []error
+	for _, a := range opts.Config.AccountsInUse() {
+		_, err := opts.Access(a)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return &exit{exitUsage, errors.Join(errs...)}
 }
 
 func (h *host) runDaemon(ctx context.Context, opts app.Options) error {

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/apiclient"
+	"zecpower/internal/config"
 	"zecpower/internal/credentials"
 	"zecpower/internal/logging"
 	"zecpower/internal/zecsim"
@@ -113,10 +114,10 @@ func (h *host) simulatorOptions(f simulateFlags) (zecsim.Options, error) {
 	case f.instances > 0:
 		options.Instances = f.instances
 	}
-	c, _, err := f.access.find(h)
+	access, err := f.access.find(h, config.Account{Name: config.DefaultAccount})
 	switch {
 	case err == nil:
-		options.Credentials = []apiclient.Credentials{c}
+		options.Credentials = []apiclient.Credentials{access.Credentials}
 	case !errors.Is(err, credentials.ErrNotFound):
 		return options, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zecpower/internal/app"
+	"zecpower/internal/config"
 	"zecpower/internal/web"
 )
 
@@ -37,7 +38,7 @@ left out where it is marked "?":
   runs_in_progress            [{run_id, schedule, action, groups, timezone?, started_at, deadline?, total, final, pending, failed}]
   runs_waiting                [{run_id, run_at, timezone?}], decided, and waiting for jitter or a previous run
   schedules                   [{schedule, timezone, paused, next_run?, last_run_id?, last_result?, last_run?, last_success?}]
-  budget                      {requests_per_second (of the slowest API action, now), ceiling, api_down}
+  budgets                     [{account, requests_per_second (of the slowest API action, now), ceiling, api_down, credentials_missing?}]
   store_error?, web_error?   what fails, while runs go on
   clock_steps                 since the start
 
@@ -98,6 +99,22 @@ func firstDaemon(places []daemonFolders, ask func(daemonFolders) error) error {
 	return fmt.Errorf("%w on %s: start one with zecpower run, or give its --state-dir", web.ErrNoDaemon, strings.Join(tried, " or "))
 }
 
+// printBudget prints the budget of an account, and what keeps it from its work. named: by its name.
+func printBudget(w io.Writer, b app.BudgetStatus, named bool) {
+	of := ""
+	if named {
+		of = " of account " + b.Account
+	}
+	switch {
+	case b.Missing != "":
+		fmt.Fprintf(w, "NO CREDENTIAL%s, its groups fail at each run:\n  %s\n", of, strings.ReplaceAll(b.Missing, "\n", "\n  "))
+		return
+	case b.APIDown:
+		fmt.Fprintf(w, "API DOWN%s: one probe at a time until it answers\n", of)
+	}
+	fmt.Fprintf(w, "budget%s: %.3g of %.3g requests a second\n", of, b.Rate, b.Ceiling)
+}
+
 func printStatus(w io.Writer, s app.Status) error {
 	fmt.Fprintf(w, "zecpower %s, up %s\n", cmp.Or(s.Version, "unknown"), s.At.Sub(s.StartedAt).Round(time.Second))
 	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, moment(s.Config.LoadedAt, s.At, ""))
@@ -113,10 +130,9 @@ func printStatus(w io.Writer, s app.Status) error {
 	if s.Web != "" {
 		fmt.Fprintf(w, "WEB SERVER ENDED, nothing is scraped and runs go on; restart the daemon: %s\n", s.Web)
 	}
-	if s.Budget.APIDown {
-		fmt.Fprintln(w, "API DOWN: one probe at a time until it answers")
+	for _, b := range s.Budgets {
+		printBudget(w, b, len(s.Budgets) > 1 || b.Account != config.DefaultAccount)
 	}
-	fmt.Fprintf(w, "budget: %.3g of %.3g requests a second\n", s.Budget.Rate, s.Budget.Ceiling)
 	if s.ClockSet > 0 {
 		fmt.Fprintf(w, "clock: stepped %s since the start\n", times(s.ClockSet))
 	}

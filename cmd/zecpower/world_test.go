@@ -254,6 +254,7 @@ func (w *world) begin(args ...string) *process {
 	w.t.Helper()
 	p := &process{t: w.t, cmd: w.command(args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.log
+	p.cmd.WaitDelay = 10 * time.Second // a tracer of a killed daemon may hold its output open for ever
 	if err := p.cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/event"
@@ -14,6 +13,8 @@ import (
 
 // account is one ZEC account as a process uses it. It outlives reloads.
 type account struct {
+	name      string
+	access    Access              // changed by a reload alone
 	key       atomic.Pointer[key] // of runs that begin now
 	userAgent string
 	emit      func(event.Event)
@@ -21,16 +22,16 @@ type account struct {
 	caller    atomic.Pointer[caller] // that batch calls
 }
 
-// newAccount makes an account that emits what it does.
-func newAccount(cfg *config.Config, credentials apiclient.Credentials, emit func(event.Event)) (*account, error) {
-	a := &account{userAgent: userAgent(), emit: emit}
-	a.key.Store(&key{credentials: credentials})
+// newAccount makes one of the accounts of cfg. It emits what it does.
+func newAccount(cfg *config.Config, name string, access Access, emit func(event.Event)) (*account, error) {
+	a := &account{name: name, access: access, userAgent: userAgent(), emit: emit}
+	a.key.Store(&key{credentials: access.Credentials})
 	api, err := a.newCaller(cfg, a.key.Load())
 	if err != nil {
 		return nil, err
 	}
 	a.caller.Store(api)
-	if a.batch, err = batcher.NewAccount(batcher.Config{Settings: settings(cfg, api), Name: run.DefaultAccount, Emit: emit}); err != nil {
+	if a.batch, err = batcher.NewAccount(batcher.Config{Settings: a.settings(cfg, api), Name: name, Emit: emit}); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -38,22 +39,29 @@ func newAccount(cfg *config.Config, credentials apiclient.Credentials, emit func
 
 // Request implements apiclient.Observer.
 func (a *account) Request(action, code string, took time.Duration) {
-	a.emit(event.Requested{Account: run.DefaultAccount, APIAction: action, Code: code, Took: took})
+	a.emit(event.Requested{Account: a.name, APIAction: action, Code: code, Took: took})
 }
 
 // settings are those of cfg.
-func settings(cfg *config.Config, api batcher.API) batcher.Settings {
+func (a *account) settings(cfg *config.Config, api batcher.API) batcher.Settings {
+	of := cfg.Account(a.name).API
 	s := batcher.Settings{
 		API: api, Size: cfg.Batch.Size, Attempts: cfg.Batch.Attempts, PollInterval: cfg.Batch.PollInterval, BootTimeout: cfg.Batch.BootTimeout,
 		Limits: batcher.Limits{
-			RequestsPerSecond: cfg.API.RequestsPerSecond, Burst: cfg.API.Burst, MaxInFlight: cfg.API.MaxInFlight,
+			RequestsPerSecond: of.RequestsPerSecond, Burst: of.Burst, MaxInFlight: of.MaxInFlight,
 			Backoff: batcher.Backoff{Initial: cfg.Batch.Backoff.Initial, Max: cfg.Batch.Backoff.Max},
 		},
 	}
-	for i := range cfg.Schedules {
-		s.Remember = max(s.Remember, cfg.Schedules[i].CatchUp)
-	}
+	s.Remember = longestCatchUp(cfg)
 	return s
+}
+
+// longestCatchUp is how long ago a time may have been due that still runs.
+func longestCatchUp(cfg *config.Config) (longest time.Duration) {
+	for i := range cfg.Schedules {
+		longest = max(longest, cfg.Schedules[i].CatchUp)
+	}
+	return longest
 }
 
 // use makes runs that begin from now on use k, and reports whether that is another key than before.
@@ -83,7 +91,7 @@ func (a *account) configure(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := a.batch.Configure(settings(cfg, next)); err != nil {
+	if err := a.batch.Configure(a.settings(cfg, next)); err != nil {
 		return err
 	}
 	a.caller.Store(next)

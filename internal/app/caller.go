@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"zecpower/apiclient"
 	"zecpower/internal/config"
@@ -14,6 +15,8 @@ import (
 type key struct {
 	credentials apiclient.Credentials
 	accepted    atomic.Bool // some reply of the API accepted it
+	// recorded is when the store last recorded that; nil: never in this process.
+	recorded atomic.Pointer[time.Time]
 }
 
 // caller calls the API for one configuration of an account. It keeps the key that was in use when the
@@ -31,9 +34,10 @@ type caller struct {
 
 // newCaller makes a caller that begins with k.
 func (a *account) newCaller(cfg *config.Config, k *key) (*caller, error) {
+	of := cfg.Account(a.name).API
 	c := &caller{account: a, config: apiclient.Config{
-		Endpoint: cfg.API.Endpoint, APIVersion: cfg.API.APIVersion,
-		Timeout: cfg.API.Timeout, MaxConns: cfg.API.MaxInFlight, UserAgent: a.userAgent, Observer: a,
+		Endpoint: of.Endpoint, APIVersion: of.APIVersion,
+		Timeout: of.Timeout, MaxConns: of.MaxInFlight, UserAgent: a.userAgent, Observer: a,
 	}}
 	if err := c.change(k); err != nil {
 		return nil, err

@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/common/version"
 	"go.uber.org/zap"
 
-	"zecpower/apiclient"
 	"zecpower/internal/config"
 	"zecpower/internal/event"
 	"zecpower/internal/logging"
@@ -30,17 +29,14 @@ type Options struct {
 	// Config is the configuration to begin with.
 	Config *config.Config
 	// Load reads the configuration again at a reload; nil reads Config.Path.
-	Load        func() (*config.Config, error)
-	StateDir    string // made, mode 0700, where it does not exist
-	RuntimeDir  string // where the control socket goes; must exist unless it is StateDir
-	Credentials apiclient.Credentials
-	// CredentialsSource names where they came from, for the log.
-	CredentialsSource string
-	// ReadCredentials reads that source again at a reload; nil where it cannot change.
-	ReadCredentials func() (apiclient.Credentials, error)
-	WebAddress      string // empty is web.DefaultAddress
-	WebConfigFile   string // empty: plain HTTP without authentication
-	Logger          *zap.Logger
+	Load       func() (*config.Config, error)
+	StateDir   string // made, mode 0700, where it does not exist
+	RuntimeDir string // where the control socket goes; must exist unless it is StateDir
+	// Access finds the credentials of the accounts, at start and where a reload names others.
+	Access        FindAccess
+	WebAddress    string // empty is web.DefaultAddress
+	WebConfigFile string // empty: plain HTTP without authentication
+	Logger        *zap.Logger
 	// Hangup asks for a reload at each receive; nil is fine.
 	Hangup <-chan os.Signal
 	// Clock is the machine's own where nil.
@@ -62,14 +58,14 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 
 // Daemon makes scheduled runs until it is stopped. Make it with New, run it once.
 type Daemon struct {
-	opts    Options
-	log     *zap.Logger
-	metrics *metrics.Metrics
-	stream  event.Stream
-	account *account
-	store   store.Store
-	loop    *scheduler.Loop
-	notify  notifier
+	opts     Options
+	log      *zap.Logger
+	metrics  *metrics.Metrics
+	stream   event.Stream
+	accounts atomic.Pointer[accounts]
+	store    store.Store
+	loop     *scheduler.Loop
+	notify   notifier
 	// progress and suspects listen to the stream.
 	progress event.Tally
 	suspects *suspects
@@ -79,8 +75,6 @@ type Daemon struct {
 	reloaded atomic.Pointer[reloadState]
 	webEnd   atomic.Pointer[error] // why the web server ended by itself; nil while it serves
 	ready    atomic.Bool
-	// keyRecorded is when the store last recorded that the access key is accepted.
-	keyRecorded atomic.Pointer[time.Time]
 }
 
 // New checks opts. Nothing is opened yet.
@@ -118,16 +112,25 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if err := d.startControl(&down); err != nil {
 		return err
 	}
+	sources := d.accounts.Load().sources()
 	d.startReloading(ctx, cfg, &down)
 	d.ready.Store(true)
-	d.log.Info("ready", zap.String("config", cfg.Path), zap.String("credentials", d.opts.CredentialsSource),
+	d.log.Info("ready", zap.String("config", cfg.Path), zap.String("credentials", sources),
 		zap.Stringer("web", server.Addr()), zap.String("state", d.opts.StateDir), zap.String("version", version.Version))
 	d.notify.ready()
 	if d.opts.OnReady != nil {
 		d.opts.OnReady(server.Addr())
 	}
-	context.AfterFunc(ctx, func() { d.notify.stopping(d.current.Load().API.Timeout) })
+	context.AfterFunc(ctx, func() { d.notify.stopping(longestTimeout(d.current.Load())) })
 	return d.loop.Run(ctx)
+}
+
+// longestTimeout is how long a request of some account may take.
+func longestTimeout(cfg *config.Config) (longest time.Duration) {
+	for _, a := range cfg.AccountsInUse() {
+		longest = max(longest, a.API.Timeout)
+	}
+	return longest
 }
 
 // begin builds what the first configuration needs: the account and the loop.
@@ -135,18 +138,20 @@ func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
 	outbox := run.NewOutbox(d.store.RecordProgress, func(e event.Event) { d.stream.Emit(e) })
 	down.push("progress of runs", outbox.Close)
 	d.stream = d.listeners(outbox)
-	if d.account, err = newAccount(cfg, d.opts.Credentials, d.stream.Emit); err != nil {
+	set, err := openAccounts(cfg, d.opts.Access, d.stream.Emit)
+	if err != nil {
 		return &ConfigError{err}
 	}
-	d.metrics.SetBudget(run.DefaultAccount, d.account.batch)
+	d.accounts.Store(set)
 	d.useLastRead(cfg)
 	d.current.Store(cfg)
-	d.metrics.SetKnown(known(cfg))
+	d.metrics.SetKnown(known(cfg, set))
 	d.restoreMetrics()
 	d.restoreRanks()
 	d.inUse()
 	d.warn(cfg)
 	d.logUnreadable(cfg)
+	set.emitMissing(d.stream.Emit)
 	d.loop, err = scheduler.New(scheduler.Config{
 		Schedules: cfg.Schedules, Prepare: d.prepareRun, Gather: gather, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
 		Emit: d.stream.Emit,
@@ -206,9 +211,9 @@ func (d *Daemon) logUnreadable(cfg *config.Config) {
 }
 
 // known lists what the metrics start at 0 for.
-func known(cfg *config.Config) metrics.Known {
+func known(cfg *config.Config, set *accounts) metrics.Known {
 	k := metrics.Known{
-		CalendarEnds: map[string]time.Time{}, UnreadableCalendars: make(map[string]bool, len(cfg.Calendars)),
+		Accounts: set.budgets(), CalendarEnds: map[string]time.Time{}, UnreadableCalendars: make(map[string]bool, len(cfg.Calendars)),
 		Unreadable: make(map[string]bool, len(cfg.Groups)),
 	}
 	for _, g := range cfg.Groups {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/apiclient"
+	"zecpower/internal/config"
 	"zecpower/internal/store/bolt"
 )
 
@@ -39,8 +40,8 @@ func KeyOnRecord(stateDir, name string) bool {
 }
 
 // acceptedKey is the name of the access key in use, where the API has accepted it in this process.
-func (d *Daemon) acceptedKey() string {
-	k := d.account.key.Load()
+func (a *account) acceptedKey() string {
+	k := a.key.Load()
 	if !k.accepted.Load() {
 		return ""
 	}
@@ -49,44 +50,46 @@ func (d *Daemon) acceptedKey() string {
 
 // readKey reads the credentials' source again. It is the key in use where they have not changed, or
 // cannot.
-func (d *Daemon) readKey() (*key, error) {
-	k := d.account.key.Load()
-	if d.opts.ReadCredentials == nil {
+func (a *account) readKey() (*key, error) {
+	k := a.key.Load()
+	if a.access.Read == nil {
 		return k, nil
 	}
-	c, err := d.opts.ReadCredentials()
+	c, err := a.access.Read()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w; the key from before stays in use", err)
+		return nil, fmt.Errorf("%s%w; the key from before stays in use", a.prefix(), err)
 	case c == k.credentials:
 		return k, nil
 	}
 	return &key{credentials: c}, nil
 }
 
-// useKey makes runs that begin from now on use k, and reports whether that is another key than
-// before. What is known of the one before does not hold for it.
-func (d *Daemon) useKey(k *key) (changed bool) {
-	if !d.account.use(k) {
-		return false
+// prefix begins an error about the account, where that is not the default one.
+func (a *account) prefix() string {
+	if a.name == config.DefaultAccount {
+		return ""
 	}
-	d.keyRecorded.Store(nil)
-	return true
+	return "account " + a.name + ": "
 }
 
-// recordKey records that the access key is accepted, at most once in keyRecordEvery. Runs by hand
-// then know that one refusal of it may be a flaky reply.
-func (d *Daemon) recordKey() {
-	name := d.acceptedKey()
-	if name == "" {
-		return
+// recordKeys records which access keys are accepted, each at most once in keyRecordEvery. Runs by
+// hand then know that one refusal of one may be a flaky reply.
+func (d *Daemon) recordKeys() {
+	for _, a := range d.accounts.Load().of {
+		k, now := a.key.Load(), time.Now()
+		name := a.acceptedKey()
+		if name == "" || !k.recordDue(now) {
+			continue
+		}
+		if err := d.store.AcceptKey(context.Background(), name, now); err != nil {
+			d.log.Warn("the store has no record that the access key is accepted", zap.String("account", a.name), zap.Error(err))
+		}
 	}
-	now := time.Now()
-	last := d.keyRecorded.Load()
-	if last != nil && now.Sub(*last) < keyRecordEvery || !d.keyRecorded.CompareAndSwap(last, &now) {
-		return
-	}
-	if err := d.store.AcceptKey(context.Background(), name, now); err != nil {
-		d.log.Warn("the store has no record that the access key is accepted", zap.Error(err))
-	}
+}
+
+// recordDue reports whether the key was not recorded for keyRecordEvery, and notes that it is now.
+func (k *key) recordDue(now time.Time) bool {
+	last := k.recorded.Load()
+	return (last == nil || now.Sub(*last) >= keyRecordEvery) && k.recorded.CompareAndSwap(last, &now)
 }

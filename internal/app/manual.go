@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"time"
 
-	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/event"
@@ -26,24 +26,26 @@ const DefaultDeadline = 30 * time.Minute
 
 // Manual is one run by hand, in the foreground.
 type Manual struct {
-	Config      *config.Config
-	Credentials apiclient.Credentials
-	Action      power.Action
-	Groups      []string // names; each must be in Config
-	Deadline    time.Duration
-	Force       bool // of a stop: cut the power instead of asking the guest
+	Config *config.Config
+	// Access is that of each account of the groups, by name.
+	Access   map[string]Access
+	Action   power.Action
+	Groups   []string // names; each must be in Config
+	Deadline time.Duration
+	Force    bool // of a stop: cut the power instead of asking the guest
 	// Emit receives what happens.
 	Emit func(event.Event)
-	// KeyAccepted says that some process saw the API accept these credentials. Where none did,
-	// their first refusal ends the run.
-	KeyAccepted bool
+	// KeyAccepted says of which accounts some process saw the API accept the credentials. Where none
+	// did, their first refusal ends the run.
+	KeyAccepted map[string]bool
 }
 
 // run describes m as a run that begins at now.
 func (m Manual) run(now time.Time) run.Run {
 	return run.Run{
 		ID: manualID(now), Action: m.Action, Nominal: now, Planned: now, Deadline: now.Add(m.Deadline), Actor: actor(),
-		Force: m.Force, UnprovenKey: !m.KeyAccepted, FirstContact: true, Names: m.Groups, Members: members(m.Config),
+		Force: m.Force, KeyAccepted: m.KeyAccepted, FirstContact: true, Names: m.Groups, Members: members(m.Config),
+		AccountOf: m.Config.AccountOf,
 	}
 }
 
@@ -58,12 +60,19 @@ func actor() string {
 
 // Run makes the run and returns its report. An error means that no request was sent.
 func (m Manual) Run(ctx context.Context) (power.Report, error) {
-	a, err := newAccount(m.Config, m.Credentials, m.Emit)
-	if err != nil {
+	set := &accounts{of: map[string]*account{}}
+	defer set.close()
+	for name, access := range m.Access {
+		a, err := newAccount(m.Config, name, access, m.Emit)
+		if err != nil {
+			return power.Report{}, err
+		}
+		set.of[name] = a
+	}
+	if err := set.distinct(m.Config, nil); err != nil {
 		return power.Report{}, err
 	}
-	defer a.close()
-	maker, r := run.New(run.Config{Account: func(string) run.Account { return a }, Emit: m.Emit}), m.run(time.Now())
+	maker, r := run.New(run.Config{Account: set.account, Emit: m.Emit}), m.run(time.Now())
 	report := maker.Prepare(ctx, r).Make(ctx).Report
 	m.Emit(event.RunFinished{
 		Run: event.Run{ID: r.ID, Action: r.Action, Nominal: r.Nominal}, Groups: r.Names, Result: report.Result(), Report: &report,
@@ -71,10 +80,22 @@ func (m Manual) Run(ctx context.Context) (power.Report, error) {
 	return report, nil
 }
 
-// Plan says what Run would send. It sends nothing and needs no credentials.
-func (m Manual) Plan() batcher.Plan {
-	api := m.Config.API
-	return run.New(run.Config{}).Plan(context.Background(), m.run(time.Now()), m.Config.Batch.Size, api.RequestsPerSecond, api.Burst)
+// Plan says what Run would send, by account in the order of the configuration. It sends nothing and
+// needs no credentials.
+func (m Manual) Plan() (plans []AccountPlan) {
+	for _, of := range m.Config.AccountsOf(m.Groups) {
+		mine := m
+		mine.Groups = slices.DeleteFunc(slices.Clone(m.Groups), func(g string) bool { return m.Config.AccountOf(g) != of.Name })
+		plan := run.New(run.Config{}).Plan(context.Background(), mine.run(time.Now()), m.Config.Batch.Size, of.API.RequestsPerSecond, of.API.Burst)
+		plans = append(plans, AccountPlan{of.Name, plan})
+	}
+	return plans
+}
+
+// AccountPlan is what a run would send to one account.
+type AccountPlan struct {
+	Account string
+	batcher.Plan
 }
 
 // recordWait is how long RecordManual waits for another process to release the store: a `history`
@@ -82,15 +103,15 @@ func (m Manual) Plan() batcher.Plan {
 const recordWait = 200 * time.Millisecond
 
 // RecordManual records a finished run by hand in the store of a state folder, and that its access
-// key was accepted where acceptedKey names it.
-func RecordManual(ctx context.Context, stateDir string, r power.Report, acceptedKey string) (err error) {
+// keys were accepted which acceptedKeys names.
+func RecordManual(ctx context.Context, stateDir string, r power.Report, acceptedKeys []string) (err error) {
 	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	if acceptedKey != "" {
-		if err := l.AcceptKey(ctx, acceptedKey, r.FinishedAt); err != nil {
+	for _, name := range acceptedKeys {
+		if err := l.AcceptKey(ctx, name, r.FinishedAt); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,6 @@ import (
 
 	"zecpower/internal/config"
 	"zecpower/internal/event"
-	"zecpower/internal/run"
 	"zecpower/scheduler"
 )
 
@@ -63,12 +62,26 @@ func (d *Daemon) reloading(ctx context.Context, w *watch) {
 				d.reload(ctx, w)
 			}
 		case <-retry.C:
-			if d.reloaded.Load().err != nil || mended(d.current.Load()) {
+			if d.reloaded.Load().err != nil || mended(d.current.Load()) || d.found() {
 				w.retrying = true
 				d.reload(ctx, w)
 			}
 		}
 	}
+}
+
+// found reports whether an account that had no credential has one now.
+func (d *Daemon) found() bool {
+	cfg, set := d.current.Load(), d.accounts.Load()
+	if set == nil {
+		return false
+	}
+	for name := range set.missing {
+		if _, err := d.opts.Access(*cfg.Account(name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // mended reports whether calendars that could not be read can be now, or a group. As long as a
@@ -112,39 +125,39 @@ func (d *Daemon) replace(ctx context.Context, w *watch) error {
 	if err != nil {
 		return err
 	}
-	k, err := d.readKey()
+	c, err := d.changeAccounts(cfg)
 	if err != nil {
 		return err
 	}
-	if err := d.account.check(cfg, k); err != nil {
-		return err
-	}
-	before, keyBefore := d.current.Load(), d.account.key.Load()
-	replaced := d.useKey(k)
-	// A run of a new schedule may begin at once, so its groups must be known before the loop
-	// reloads.
-	d.current.Store(cfg)
-	d.metrics.SetKnown(known(cfg))
-	err = d.account.configure(cfg)
+	before := c.was
+	err = c.apply()
+	// A run of a new schedule may begin at once, so its groups and accounts must be known before the
+	// loop reloads.
+	d.inForce(cfg, c.after)
 	if err == nil {
 		err = d.loop.Reload(cfg.Schedules)
 	}
 	if err != nil {
-		d.current.Store(before)
-		d.useKey(keyBefore)
-		d.metrics.SetKnown(known(before))
-		return errors.Join(err, d.account.configure(before))
+		c.undo()
+		d.inForce(before, c.before)
+		return err
 	}
 	d.inUse()
-	if replaced {
-		d.stream.Emit(event.CredentialsReplaced{Account: run.DefaultAccount, Source: d.opts.CredentialsSource})
-	}
+	c.done(d.stream.Emit)
+	c.after.emitMissing(d.stream.Emit)
 	w.follow(cfg.Files)
 	d.warn(cfg)
 	d.logUnreadable(cfg)
 	d.emitDifference(cfg.Path, compare(before.Schedules, cfg.Schedules, time.Now()))
 	d.recordCalendars(ctx, cfg)
 	return nil
+}
+
+// inForce makes runs that begin from now on use a configuration.
+func (d *Daemon) inForce(cfg *config.Config, set *accounts) {
+	d.current.Store(cfg)
+	d.accounts.Store(set)
+	d.metrics.SetKnown(known(cfg, set))
 }
 
 // load reads the configuration. It returns a parser's panic as an error: a bad file must cost a

@@ -62,7 +62,7 @@ func groupReport(g store.GroupEntry) power.GroupReport {
 // the same ids.
 func (d *Daemon) restoreRanks() {
 	cfg := d.current.Load()
-	longest := settings(cfg, nil).Remember
+	longest := longestCatchUp(cfg)
 	if longest == 0 || d.store.Trouble() != nil {
 		return
 	}
@@ -70,6 +70,7 @@ func (d *Daemon) restoreRanks() {
 	if err != nil {
 		return // the scheduler loads it, too, and reports that
 	}
+	set := d.accounts.Load()
 	read := members(cfg)
 	for _, group := range slices.Sorted(maps.Keys(state.Newest)) {
 		ids, err := read(group)
@@ -85,6 +86,8 @@ func (d *Daemon) restoreRanks() {
 		if r.Schedule == store.ManualSchedule {
 			of.Schedule = "" // by hand
 		}
-		d.account.batch.Remember(of, ids)
+		if a := set.of[cfg.AccountOf(group)]; a != nil {
+			a.batch.Remember(of, ids)
+		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/power"
@@ -44,12 +43,14 @@ schedules:
 		t.Fatal(err)
 	}
 	d := &Daemon{log: zap.NewNop(), store: records}
-	if d.account, err = newAccount(cfg, apiclient.Credentials{Token: apiclient.NewSecret("t")}, d.stream.Emit); err != nil {
+	set, err := openAccounts(cfg, token, d.stream.Emit)
+	if err != nil {
 		t.Fatal(err)
 	}
+	d.accounts.Store(set)
 	d.current.Store(cfg)
 	d.restoreRanks()
-	report := d.account.Submit(t.Context(), batcher.Run{
+	report := set.of[config.DefaultAccount].Submit(t.Context(), batcher.Run{
 		RunID: "night/1", Schedule: "night", Action: power.ActionStop, Planned: now.Add(-time.Hour), Deadline: now.Add(time.Minute),
 		Groups: []batcher.Group{{Name: "all", IDs: []string{"i-1", "i-2"}}},
 	}).Wait(t.Context())

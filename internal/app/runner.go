@@ -12,18 +12,20 @@ import (
 
 // prepareRun makes a firing ready for the scheduler.
 func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.Prepared {
+	cfg, set := f.Source.(*config.Config), d.accounts.Load()
 	maker := run.New(run.Config{
-		Account: func(string) run.Account { return d.account }, Emit: d.stream.Emit, Progress: d.store.Progress, Suspects: d.suspects.group,
+		Account: set.account, Emit: d.stream.Emit, Progress: d.store.Progress, Suspects: d.suspects.group,
 	})
 	together, _ := f.Round.(*batcher.Gathering)
 	p := maker.Prepare(ctx, run.Run{
 		ID: f.RunID, Schedule: f.Schedule, Action: f.Action, Nominal: f.Nominal, Planned: f.Planned, Deadline: f.Deadline,
 		Actor: store.ActorSchedule, Resumed: f.Resumed, Resumable: true, Names: f.Wanted(), LeftOut: f.LeftOut, Superseded: f.Superseded,
-		Gathering: together, Members: members(f.Source.(*config.Config)),
+		Gathering: together, Members: members(cfg),
+		AccountOf: cfg.AccountOf,
 	})
 	return scheduler.Prepared{Groups: p.Targets(), Run: func(ctx context.Context) scheduler.RunEnd {
 		end := p.Make(ctx)
-		d.recordKey()
+		d.recordKeys()
 		return scheduler.RunEnd{Result: end.Report.Result(), Report: &end.Report, Err: end.Err, CutOff: end.CutOff}
 	}}
 }

@@ -20,6 +20,11 @@ import (
 	"zecpower/scheduler"
 )
 
+// token is the access to any account.
+func token(config.Account) (Access, error) {
+	return Access{Credentials: apiclient.Credentials{Token: apiclient.NewSecret("t")}}, nil
+}
+
 // Between loads a run is what reads a group's file.
 func TestARunShowsWhetherItsGroupsCouldBeRead(t *testing.T) {
 	dir := t.TempDir()
@@ -39,10 +44,12 @@ func TestARunShowsWhetherItsGroupsCouldBeRead(t *testing.T) {
 	defer records.Close()
 	d := &Daemon{log: zap.NewNop(), metrics: metrics.New(), store: records, suspects: newSuspects()}
 	d.stream = event.Stream{d.metrics}
-	d.metrics.SetKnown(known(cfg))
-	if d.account, err = newAccount(cfg, apiclient.Credentials{Token: apiclient.NewSecret("t")}, d.stream.Emit); err != nil {
+	set, err := openAccounts(cfg, token, d.stream.Emit)
+	if err != nil {
 		t.Fatal(err)
 	}
+	d.accounts.Store(set)
+	d.metrics.SetKnown(known(cfg, set))
 	d.current.Store(cfg)
 	stopped, cancel := context.WithCancel(t.Context()) // so that nothing is sent
 	cancel()

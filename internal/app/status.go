@@ -26,12 +26,12 @@ type Status struct {
 	Runs      []RunStatus      `json:"runs_in_progress"`
 	Waiting   []WaitingStatus  `json:"runs_waiting"`
 	Plans     []ScheduleStatus `json:"schedules"`
-	Budget    BudgetStatus     `json:"budget"`
+	Budgets   []BudgetStatus   `json:"budgets"`
 	Store     string           `json:"store_error,omitempty"`
 	Web       string           `json:"web_error,omitempty"`
-	// AcceptedKey is the name (see KeyName) of the access key, where the API has accepted it.
-	AcceptedKey string `json:"accepted_key,omitempty"`
-	ClockSet    int    `json:"clock_steps"`
+	// AcceptedKeys are the names (see KeyName) of the access keys that the API has accepted.
+	AcceptedKeys []string `json:"accepted_keys,omitempty"`
+	ClockSet     int      `json:"clock_steps"`
 }
 
 // ConfigStatus is the configuration in use, and why the last reload failed if it did.
@@ -82,11 +82,14 @@ type ScheduleStatus struct {
 	LastSuccess time.Time `json:"last_success,omitzero"`
 }
 
-// BudgetStatus is the account's request budget.
+// BudgetStatus is the request budget of an account.
 type BudgetStatus struct {
+	Account string  `json:"account"`
 	Rate    float64 `json:"requests_per_second"` // of the slowest API action, now
 	Ceiling float64 `json:"ceiling"`
 	APIDown bool    `json:"api_down"`
+	// Missing says why the account has no credential; its groups fail at each run.
+	Missing string `json:"credentials_missing,omitempty"`
 }
 
 // lowestRate is the rate of the action that the API allows least of.
@@ -98,6 +101,22 @@ func (a *account) lowestRate() float64 {
 	return lowest
 }
 
+// status describes the accounts that cfg uses, in its order.
+func (s *accounts) status(cfg *config.Config) []BudgetStatus {
+	all := []BudgetStatus{}
+	for _, of := range cfg.AccountsInUse() {
+		b := BudgetStatus{Account: of.Name, Ceiling: of.API.RequestsPerSecond}
+		if err := s.missing[of.Name]; err != nil {
+			b.Missing = err.Error()
+		}
+		if a := s.of[of.Name]; a != nil {
+			b.Rate, b.APIDown = a.lowestRate(), a.batch.Down()
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
 // Status describes the daemon at this moment. It is safe for concurrent use.
 func (d *Daemon) Status() Status {
 	snap := d.loop.Snapshot()
@@ -106,7 +125,7 @@ func (d *Daemon) Status() Status {
 		Version: version.Version, StartedAt: d.started.UTC(), At: snap.At.UTC(),
 		Config: ConfigStatus{Path: cfg.Path, LoadedAt: reloaded.at.UTC()},
 		Runs:   []RunStatus{}, Waiting: []WaitingStatus{}, Plans: []ScheduleStatus{},
-		Budget:   BudgetStatus{Rate: d.account.lowestRate(), Ceiling: cfg.API.RequestsPerSecond, APIDown: d.account.batch.Down()},
+		Budgets:  d.accounts.Load().status(cfg),
 		ClockSet: snap.ClockSteps,
 	}
 	for _, u := range cfg.UnreadableCalendars {
@@ -130,7 +149,7 @@ func (d *Daemon) Status() Status {
 	for _, p := range snap.Schedules {
 		s.Plans = append(s.Plans, scheduleStatus(p))
 	}
-	s.AcceptedKey = d.acceptedKey()
+	s.AcceptedKeys = d.accounts.Load().acceptedKeys()
 	return s
 }
 

@@ -15,6 +15,9 @@ type Group struct {
 	// Name is unique in the configuration.
 	Name string
 
+	// Account is the name of its account, one of Config.Accounts.
+	Account string
+
 	// File is the instances_file as it is opened; empty where the ids stand in the configuration
 	// itself.
 	File string
@@ -46,7 +49,7 @@ func (g *Group) IDs() ([]string, error) {
 func (l *loader) groups(key, value *yaml.Node) {
 	l.Names(value, func(name string, key, value *yaml.Node) {
 		l.names.groups = append(l.names.groups, name)
-		g := &Group{Name: name}
+		g := &Group{Name: name, Account: DefaultAccount}
 		l.config.groups[name] = g
 		l.config.Groups = append(l.config.Groups, g)
 		l.group(g, key, value)
@@ -65,6 +68,7 @@ func (l *loader) needSome(key, value *yaml.Node, noun string) {
 func (l *loader) group(g *Group, key, value *yaml.Node) {
 	var file string
 	given := l.Mapping(key, value, strictyaml.Keys{
+		"account":        l.accountName(g),
 		"instances":      l.List(l.inlineID(g)),
 		"instances_file": strictyaml.Value(l.Doc, &file, "a file name", notEmpty),
 	})

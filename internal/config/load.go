@@ -84,7 +84,7 @@ type loader struct {
 }
 
 // names are what a wrong name may have been meant to be, in the order of the file.
-type names struct{ groups, calendars []string }
+type names struct{ accounts, groups, calendars []string }
 
 // document reads the sections in the order in which they build on each other, whatever their order
 // in the file.
@@ -100,6 +100,7 @@ func (l *loader) document(root *yaml.Node) {
 	}{
 		{"api", l.api},
 		{"batch", l.batch},
+		{"accounts", l.accounts},
 		{"timezone", l.zone(&l.config.Timezone)},
 		{"groups", l.groups},
 		{"calendars", l.calendarSection},
@@ -110,26 +111,32 @@ func (l *loader) document(root *yaml.Node) {
 	}
 	l.Mapping(root, root, keys, "groups", "schedules")
 	for _, o := range order {
+		if o.name == "accounts" {
+			l.config.Accounts = []Account{{Name: DefaultAccount, API: l.config.API}}
+		}
 		if s, ok := sections[o.name]; ok {
 			l.In(o.name, func() { o.read(s.key, s.value) })
 		}
 	}
-	l.warnUnused(sections["groups"].value, "group ", "group")
-	l.warnUnused(sections["calendars"].value, "calendar ", "calendar")
+	l.warnUnused(sections["accounts"].value, "account ", "group", "account")
+	l.warnUnused(sections["groups"].value, "group ", "schedule", "group")
+	l.warnUnused(sections["calendars"].value, "calendar ", "schedule", "calendar")
 }
 
 type section struct{ key, value *yaml.Node }
 
-func (l *loader) api(key, value *yaml.Node) {
-	a := &l.config.API
-	l.Mapping(key, value, strictyaml.Keys{
+func (l *loader) api(key, value *yaml.Node) { l.Mapping(key, value, l.apiKeys(&l.config.API)) }
+
+// apiKeys are what `api` and an account may set.
+func (l *loader) apiKeys(a *API) strictyaml.Keys {
+	return strictyaml.Keys{
 		"endpoint":            strictyaml.Value(l.Doc, &a.Endpoint, "a URL", checkEndpoint),
 		"api_version":         strictyaml.Value(l.Doc, &a.APIVersion, "a date", checkVersion),
 		"timeout":             l.Duration(&a.Timeout, 100*time.Millisecond, 10*time.Minute),
 		"requests_per_second": l.Rate(&a.RequestsPerSecond, 10000),
 		"burst":               strictyaml.Int(l.Doc, &a.Burst, 1, 10000),
 		"max_in_flight":       strictyaml.Int(l.Doc, &a.MaxInFlight, 1, 1000),
-	})
+	}
 }
 
 func (l *loader) batch(key, value *yaml.Node) {
@@ -219,13 +226,13 @@ type loadedZone struct {
 	err  error
 }
 
-func (l *loader) warnUnused(section *yaml.Node, prefix, noun string) {
+func (l *loader) warnUnused(section *yaml.Node, prefix, user, noun string) {
 	if section == nil {
 		return
 	}
 	for i := 0; i+1 < len(section.Content); i += 2 {
 		if k := section.Content[i]; !l.used[prefix+k.Value] {
-			l.Warn(k, strictyaml.Faultf("", "no schedule uses the %s %s", noun, strictyaml.Quote(k.Value)))
+			l.Warn(k, strictyaml.Faultf("", "no %s uses the %s %s", user, noun, strictyaml.Quote(k.Value)))
 		}
 	}
 }
@@ -233,15 +240,19 @@ func (l *loader) warnUnused(section *yaml.Node, prefix, noun string) {
 // file is a path of the configuration as it is opened: relative to the configuration's own folder.
 // It is remembered as one to watch, readable or not.
 func (l *loader) file(name string) string {
-	path := name
-	if !filepath.IsAbs(name) {
-		path = filepath.Join(filepath.Dir(l.File), name)
-	}
+	path := l.path(name)
 	if !l.used["file "+path] {
 		l.used["file "+path] = true
 		l.config.Files = append(l.config.Files, path)
 	}
 	return path
+}
+
+func (l *loader) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(l.File), name)
 }
 
 // checkEndpoint never shows the text itself where that may hold a password.

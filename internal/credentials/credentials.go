@@ -59,11 +59,38 @@ func (s Source) Read() (apiclient.Credentials, error) {
 // Where every source is absent the error matches ErrNotFound and lists all of them. Where a source
 // is broken the error names that source.
 func Find(o Options) (apiclient.Credentials, Source, error) {
-	if o.Getenv == nil {
-		o.Getenv = func(string) string { return "" }
+	return find(o.sources(), usualRemedy)
+}
+
+// Own says where the credential of one account is, where it has a source of its own. Exactly one
+// field is set.
+type Own struct {
+	// Profile is one of the file that Find would use: that of --credentials-file, the systemd
+	// credential, or the one in the home folder.
+	Profile string
+	// File is a credentials file.
+	File string
+	// Credential is the name of a file in $CREDENTIALS_DIRECTORY, as LoadCredential= gives it.
+	Credential string
+}
+
+// FindOwn is Find for an account that has a source of its own. No environment variable counts.
+func FindOwn(o Options, own Own) (apiclient.Credentials, Source, error) {
+	switch {
+	case own.File != "":
+		o.Profile = ""
+		return find([]Source{{read: func() result { return o.fromFile("credentials_file", own.File) }, file: true}}, ownRemedy)
+	case own.Credential != "":
+		o.Profile = ""
+		return find([]Source{{read: func() result { return o.loaded(own.Credential) }, file: true}}, ownRemedy)
 	}
+	o.Profile = own.Profile
+	return find([]Source{{read: o.flagFile, file: true}, {read: o.systemd, file: true}, {read: o.homeFile, file: true}}, ownRemedy)
+}
+
+func find(sources []Source, remedy string) (apiclient.Credentials, Source, error) {
 	var absent []string
-	for _, s := range o.sources() {
+	for _, s := range sources {
 		r := s.read()
 		if r.absent != "" {
 			absent = append(absent, r.source+": "+r.absent)
@@ -77,7 +104,14 @@ func Find(o Options) (apiclient.Credentials, Source, error) {
 		s.name = r.source
 		return c, s, nil
 	}
-	return apiclient.Credentials{}, Source{}, &notFoundError{absent}
+	return apiclient.Credentials{}, Source{}, &notFoundError{absent, remedy}
+}
+
+func (o Options) getenv(name string) string {
+	if o.Getenv == nil {
+		return ""
+	}
+	return o.Getenv(name)
 }
 
 // sources lists all sources in their order.
@@ -114,11 +148,18 @@ func (r result) credentials() (apiclient.Credentials, error) {
 }
 
 // notFoundError lists why each source is absent, one source a line, and the remedy.
-type notFoundError struct{ absent []string }
+type notFoundError struct {
+	absent []string
+	remedy string
+}
+
+const (
+	usualRemedy = "set ZENLAYER_ACCESS_KEY_ID and ZENLAYER_ACCESS_KEY_SECRET, or name a file with --credentials-file"
+	ownRemedy   = "put it there, or name another source under accounts: in the configuration"
+)
 
 func (e *notFoundError) Error() string {
-	return ErrNotFound.Error() + "; checked\n  " + strings.Join(e.absent, "\n  ") +
-		"\nset ZENLAYER_ACCESS_KEY_ID and ZENLAYER_ACCESS_KEY_SECRET, or name a file with --credentials-file"
+	return ErrNotFound.Error() + "; checked\n  " + strings.Join(e.absent, "\n  ") + "\n" + e.remedy
 }
 
 func (e *notFoundError) Is(target error) bool { return target == ErrNotFound }
@@ -130,8 +171,13 @@ func (o Options) flagFile() result {
 	if o.File == "" {
 		return result{source: "--credentials-file", absent: "not given"}
 	}
-	r := result{source: "--credentials-file " + showPath(o.File)}
-	data, err := readFile(o.File, o.inSystemd(o.File))
+	return o.fromFile("--credentials-file", o.File)
+}
+
+// fromFile reads a file that label names.
+func (o Options) fromFile(label, path string) result {
+	r := result{source: label + " " + showPath(path)}
+	data, err := readFile(path, o.inSystemd(path))
 	if err == nil {
 		r.found, err = parse(data, o.Profile, o.profile())
 	}
@@ -157,17 +203,20 @@ func showPath(path string) string {
 	return "(the file given)"
 }
 
-func (o Options) systemd() result {
-	dir := o.Getenv("CREDENTIALS_DIRECTORY")
+func (o Options) systemd() result { return o.loaded(credentialName) }
+
+// loaded reads a credential that systemd loads under a name.
+func (o Options) loaded(name string) result {
+	dir := o.getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
-		return result{source: "$CREDENTIALS_DIRECTORY/" + credentialName, absent: "CREDENTIALS_DIRECTORY is not set"}
+		return result{source: "$CREDENTIALS_DIRECTORY/" + name, absent: "CREDENTIALS_DIRECTORY is not set"}
 	}
-	path := filepath.Join(dir, credentialName)
+	path := filepath.Join(dir, name)
 	r := result{source: path}
 	data, err := readFile(path, true)
 	switch {
 	case errors.Is(err, errNoFile):
-		r.absent = "no such file; add LoadCredential=" + credentialName + ":FILE to the unit"
+		r.absent = "no such file; add LoadCredential=" + name + ":FILE to the unit"
 	case err != nil:
 		r.err = err
 	default:
@@ -179,13 +228,13 @@ func (o Options) systemd() result {
 // inSystemd reports whether path lies directly in the credentials folder that systemd made for the
 // service. Files there have other modes than a user's own; see fileInfo.check.
 func (o Options) inSystemd(path string) bool {
-	dir := o.Getenv("CREDENTIALS_DIRECTORY")
+	dir := o.getenv("CREDENTIALS_DIRECTORY")
 	return dir != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir)
 }
 
 func (o Options) token() result {
 	const name = "ZENLAYER_TOKEN"
-	value := o.Getenv(name)
+	value := o.getenv(name)
 	if value == "" {
 		return result{source: name, absent: "not set"}
 	}
@@ -193,7 +242,7 @@ func (o Options) token() result {
 }
 
 func (o Options) pair(idName, secretName string) result {
-	id, secret := o.Getenv(idName), o.Getenv(secretName)
+	id, secret := o.getenv(idName), o.getenv(secretName)
 	r := result{source: idName + " and " + secretName}
 	switch {
 	case id == "" && secret == "":
@@ -230,7 +279,7 @@ func (o Options) profile() string {
 	if o.Profile != "" {
 		return o.Profile
 	}
-	if p := o.Getenv("ZENLAYER_PROFILE"); p != "" {
+	if p := o.getenv("ZENLAYER_PROFILE"); p != "" {
 		return p
 	}
 	return "default"

@@ -515,3 +515,29 @@ func FuzzParseNeverPanicsNorShowsTheContent(f *testing.F) {
 		_, _ = parse(data, asked, name)
 	})
 }
+
+// An account's own source is the only one that counts for it, and no variable of the environment does.
+func TestAnAccountsOwnSourceIsTheOnlyOne(t *testing.T) {
+	dir, loaded := t.TempDir(), t.TempDir()
+	file := write(t, filepath.Join(dir, "own"), "file:"+hidden, 0o600)
+	write(t, filepath.Join(loaded, "zenlayer-us"), "loaded:"+hidden, 0o400)
+	profiles := write(t, filepath.Join(dir, "profiles.json"), `{"hk": {"access_key_id": "hk", "access_key_secret": "`+hidden+`"}}`, 0o600)
+	o := Options{File: profiles, Profile: "other", Getenv: func(name string) string {
+		return map[string]string{"CREDENTIALS_DIRECTORY": loaded, "ZENLAYER_TOKEN": "environment-" + hidden}[name]
+	}}
+	for id, own := range map[string]Own{"file": {File: file}, "loaded": {Credential: "zenlayer-us"}, "hk": {Profile: "hk"}} {
+		c, source, err := FindOwn(o, own)
+		if err != nil || c != pairOf(id, hidden) || !source.IsFile() {
+			t.Errorf("%+v: %v from %s, %v", own, c.AccessKeyID, source, err)
+		}
+		if again, err := source.Read(); err != nil || again != c {
+			t.Errorf("%+v: read again: %v, %v", own, again.AccessKeyID, err)
+		}
+	}
+	for name, own := range map[string]Own{"none.json": {File: filepath.Join(dir, "none.json")}, "zenlayer-sg": {Credential: "zenlayer-sg"}, `"sg"`: {Profile: "sg"}} {
+		_, _, err := FindOwn(o, own)
+		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), hidden) || strings.Contains(err.Error(), "ZENLAYER_ACCESS") {
+			t.Errorf("%+v: %v; want %s named, and no remedy of another account's", own, err, name)
+		}
+	}
+}

@@ -26,6 +26,18 @@ type CredentialsAccepted struct {
 	At      time.Time
 }
 
+// CredentialsMissing says that an account of the configuration in use has no credential: its groups
+// fail at each run, the others go on.
+type CredentialsMissing struct {
+	Account string
+	Err     error // where was searched, and the remedy
+}
+
+// Lines implements Event.
+func (e CredentialsMissing) Lines() iter.Seq[Line] {
+	return lines(Line{Level: Error, Message: "credentials missing", Fields: []Field{{"account", e.Account}, {"error", text(e.Err)}}})
+}
+
 // CredentialsReplaced says that runs which begin now use others, which no reply has accepted so far.
 type CredentialsReplaced struct {
 	Account string

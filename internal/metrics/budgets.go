@@ -39,11 +39,12 @@ func newBudgets(r *registrar) *budgets {
 	return b
 }
 
-// SetBudget names the budget of an account. An account without one has no rate limit metrics.
-func (m *Metrics) SetBudget(account string, b Budget) {
-	m.budgets.mu.Lock()
-	defer m.budgets.mu.Unlock()
-	m.budgets.all[account] = b
+// replace replaces the budgets, by account, and returns those from before.
+func (b *budgets) replace(all map[string]Budget) (before map[string]Budget) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before, b.all = b.all, maps.Clone(all)
+	return before
 }
 
 // Describe implements prometheus.Collector.

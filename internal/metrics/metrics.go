@@ -82,7 +82,6 @@ func New() *Metrics {
 	m.registerAPI(r)
 	m.registerDaemon(r)
 	m.families = r.families
-	m.startAccount(account)
 	for _, action := range []power.Action{power.ActionStart, power.ActionStop} {
 		m.runDuration.WithLabelValues(string(action))
 	}
@@ -143,9 +142,6 @@ func (m *Metrics) registerDaemon(r *registrar) {
 		newProcess(time.Now()),
 	)
 }
-
-// account is the label of the one account that there is.
-const account = "default"
 
 // Registry is the registry of all collectors, for a caller that adds its own or gathers in a test.
 func (m *Metrics) Registry() *prometheus.Registry { return m.registry }

@@ -35,6 +35,7 @@ func (fakeBudget) Waited() time.Duration         { return 90 * time.Second }
 
 func known() Known {
 	return Known{
+		Accounts: map[string]Budget{"default": fakeBudget{}},
 		Schedules: []KnownSchedule{
 			{"morning", power.ActionStart, []string{"web", "db"}},
 			{"evening", power.ActionStop, []string{"web"}},
@@ -87,7 +88,6 @@ func finished(info event.RunStarted, r power.Report) event.RunFinished {
 // populated has every series that there is.
 func populated() *Metrics {
 	m := New()
-	m.SetBudget("default", fakeBudget{})
 	m.SetKnown(known())
 	m.Handler(zap.NewNop())
 	m.ConfigInUse(at)
@@ -496,6 +496,7 @@ func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {
 
 func TestBlockedAndAcceptedCredentialsAreShown(t *testing.T) {
 	m := New()
+	m.SetKnown(known())
 	expect(t, m, `zecpower_api_blocked{account="default"} 0`)
 	expectNone(t, m, "credential_last_accepted")
 	m.Receive(event.Blocked{Account: "default"})
@@ -564,7 +565,7 @@ func TestRequestCodesAreBounded(t *testing.T) {
 
 func TestBudgetIsReadAtTheScrape(t *testing.T) {
 	m := New()
-	m.SetBudget("default", fakeBudget{})
+	m.SetKnown(known())
 	expect(t, m,
 		`zecpower_api_rate_limit_requests_per_second{account="default",api_action="StartInstances"} 14.5`,
 		`zecpower_api_rate_limit_requests_per_second{account="default",api_action="StopInstances"} 13.5`,

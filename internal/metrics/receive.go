@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/event"
@@ -230,6 +232,22 @@ func (m *Metrics) startAccount(account string) {
 			m.apiRetries.WithLabelValues(account, action, string(class))
 		}
 	}
+	for _, action := range []power.Action{power.ActionStart, power.ActionStop} {
+		for _, result := range batcher.BatchResults() {
+			m.batches.WithLabelValues(account, string(action), string(result))
+		}
+	}
 	m.apiBlocked.WithLabelValues(account)
 	m.bootDuration.WithLabelValues(account)
+}
+
+func (m *Metrics) dropAccount(account string) {
+	of := prometheus.Labels{"account": account}
+	m.apiRequests.DeletePartialMatch(of)
+	m.apiDuration.DeletePartialMatch(of)
+	m.apiRetries.DeletePartialMatch(of)
+	m.batches.DeletePartialMatch(of)
+	m.apiBlocked.DeletePartialMatch(of)
+	m.bootDuration.DeletePartialMatch(of)
+	m.credentialAccepted.DeletePartialMatch(of)
 }

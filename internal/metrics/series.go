@@ -5,7 +5,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"zecpower/batcher"
 	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/scheduler"
@@ -14,6 +13,8 @@ import (
 // Known is what a configuration names.
 type Known struct {
 	Schedules []KnownSchedule
+	// Accounts are the budgets of the accounts in use, by name.
+	Accounts map[string]Budget
 	// Unreadable maps every group to whether its members cannot be read.
 	Unreadable map[string]bool
 	// CalendarEnds maps a calendar to the end of the last day of its data. It omits a calendar that
@@ -84,11 +85,25 @@ func (m *Metrics) SetKnown(k Known) {
 		}
 	}
 	m.series.loaded, m.series.known = true, known
+	m.keepAccounts(k.Accounts)
 	m.keepSchedules(known, pairs)
 	m.keepGroups(groups)
 	setGauges(m.groupUnreadable, m.series.groupUnreadable, k.Unreadable, zeroOrOne)
 	setGauges(m.calendarUnreadable, m.series.calendarUnreadable, k.UnreadableCalendars, zeroOrOne)
 	setGauges(m.calendarEnd, m.series.calendarEnds, k.CalendarEnds, unix)
+}
+
+// keepAccounts drops the series of other accounts and starts those of new ones. A run in progress of
+// an account that is gone begins its counters anew.
+func (m *Metrics) keepAccounts(known map[string]Budget) {
+	for name := range m.budgets.replace(known) {
+		if known[name] == nil {
+			m.dropAccount(name)
+		}
+	}
+	for name := range known {
+		m.startAccount(name)
+	}
 }
 
 // keepSchedules drops the series of other schedules and starts those of new ones.
@@ -191,9 +206,6 @@ func (m *Metrics) startGroup(key groupAction) {
 	m.series.groups[key] = true
 	for _, outcome := range power.Outcomes(key.action) {
 		m.instances.WithLabelValues(key.group, string(key.action), string(outcome))
-	}
-	for _, result := range batcher.BatchResults() {
-		m.batches.WithLabelValues(account, string(key.action), string(result))
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 
 // Config is what a Maker needs. All fields but Account are optional.
 type Config struct {
-	// Account returns an account by its name. A Maker that only plans needs none.
-	Account func(name string) Account
+	// Account returns an account by its name; an error says why no group of it can be powered. A Maker
+	// that only plans needs none.
+	Account func(name string) (Account, error)
 	// Emit receives what the stages do; the accounts emit what they do by themselves.
 	Emit func(event.Event)
 	// Progress returns what an earlier process recorded of a run. Nil: no run is resumed.
@@ -101,5 +102,5 @@ func (p *Prepared) Make(ctx context.Context) End {
 // the account.
 func (m *Maker) Plan(ctx context.Context, r Run, size int, rate float64, burst int) batcher.Plan {
 	planned := m.Prepare(ctx, r).passage.run
-	return batcher.PlanRun(planned.batch(planned.Groups), size, rate, burst)
+	return batcher.PlanRun(planned.batch("", planned.Groups), size, rate, burst)
 }

@@ -66,7 +66,7 @@ func paced(t testing.TB, requests int, rate float64, commit time.Duration) (last
 	for i := range ids {
 		ids[i] = fmt.Sprintf("i-%06d", i)
 	}
-	m := New(Config{Account: func(string) Account { return realAccount{b} }})
+	m := New(Config{Account: func(string) (Account, error) { return realAccount{b}, nil }})
 	begin := time.Now()
 	end := m.Prepare(t.Context(), Run{
 		ID: "wake/1", Action: power.ActionStart, Names: []string{"web"}, Members: fleet{"web": ids}.members,

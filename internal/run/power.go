@@ -28,6 +28,7 @@ type Submitted interface {
 // part is what a run has of one account.
 type part struct {
 	account   string
+	of        Account
 	groups    []batcher.Group
 	submitted Submitted
 	report    power.Report
@@ -35,10 +36,11 @@ type part struct {
 
 // power brings the instances to the wanted state, those of several accounts at the same time.
 func (m *Maker) power(ctx context.Context, p *passage) {
-	parts := p.run.parts()
+	began := time.Now()
+	parts := m.parts(p.run)
 	for i := range parts {
 		of := &parts[i]
-		of.submitted = m.cfg.Account(of.account).Submit(ctx, p.run.batch(of.groups))
+		of.submitted = of.of.Submit(ctx, p.run.batch(of.account, of.groups))
 	}
 	p.run.Gathering.Arrive()
 	m.cfg.Emit(p.run.started(parts))
@@ -47,22 +49,30 @@ func (m *Maker) power(ctx context.Context, p *passage) {
 		waits.Go(func() { parts[i].report = parts[i].submitted.Wait(ctx) })
 	}
 	waits.Wait()
-	p.end.Report = p.run.merged(parts)
+	p.end.Report = p.run.merged(parts, began)
 }
 
-// parts divides the run's groups by their accounts. A run without a group has one part, whose account
-// reports that nothing was to be done.
-func (r Run) parts() (parts []part) {
-	for _, g := range r.Groups {
-		account := r.accountOf(g.Name)
-		i := slices.IndexFunc(parts, func(of part) bool { return of.account == account })
-		if i < 0 {
-			i, parts = len(parts), append(parts, part{account: account})
-		}
-		parts[i].groups = append(parts[i].groups, g)
+// parts divides the run's groups by their accounts. A group whose account cannot be used is in none:
+// resolve has made that its error. A run without a group has the part of DefaultAccount, which reports
+// that nothing was to be done.
+func (m *Maker) parts(r Run) (parts []part) {
+	groups := r.Groups
+	if len(groups) == 0 {
+		groups = []batcher.Group{{}}
 	}
-	if len(parts) == 0 {
-		parts = []part{{account: r.accountOf("")}}
+	for _, g := range groups {
+		name := r.accountOf(g.Name)
+		account, err := m.cfg.Account(name)
+		if err != nil {
+			continue
+		}
+		i := slices.IndexFunc(parts, func(of part) bool { return of.account == name })
+		if i < 0 {
+			i, parts = len(parts), append(parts, part{account: name, of: account})
+		}
+		if len(r.Groups) > 0 {
+			parts[i].groups = append(parts[i].groups, g)
+		}
 	}
 	return parts
 }
@@ -88,7 +98,9 @@ func (r Run) started(parts []part) event.RunStarted {
 		}
 	}
 	for _, g := range r.Groups {
-		e.Groups = append(e.Groups, sizes[g.Name])
+		size := sizes[g.Name]
+		size.Name = g.Name
+		e.Groups = append(e.Groups, size)
 	}
 	return e
 }
@@ -98,15 +110,16 @@ func (r Run) name() event.Run {
 }
 
 // merged is the report of the whole run: the groups in its order, from the first beginning to the
-// last end.
-func (r Run) merged(parts []part) power.Report {
-	all := parts[0].report
+// last end. A run that had nothing to send began and ended at once.
+func (r Run) merged(parts []part, began time.Time) power.Report {
+	all := power.Report{RunID: r.ID, Schedule: r.Schedule, Action: r.Action, ScheduledAt: r.Nominal, StartedAt: began, FinishedAt: began}
 	groups := map[string]power.GroupReport{}
 	for i, of := range parts {
 		for _, g := range of.report.Groups {
 			groups[g.Group] = g
 		}
 		if i == 0 {
+			all = of.report
 			continue
 		}
 		all.StartedAt = earliest(all.StartedAt, of.report.StartedAt)
@@ -116,11 +129,16 @@ func (r Run) merged(parts []part) power.Report {
 		}
 		all.Err = cmp.Or(all.Err, of.report.Err)
 	}
-	if len(parts) > 1 {
-		all.Groups = all.Groups[:0:0]
-		for _, g := range r.Groups {
-			all.Groups = append(all.Groups, groups[g.Name])
+	if len(parts) == 1 && len(parts[0].groups) == len(r.Groups) {
+		return all
+	}
+	all.Groups = nil
+	for _, g := range r.Groups {
+		of, powered := groups[g.Name]
+		if !powered {
+			of = power.GroupReport{Group: g.Name, Results: []power.InstanceResult{}, Err: g.Err.Error()}
 		}
+		all.Groups = append(all.Groups, of)
 	}
 	return all
 }

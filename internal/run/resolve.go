@@ -38,6 +38,9 @@ func (m *Maker) resolve(_ context.Context, p *passage) {
 			g.IDs, g.Err = p.run.Members(name)
 			m.cfg.Emit(event.GroupResolved{Group: name, Err: g.Err})
 		}
+		if g.Err == nil && m.cfg.Account != nil {
+			_, g.Err = m.cfg.Account(p.run.accountOf(name))
+		}
 		p.run.Groups = append(p.run.Groups, g)
 	}
 }

@@ -25,8 +25,11 @@ type Run struct {
 	Resumable bool
 	// Gathering are the runs that begin together with it; nil: none.
 	Gathering *batcher.Gathering
-	// UnprovenKey and FirstContact are as in batcher.Run.
-	UnprovenKey, FirstContact bool
+	// FirstContact is as in batcher.Run.
+	FirstContact bool
+	// KeyAccepted says, of a run by hand, of which accounts some process or store has seen the
+	// credentials accepted: see batcher.Run.UnprovenKey. Nil: of all.
+	KeyAccepted map[string]bool
 
 	// Names are the groups that it wants. LeftOut are groups with which an earlier process began it
 	// and which its schedule no longer names: their instances that have no outcome end as cancelled.
@@ -44,9 +47,9 @@ type Run struct {
 }
 
 // batch is the run as an account is given it, with the groups that are the account's.
-func (r Run) batch(groups []batcher.Group) batcher.Run {
+func (r Run) batch(account string, groups []batcher.Group) batcher.Run {
 	return batcher.Run{
 		RunID: r.ID, Schedule: r.Schedule, Action: r.Action, ScheduledAt: r.Nominal, Planned: r.Planned, Deadline: r.Deadline,
-		Gathering: r.Gathering, Force: r.Force, Resumed: r.Resumed, UnprovenKey: r.UnprovenKey, FirstContact: r.FirstContact, Resumable: r.Resumable, Groups: groups,
+		Gathering: r.Gathering, Force: r.Force, Resumed: r.Resumed, UnprovenKey: r.KeyAccepted != nil && !r.KeyAccepted[account], FirstContact: r.FirstContact, Resumable: r.Resumable, Groups: groups,
 	}
 }

@@ -26,8 +26,8 @@ func (f fleet) members(group string) ([]string, error) {
 }
 
 // asked is an account that answers each run with a report.
-func asked(report func(batcher.Run) power.Report) func(string) Account {
-	return func(string) Account { return fakeAccount(report) }
+func asked(report func(batcher.Run) power.Report) func(string) (Account, error) {
+	return func(string) (Account, error) { return fakeAccount(report), nil }
 }
 
 type fakeAccount func(batcher.Run) power.Report
