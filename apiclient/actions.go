@@ -45,63 +45,6 @@ type StatusPage struct {
 	Instances  []InstanceStatus
 }
 
-// Tag is one tag of an instance.
-type Tag struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
-}
-
-// InstanceQuery filters DescribeInstances. Every field may be left zero.
-type InstanceQuery struct {
-	InstanceIDs     []string // at most MaxInstanceIDs
-	ZoneID          string
-	ImageID         string
-	State           State
-	Name            string // matches part of a name
-	IPv4Address     string
-	ResourceGroupID string
-	TagKeys         []string // at most 20
-	Tags            []Tag    // at most 20
-	PageSize        int      // as in StatusQuery
-	PageNum         int
-}
-
-// Instance is one row of DescribeInstances.
-type Instance struct {
-	InstanceID      string `json:"instanceId"`
-	Name            string `json:"instanceName"`
-	ZoneID          string `json:"zoneId"`
-	State           State  `json:"status"`
-	ResourceGroupID string `json:"resourceGroupId"`
-	Tags            Tags   `json:"tags"`
-}
-
-// Tags are an instance's. In a row of DescribeInstances they are an object with
-// a list in it, or null; the reference shows a list. All three are read.
-type Tags []Tag
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *Tags) UnmarshalJSON(data []byte) error {
-	var list []Tag
-	err := json.Unmarshal(data, &list)
-	if err != nil {
-		var object struct {
-			Tags []Tag `json:"tags"`
-		}
-		err = json.Unmarshal(data, &object)
-		list = object.Tags
-	}
-	*t = list
-	return err
-}
-
-// InstancePage answers DescribeInstances.
-type InstancePage struct {
-	RequestID  string
-	TotalCount int
-	Instances  []Instance
-}
-
 type powerRequest struct {
 	InstanceIDs   []string `json:"instanceIds"`
 	ForceShutdown *bool    `json:"forceShutdown,omitempty"`
@@ -183,27 +126,36 @@ func (c *Client) DescribeInstancesStatus(ctx context.Context, q StatusQuery) (St
 	return page, nil
 }
 
-// DescribeInstances asks for a page of the instances that match q. Errors are *Error.
-func (c *Client) DescribeInstances(ctx context.Context, q InstanceQuery) (InstancePage, error) {
-	requestID, out, err := describe[Instance](ctx, c, ActionDescribeInstances, pageRequest(q))
-	if err != nil {
-		return InstancePage{}, err
-	}
-	return InstancePage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: out.DataSet.items}, nil
-}
-
 func describe[T any](ctx context.Context, c *Client, action string, in pageRequest) (string, pageResponse[T], error) {
 	var out pageResponse[T]
 	in.PageSize, in.PageNum = or(in.PageSize, MaxPageSize), or(in.PageNum, 1)
-	if len(in.InstanceIDs) > MaxInstanceIDs || in.PageSize < 1 || in.PageSize > MaxPageSize || in.PageNum < 1 {
-		return "", out, notSent(action, fmt.Errorf("%d instance ids, page %d of size %d; a request takes at most %d ids and pages of 1 to %d",
-			len(in.InstanceIDs), in.PageNum, in.PageSize, MaxInstanceIDs, MaxPageSize))
+	if err := in.check(c.version); err != nil {
+		return "", out, notSent(action, err)
 	}
 	requestID, err := c.call(ctx, action, false, in, &out)
-	if err == nil && (!out.DataSet.present || out.TotalCount == nil) {
-		err = lost(action, false, errors.New("unreadable reply: totalCount or dataSet is missing"))
+	if err == nil && (!out.DataSet.present || out.TotalCount == nil || *out.TotalCount < 0) {
+		err = unreadable(action, "totalCount or dataSet is missing")
 	}
 	return requestID, out, err
+}
+
+// check holds a query against the documented limits of a version of the API.
+func (p *pageRequest) check(version string) error {
+	switch {
+	case len(p.InstanceIDs) > MaxInstanceIDs || p.PageSize < 1 || p.PageSize > MaxPageSize || p.PageNum < 1:
+		return fmt.Errorf("%d instance ids, page %d of size %d; a request takes at most %d ids and pages of 1 to %d",
+			len(p.InstanceIDs), p.PageNum, p.PageSize, MaxInstanceIDs, MaxPageSize)
+	case len(p.TagKeys) > MaxTagFilters || len(p.Tags) > MaxTagFilters:
+		return fmt.Errorf("%d tag keys and %d tags; a request takes at most %d of each", len(p.TagKeys), len(p.Tags), MaxTagFilters)
+	case len(p.TagKeys)+len(p.Tags) > 0 && version == versionWithoutTags:
+		return fmt.Errorf("a filter by tags, which version %s of the API does not have; set api_version to %s", version, defaultAPIVersion)
+	}
+	return nil
+}
+
+// unreadable is the error of a describe whose reply cannot be believed.
+func unreadable(action, why string) *Error {
+	return lost(action, false, errors.New("unreadable reply: "+why))
 }
 
 // notSent is the error of a request that breaks the API's documented limits.

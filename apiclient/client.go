@@ -26,13 +26,16 @@ const (
 	MaxInstanceIDs = 100
 	// MaxPageSize is the API's limit of pageSize.
 	MaxPageSize = 1000
+	// MaxTagFilters is the API's limit of tags, and of tag keys, to filter by.
+	MaxTagFilters = 20
 	// DefaultTimeout bounds one request where Config.Timeout is 0.
 	DefaultTimeout = 30 * time.Second
 
-	defaultAPIVersion = "2025-09-01"
-	dialTimeout       = 10 * time.Second
-	idleConnTimeout   = 90 * time.Second
-	maxHeaderBytes    = 64 << 10
+	defaultAPIVersion  = "2025-09-01"
+	versionWithoutTags = "2024-04-01"
+	dialTimeout        = 10 * time.Second
+	idleConnTimeout    = 90 * time.Second
+	maxHeaderBytes     = 64 << 10
 	// After pingAfter without a word a connection of HTTP/2 is asked for one,
 	// and closed when none comes within pingTimeout.
 	pingAfter   = 10 * time.Second

@@ -648,6 +648,19 @@ func TestRequestBeyondTheLimitsIsNotSent(t *testing.T) {
 			return err
 		},
 		"page too long": func() error { _, err := c.DescribeInstances(t.Context(), InstanceQuery{PageSize: 1001}); return err },
+		"page below 1":  func() error { _, err := c.DescribeInstances(t.Context(), InstanceQuery{PageNum: -1}); return err },
+		"list of 101": func() error {
+			_, err := c.DescribeInstances(t.Context(), InstanceQuery{InstanceIDs: make([]string, 101)})
+			return err
+		},
+		"21 tags": func() error {
+			_, err := c.DescribeInstances(t.Context(), InstanceQuery{Tags: make([]Tag, 21)})
+			return err
+		},
+		"21 tag keys": func() error {
+			_, err := c.DescribeInstances(t.Context(), InstanceQuery{TagKeys: make([]string, 21)})
+			return err
+		},
 	} {
 		if err := call(); err == nil || failureOf(t, err).Class != ClassRequest {
 			t.Errorf("%s: %v", name, err)

@@ -18,6 +18,8 @@ func FuzzDecodeReply(f *testing.F) {
 	for _, body := range []string{
 		`{"requestId":"T1","response":{"instanceIds":["i-1"]}}`,
 		`{"requestId":"T1","response":{"totalCount":1,"dataSet":[{"instanceId":"i-1","instanceStatus":"RUNNING"}]}}`,
+		`{"requestId":"T1","response":{"totalCount":2,"dataSet":[{"instanceId":"i-1","instanceName":"a\u0000b","tags":{"tags":[{"key":"\n"}]}},null]}}`,
+		`{"requestId":"T1","response":{"totalCount":-1,"dataSet":[{"instanceId":"i-1","tags":[{"key":"k","value":"v"}],"instanceType":null}]}}`,
 		`{"requestId":"T1","code":"REQUEST_LIMIT_EXCEEDED","message":"slow\ndown"}`,
 		`{"requestId":"T1","code":"RESOURCE_INSUFFICIENT_PRODUCT_SOLD_OUT"}`, `{"requestId":"T1","response":{"totalCount":0,"dataSet":null}}`,
 		`<!DOCTYPE html><html><title>Just a moment...</title>`, `{"message":"Forbidden"}`, "%PDF-1.4", "HTTP/1.1 200 OK\r\n\r\n{}",
@@ -39,7 +41,39 @@ func FuzzDecodeReply(f *testing.F) {
 		if _, err := r.decode(ActionDescribeInstancesStatus, false, time.Now(), &page); err != nil {
 			checkError(t, err.(*Error), false, status)
 		}
+		checkInstances(t, r)
 	})
+}
+
+// checkInstances reads a reply to DescribeInstances: its rows are fit for a log and name an instance,
+// or it is refused.
+func checkInstances(t *testing.T, r reply) {
+	t.Helper()
+	var page pageResponse[Instance]
+	if _, err := r.decode(ActionDescribeInstances, false, time.Now(), &page); err != nil {
+		checkError(t, err.(*Error), false, r.status)
+		return
+	}
+	for _, row := range page.DataSet.items {
+		if !row.clean() {
+			continue
+		}
+		if row.InstanceID == "" {
+			t.Error("a row without an id was taken")
+		}
+		checkText(t, row.InstanceID)
+		checkText(t, string(row.State))
+		texts := []string{row.Name, row.ZoneID, row.InstanceType, row.ResourceGroupID}
+		for _, tag := range row.Tags {
+			texts = append(texts, tag.Key, tag.Value)
+		}
+		for _, s := range texts {
+			// 512 bytes, each of which may have become a U+FFFD of three, and one more for the cut
+			if len(s) > 3*maxText+3 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+				t.Errorf("not fit for a log: %q", s)
+			}
+		}
+	}
 }
 
 func checkError(t *testing.T, e *Error, mutating bool, status int) {
