@@ -41,9 +41,11 @@ func newSimulateCommand(h *host) *cobra.Command {
 		Use:   "simulate",
 		Short: "Serve a ZEC API that behaves, and misbehaves, like the real one",
 		Long: `Serve a simulated ZEC API: it checks signatures, limits and states, boots
-instances in their time, throttles, and fails as a scenario file says. Any ZEC
-client can talk to it. It accepts the credentials that the other commands would
-use, else the key "demo" with the secret "demo".`,
+instances in their time, throttles, and fails as a scenario file says. The file
+also gives instances names, tags, zones and resource groups to filter by, lets
+some join and leave while it runs, and puts describes on pages without an order.
+Any ZEC client can talk to it. It accepts the credentials that the other commands
+would use, else the key "demo" with the secret "demo".`,
 		Example: `  zecpower simulate --instances 1000
   zecpower simulate --listen 127.0.0.1:9822 --scenario scenario.yaml
   zecpower simulate --tls-cert cert.pem --tls-key key.pem     # for clients that insist on TLS`,
@@ -53,7 +55,7 @@ use, else the key "demo" with the secret "demo".`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", defaultSimulator, "`ADDR` to serve on; port 0 takes any free one")
 	flags.IntVar(&f.instances, "instances", 0, "size of the fleet, i-000000 upwards (default the scenario's, else 1000)")
-	flags.StringVar(&f.scenario, "scenario", "", "scenario `FILE`: states, boot times, limits, faults")
+	flags.StringVar(&f.scenario, "scenario", "", "scenario `FILE`: states, boot times, names, tags, limits, faults")
 	flags.StringVar(&f.cert, "tls-cert", "", "certificate `FILE` (PEM); with --tls-key serves TLS")
 	flags.StringVar(&f.key, "tls-key", "", "key `FILE` (PEM) of the certificate")
 	f.access.add(flags)

@@ -117,7 +117,7 @@ func checkEnvelope(r *http.Request) *reply {
 		return refuse(http.StatusUnsupportedMediaType, codeInvalidContentType, "Content-Type must be application/json in UTF-8.")
 	case !slices.Contains(actionNames(), r.Header.Get(apiclient.HeaderAction)):
 		return refuse(http.StatusBadRequest, codeInvalidAction, apiclient.HeaderAction+" is missing or names no action of zec.")
-	case !slices.Contains([]string{"2025-09-01", "2024-04-01"}, r.Header.Get(apiclient.HeaderVersion)):
+	case !slices.Contains([]string{"2025-09-01", versionWithoutTags}, r.Header.Get(apiclient.HeaderVersion)):
 		return refuse(http.StatusBadRequest, codeInvalidVersion, apiclient.HeaderVersion+" must be 2025-09-01 or 2024-04-01.")
 	}
 	return nil

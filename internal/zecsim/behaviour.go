@@ -22,6 +22,7 @@ type behaviour struct {
 	firstState, stateThen        apiclient.State
 	stateFor                     time.Duration
 	forcedStopTime, softStopTime time.Duration
+	joins, leaves                time.Duration // leaves is forever where nothing ends its stay
 }
 
 // behaviour fills what the spec leaves out from the account's options.
@@ -36,6 +37,7 @@ func (i InstanceSpec) behaviour(o *Options) behaviour {
 		statusLag:  or(i.StatusLag, o.StatusLag),
 		firstState: or(i.State, apiclient.StateStopped), stateThen: i.StateThen, stateFor: i.StateFor,
 		forcedStopTime: o.Stop.Forced, softStopTime: o.Stop.Soft,
+		joins: i.JoinsAfter, leaves: or(i.LeavesAfter, forever),
 	}
 	if b.bootTime == 0 {
 		b.bootTime, b.bootJitter = o.Boot.Time, o.Boot.Jitter
@@ -44,6 +46,14 @@ func (i InstanceSpec) behaviour(o *Options) behaviour {
 		b.stateThen = naturalEnd(b.firstState)
 	}
 	return b
+}
+
+// exists reports whether the API knows the instance at a time, as far as joining and leaving go.
+func (b *behaviour) exists(at time.Duration) bool { return at >= b.joins && at < b.leaves }
+
+// mayMiss reports whether the API does not know the instance at some time.
+func (b *behaviour) mayMiss() bool {
+	return b.joins > 0 || b.leaves < forever || b.firstState == StateMissing || b.stateThen == StateMissing
 }
 
 // naturalEnd is where a passing state leads when nothing else is said.
@@ -67,18 +77,18 @@ type startability struct {
 }
 
 func (b *behaviour) startable() startability {
-	state, from, until := b.firstState, time.Duration(0), forever
-	switch {
-	case state == apiclient.StateRunning:
-		return startability{possible: true, until: forever}
-	case b.stateFor > 0 && state == apiclient.StateStopped && b.stateThen != apiclient.StateStopped:
-		until = b.stateFor
-	case b.stateFor > 0:
-		state, from = b.stateThen, b.stateFor
-	}
+	state, from, until := b.firstState, b.joins, b.leaves
 	switch {
 	case state == apiclient.StateRunning:
 		return startability{possible: true, from: from, until: until}
+	case b.stateFor > 0 && state == apiclient.StateStopped && b.stateThen != apiclient.StateStopped:
+		until = min(until, b.joins+b.stateFor)
+	case b.stateFor > 0:
+		state, from = b.stateThen, b.joins+b.stateFor
+	}
+	switch {
+	case state == apiclient.StateRunning:
+		return startability{possible: from < until, from: from, until: until}
 	case state != apiclient.StateStopped || b.boot != BootWorks || b.refuses && b.refusesFor == 0:
 		return startability{}
 	}

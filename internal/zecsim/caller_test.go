@@ -51,6 +51,7 @@ type answer struct {
 			InstanceStatus string    `json:"instanceStatus"`
 			Status         string    `json:"status"`
 			InstanceName   string    `json:"instanceName"`
+			InstanceType   string    `json:"instanceType"`
 			Tags           *wireTags `json:"tags"`
 		} `json:"dataSet"`
 	} `json:"response"`

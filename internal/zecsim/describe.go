@@ -13,7 +13,9 @@ import (
 
 const (
 	defaultPageSize = 20
-	maxTagFilters   = 20
+	// versionWithoutTags knows no tags: a filter by them is a field that it does not know, and its
+	// rows have none.
+	versionWithoutTags = "2024-04-01"
 )
 
 type wireTag struct {
@@ -34,6 +36,7 @@ type describeRequest struct {
 	Status      string    `json:"status"`
 	Name        string    `json:"name"`
 	IPv4Address string    `json:"ipv4Address"`
+	IPv6Address string    `json:"ipv6Address"` // no instance has one
 	TagKeys     []string  `json:"tagKeys"`
 	Tags        []wireTag `json:"tags"`
 }
@@ -65,6 +68,12 @@ type instanceItem struct {
 	Tags               *wireTags       `json:"tags"`
 }
 
+// untaggedItem is a row of versionWithoutTags. Its own Tags hide those of the row, and are left out.
+type untaggedItem struct {
+	instanceItem
+	Tags *wireTags `json:"tags,omitempty"`
+}
+
 // describeStatus and describeInstances are called with mu held.
 func (s *Simulator) describeStatus(x *exchange, body []byte) reply {
 	q, refusal := parseDescribe(x, body)
@@ -73,7 +82,7 @@ func (s *Simulator) describeStatus(x *exchange, body []byte) reply {
 	}
 	q = describeRequest{InstanceIDs: q.InstanceIDs, PageSize: q.PageSize, PageNum: q.PageNum, ResourceGroupID: q.ResourceGroupID}
 	now := s.tick()
-	total, page := s.selectPage(q, now)
+	total, page := s.selectPage(x, q, now)
 	items := make([]statusItem, len(page))
 	for i, position := range page {
 		items[i] = statusItem{s.fleet.id(position), s.fleet.instances[position].shown(now)}
@@ -86,19 +95,34 @@ func (s *Simulator) describeInstances(x *exchange, body []byte) reply {
 	if refusal != nil {
 		return *refusal
 	}
+	if x.version == versionWithoutTags {
+		q.TagKeys, q.Tags = nil, nil
+	}
 	now := s.tick()
-	total, page := s.selectPage(q, now)
+	total, page := s.selectPage(x, q, now)
 	items := make([]instanceItem, len(page))
 	for i, position := range page {
 		items[i] = s.item(position, now)
 	}
-	return success(newPage(total, items, instanceItem{InstanceID: strayID, Status: apiclient.StateRunning}, s.opts.NullPages))
+	stray := instanceItem{InstanceID: strayID, Status: apiclient.StateRunning}
+	if x.version == versionWithoutTags {
+		return success(newPage(total, untagged(items), untaggedItem{instanceItem: stray}, s.opts.NullPages))
+	}
+	return success(newPage(total, items, stray, s.opts.NullPages))
+}
+
+func untagged(items []instanceItem) []untaggedItem {
+	out := make([]untaggedItem, len(items))
+	for i, item := range items {
+		out[i].instanceItem = item
+	}
+	return out
 }
 
 func (s *Simulator) item(position int, now time.Duration) instanceItem {
 	a := s.fleet.attributes(position)
 	return instanceItem{
-		InstanceID: a.id, InstanceName: a.name, ZoneID: a.zoneID, InstanceType: "z2a.cpu.1", CPU: 1, Memory: 2,
+		InstanceID: a.id, InstanceName: a.name, ZoneID: a.zoneID, InstanceType: a.instanceType, CPU: 1, Memory: 2,
 		ImageID: a.imageID, Status: s.fleet.instances[position].shown(now),
 		PublicIPAddresses: []string{}, PrivateIPAddresses: []string{a.ipv4},
 		CreateTime: "2026-01-01T00:00:00Z", ResourceGroupID: a.resourceGroupID, ResourceGroupName: a.resourceGroupID,
@@ -135,8 +159,8 @@ func parseDescribe(x *exchange, body []byte) (describeRequest, *reply) {
 	switch {
 	case *q.PageSize < 1 || *q.PageSize > apiclient.MaxPageSize || *q.PageNum < 1:
 		refusal = failure(http.StatusBadRequest, codeInvalidPage, fmt.Sprintf("pageSize must be 1 to %d and pageNum 1 or more.", apiclient.MaxPageSize))
-	case len(q.TagKeys) > maxTagFilters || len(q.Tags) > maxTagFilters:
-		refusal = failure(http.StatusBadRequest, codeInvalidTags, fmt.Sprintf("tagKeys and tags must hold at most %d.", maxTagFilters))
+	case len(q.TagKeys) > apiclient.MaxTagFilters || len(q.Tags) > apiclient.MaxTagFilters:
+		refusal = failure(http.StatusBadRequest, codeInvalidTags, fmt.Sprintf("tagKeys and tags must hold at most %d.", apiclient.MaxTagFilters))
 	default:
 		return q, nil
 	}
@@ -144,31 +168,36 @@ func parseDescribe(x *exchange, body []byte) (describeRequest, *reply) {
 }
 
 // selectPage returns how many instances match and the positions on the page asked for.
-func (s *Simulator) selectPage(q describeRequest, now time.Duration) (total int, page []int) {
-	n := len(s.fleet.instances)
-	var matching []int
-	switch {
-	case len(q.InstanceIDs) > 0:
-		for _, id := range q.InstanceIDs {
-			if i, ok := s.fleet.find(id); ok && s.matches(i, &q, now) {
-				matching = append(matching, i)
-			}
-		}
-	case q.unfiltered() && !s.fleet.mayMiss:
-		from, to := pageBounds(n, *q.PageSize, *q.PageNum)
-		for i := from; i < to; i++ {
+func (s *Simulator) selectPage(x *exchange, q describeRequest, now time.Duration) (total int, page []int) {
+	if len(q.InstanceIDs) == 0 && q.unfiltered() && !s.fleet.mayMiss && !s.opts.Pages.reorder() {
+		n := len(s.fleet.instances)
+		for i, to := pageBounds(n, *q.PageSize, *q.PageNum); i < to; i++ {
 			page = append(page, i)
 		}
 		return n, page
-	default:
-		for i := range n {
-			if s.matches(i, &q, now) {
-				matching = append(matching, i)
-			}
-		}
 	}
+	matching := s.matching(&q, now)
+	s.arrange(x, matching)
 	from, to := pageBounds(len(matching), *q.PageSize, *q.PageNum)
 	return len(matching), matching[from:to]
+}
+
+// matching are the positions that a query asks for: in the order of its ids, or of the fleet.
+func (s *Simulator) matching(q *describeRequest, now time.Duration) (matching []int) {
+	for _, id := range q.InstanceIDs {
+		if i, ok := s.fleet.find(id); ok && s.matches(i, q, now) {
+			matching = append(matching, i)
+		}
+	}
+	if len(q.InstanceIDs) > 0 {
+		return matching
+	}
+	for i := range s.fleet.instances {
+		if s.matches(i, q, now) {
+			matching = append(matching, i)
+		}
+	}
+	return matching
 }
 
 // pageBounds cannot overflow, however large the page number.
@@ -182,7 +211,7 @@ func pageBounds(n, size, num int) (from, to int) {
 
 func (q *describeRequest) unfiltered() bool {
 	return q.ResourceGroupID == "" && q.ZoneID == "" && q.ImageID == "" && q.Status == "" && q.Name == "" &&
-		q.IPv4Address == "" && len(q.TagKeys) == 0 && len(q.Tags) == 0
+		q.IPv4Address == "" && q.IPv6Address == "" && len(q.TagKeys) == 0 && len(q.Tags) == 0
 }
 
 func (s *Simulator) matches(position int, q *describeRequest, now time.Duration) bool {
@@ -193,11 +222,12 @@ func (s *Simulator) matches(position int, q *describeRequest, now time.Duration)
 	if q.unfiltered() {
 		return true
 	}
-	a := s.fleet.attributes(position)
+	a := s.fleet.stored(position)
 	equal := func(filter, value string) bool { return filter == "" || filter == value }
 	return equal(q.ResourceGroupID, a.resourceGroupID) && equal(q.ZoneID, a.zoneID) && equal(q.ImageID, a.imageID) &&
-		equal(q.Status, string(state)) && equal(q.IPv4Address, a.ipv4) &&
-		strings.Contains(strings.ToLower(a.name), strings.ToLower(q.Name)) && a.tagged(q)
+		equal(q.Status, string(state)) && equal(q.IPv6Address, "") && a.tagged(q) &&
+		(q.IPv4Address == "" || q.IPv4Address == s.fleet.ipv4(position)) &&
+		(q.Name == "" || strings.Contains(strings.ToLower(s.fleet.name(position)), strings.ToLower(q.Name)))
 }
 
 // tagged reports whether an instance has every key and every tag asked for.

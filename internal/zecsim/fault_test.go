@@ -412,6 +412,11 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 		"other's act backwards":  {spec(InstanceSpec{Others: []OtherAct{{After: -1, Action: "stop"}}}), "after -1ns"},
 		"other's action":         {spec(InstanceSpec{Others: []OtherAct{{After: 1, Action: "reboot"}}}), "reboot"},
 		"stop failures of hangs": {spec(InstanceSpec{StopHangs: true, StopFailures: 1}), "stop failures"},
+		"page order":             {Options{Pages: Pages{Order: "any"}}, `page order "any"`},
+		"pages that move less":   {Options{Pages: Pages{Moving: -0.1}}, "moving -0.1"},
+		"leaves before it joins": {spec(InstanceSpec{JoinsAfter: 2, LeavesAfter: 2}), "join before it leaves"},
+		"joins in the past":      {spec(InstanceSpec{JoinsAfter: -1}), "joins after -1ns"},
+		"joins as missing":       {spec(InstanceSpec{JoinsAfter: 1, State: StateMissing}), "give it a state"},
 		"no boot that fails":     {spec(InstanceSpec{BootFailsStopping: true}), "no boot fails"},
 	} {
 		t.Run(name, func(t *testing.T) {

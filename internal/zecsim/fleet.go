@@ -12,6 +12,7 @@ import (
 const (
 	defaultZone          = "asia-southeast-1a"
 	defaultImage         = "img-ubuntu-2404"
+	defaultType          = "z2a.cpu.1"
 	defaultResourceGroup = "rg-default"
 )
 
@@ -53,7 +54,7 @@ func (f *fleet) put(i int, spec InstanceSpec, o *Options, kinds map[behaviour]*b
 		kinds[b] = &b
 	}
 	f.instances[i] = newInstance(kinds[b], spec.particulars(o.Seed, i))
-	f.mayMiss = f.mayMiss || b.firstState == StateMissing || b.stateThen == StateMissing
+	f.mayMiss = f.mayMiss || b.mayMiss()
 	if spec.ID == "" || spec.ID == InstanceID(i) {
 		return nil
 	}
@@ -96,19 +97,40 @@ func (f *fleet) id(i int) string {
 	return InstanceID(i)
 }
 
-// attributes fills what follows from the position.
+// attributes are what the API shows of an instance. What its spec leaves out follows from the
+// position, or is the same for all.
 func (f *fleet) attributes(i int) attributes {
+	a := f.stored(i)
+	a.id, a.name, a.ipv4 = f.id(i), f.name(i), f.ipv4(i)
+	return a
+}
+
+// stored are the attributes that do not follow from the position: the others are left as the spec has
+// them, since a filter that does not ask for them need not make their texts.
+func (f *fleet) stored(i int) attributes {
 	a := attributes{}
 	if own := f.instances[i].own; own != nil {
 		a = own.attributes
 	}
-	a.id = f.id(i)
-	a.name = or(a.name, fmt.Sprintf("sim-%06d", i))
 	a.zoneID = or(a.zoneID, defaultZone)
 	a.imageID = or(a.imageID, defaultImage)
+	a.instanceType = or(a.instanceType, defaultType)
 	a.resourceGroupID = or(a.resourceGroupID, defaultResourceGroup)
-	a.ipv4 = or(a.ipv4, fmt.Sprintf("10.%d.%d.%d", i>>16&0xff, i>>8&0xff, i&0xff))
 	return a
+}
+
+func (f *fleet) name(i int) string {
+	if own := f.instances[i].own; own != nil && own.name != "" {
+		return own.name
+	}
+	return fmt.Sprintf("sim-%06d", i)
+}
+
+func (f *fleet) ipv4(i int) string {
+	if own := f.instances[i].own; own != nil && own.ipv4 != "" {
+		return own.ipv4
+	}
+	return fmt.Sprintf("10.%d.%d.%d", i>>16&0xff, i>>8&0xff, i&0xff)
 }
 
 // existing counts the instances that are not missing at a time.

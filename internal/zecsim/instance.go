@@ -43,10 +43,10 @@ func newInstance(kind *behaviour, own *particulars) instance {
 		firstRunning: never, lastRunning: never,
 	}
 	if kind.stateFor > 0 {
-		in.next, in.until = kind.stateThen, kind.stateFor
+		in.next, in.until = kind.stateThen, kind.joins+kind.stateFor
 	}
 	if kind.firstState == apiclient.StateRunning {
-		in.firstRunning, in.lastRunning = 0, 0
+		in.firstRunning, in.lastRunning = kind.joins, kind.joins
 	}
 	return in
 }
@@ -77,6 +77,8 @@ func (in *instance) actors() *actors {
 // phase is where the last transition has led at a time.
 func (in *instance) phase(at time.Duration) apiclient.State {
 	switch {
+	case !in.kind.exists(at):
+		return StateMissing
 	case at < in.until:
 		return in.current
 	case in.next != fallsThroughStopping:
@@ -98,7 +100,7 @@ func (in *instance) shown(at time.Duration) apiclient.State {
 
 // noteRunning records that RUNNING was reached since the last call.
 func (in *instance) noteRunning(at time.Duration) {
-	if in.next != apiclient.StateRunning || in.current == apiclient.StateRunning || at < in.until {
+	if in.next != apiclient.StateRunning || in.current == apiclient.StateRunning || at < in.until || !in.kind.exists(in.until) {
 		return
 	}
 	in.lastRunning = in.until

@@ -30,6 +30,10 @@ func mixedSpec(rng *rand.Rand) InstanceSpec {
 		act.Action = []string{OtherStart, OtherStop}[rng.IntN(2)]
 		s.Others = append(s.Others, act)
 	}
+	if rng.IntN(4) == 0 {
+		s.JoinsAfter = time.Duration(rng.IntN(60)) * time.Second
+		s.LeavesAfter = s.JoinsAfter + time.Duration(1+rng.IntN(60))*time.Second
+	}
 	return s
 }
 

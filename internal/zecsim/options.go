@@ -44,6 +44,7 @@ type Options struct {
 	NotFoundCode apiclient.Code
 	// NullPages sends an empty page of a describe as "dataSet": null instead of [].
 	NullPages bool
+	Pages     Pages
 
 	Boot      Boot
 	Stop      Stop
@@ -110,7 +111,7 @@ type Latency struct {
 
 // validate reports every value that makes no sense, with its name.
 func (o Options) validate() error {
-	errs := []error{o.validateFleet(), o.Limit.validate(), o.validateActionLimits(), validNotFoundCode(o.NotFoundCode)}
+	errs := []error{o.validateFleet(), o.Limit.validate(), o.validateActionLimits(), validNotFoundCode(o.NotFoundCode), o.Pages.validate()}
 	if o.BadIDs != "" && o.BadIDs != BadIDsReject && o.BadIDs != BadIDsFailedList {
 		errs = append(errs, fmt.Errorf("bad ids %q: use %s or %s", o.BadIDs, BadIDsReject, BadIDsFailedList))
 	}

@@ -154,16 +154,20 @@ func TestDescribeInstancesFilters(t *testing.T) {
 		{ID: "custom", Name: "own id"},
 	}
 	for filter, want := range map[string]string{
-		`{}`:                                      "i-000000 i-000001 i-000002 custom",
-		`{"zoneId":"z1"}`:                         "i-000000 i-000002",
-		`{"imageId":"img-b"}`:                     "i-000001",
-		`{"status":"RUNNING"}`:                    "i-000001",
-		`{"name":"web"}`:                          "i-000000 i-000001",
-		`{"resourceGroupId":"rg1"}`:               "i-000000 i-000001",
-		`{"ipv4Address":"192.0.2.9"}`:             "i-000002",
-		`{"tagKeys":["env"]}`:                     "i-000000 i-000001",
-		`{"tagKeys":["env","tier"]}`:              "i-000000",
-		`{"tags":[{"key":"env","value":"test"}]}`: "i-000001",
+		`{}`:                            "i-000000 i-000001 i-000002 custom",
+		`{"zoneId":"z1"}`:               "i-000000 i-000002",
+		`{"imageId":"img-b"}`:           "i-000001",
+		`{"status":"RUNNING"}`:          "i-000001",
+		`{"name":"web"}`:                "i-000000 i-000001",
+		`{"resourceGroupId":"rg1"}`:     "i-000000 i-000001",
+		`{"ipv4Address":"192.0.2.9"}`:   "i-000002",
+		`{"ipv4Address":"10.0.0.1"}`:    "i-000001",
+		`{"ipv6Address":"2001:db8::1"}`: "",
+		`{"name":"SIM-"}`:               "",
+		`{"zoneId":"z1","imageId":"img-a","status":"STOPPED","resourceGroupId":"rg2","name":"B-"}`: "i-000002",
+		`{"tagKeys":["env"]}`:                                                 "i-000000 i-000001",
+		`{"tagKeys":["env","tier"]}`:                                          "i-000000",
+		`{"tags":[{"key":"env","value":"test"}]}`:                             "i-000001",
 		`{"tags":[{"key":"env","value":"prod"},{"key":"tier","value":"db"}]}`: "",
 		`{"name":"web","zoneId":"z2"}`:                                        "i-000001",
 		`{"instanceIds":["i-000003","custom","i-000004"]}`:                    "custom",
@@ -188,6 +192,16 @@ func TestDescribeInstancesFilters(t *testing.T) {
 			a := c.call("DescribeInstancesStatus", `{"resourceGroupId":"rg1","zoneId":"z2"}`)
 			if a.Response.TotalCount != 2 {
 				t.Errorf("%d instances, want 2", a.Response.TotalCount)
+			}
+		})
+	})
+	t.Run("version 2024-04-01 knows no tags", func(t *testing.T) {
+		inBubble(t, spec(fleet...), func(t *testing.T, _ *Simulator, c *caller) {
+			c.tweak = func(r *http.Request) { r.Header.Set("X-ZC-Version", "2024-04-01") }
+			a := c.call("DescribeInstances", `{"tags":[{"key":"env","value":"test"}],"tagKeys":["tier"],"zoneId":"z1"}`)
+			a.want(t, 200, "")
+			if a.Response.TotalCount != 2 || strings.Contains(string(a.raw), `"tags"`) {
+				t.Errorf("want both instances of z1 and no tags in %s", a.raw)
 			}
 		})
 	})

@@ -64,6 +64,7 @@ func (r *scenarioReader) root(n *yaml.Node) {
 		"bad_ids":        strictyaml.Enum(r.Doc, &o.BadIDs, BadIDsReject, BadIDsFailedList),
 		"not_found_code": strictyaml.Enum(r.Doc, &o.NotFoundCode, apiclient.CodeInstanceNotFound, apiclient.CodeResourceNotFound),
 		"null_pages":     r.Bool(&o.NullPages),
+		"pages":          r.pages,
 		"boot":           r.boot,
 		"stop":           r.stop,
 		"status_lag":     duration(r.Doc, &o.StatusLag),
@@ -86,6 +87,14 @@ func (r *scenarioReader) root(n *yaml.Node) {
 func (r *scenarioReader) size(key, value *yaml.Node) {
 	read := strictyaml.Int(r.Doc, &r.opts.Instances, 0, maxInstances)
 	r.sizeUnknown = !r.Sound(func() { read(key, value) })
+}
+
+func (r *scenarioReader) pages(key, value *yaml.Node) {
+	p := &r.opts.Pages
+	r.Mapping(key, value, strictyaml.Keys{
+		"order":  strictyaml.Enum(r.Doc, &p.Order, OrderPosition, OrderShuffled),
+		"moving": r.Number(&p.Moving, 0, 1),
+	})
 }
 
 func (r *scenarioReader) boot(key, value *yaml.Node) {

@@ -1,6 +1,7 @@
 package zecsim
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -29,8 +30,8 @@ func (r *scenarioReader) override(item *yaml.Node) {
 	if sound && given["instances"] == nil && given["share"] == nil {
 		r.Refuse(item, strictyaml.Faultf(`add instances: [i-000003, "i-000010..i-000019"] or share: 0.01`, "this selects no instance"))
 	}
-	for _, i := range positions {
-		spec := c.apply(r.opts.Overrides[i])
+	for k, i := range positions {
+		spec := c.apply(r.opts.Overrides[i], spot{position: i, place: k})
 		r.opts.Overrides[i] = spec
 		if sound && !r.doubtful[i] {
 			sound = !r.refuseAll(item, InstanceID(i)+": ", spec.validate()) // once: the others would say the same
@@ -44,12 +45,12 @@ func (r *scenarioReader) override(item *yaml.Node) {
 // specChanges are what one override does to the spec of each of its instances.
 type specChanges struct {
 	*strictyaml.Doc
-	list []func(*InstanceSpec)
+	list []func(*InstanceSpec, spot)
 }
 
-func (c *specChanges) apply(s InstanceSpec) InstanceSpec {
+func (c *specChanges) apply(s InstanceSpec, at spot) InstanceSpec {
 	for _, change := range c.list {
-		change(&s)
+		change(&s, at)
 	}
 	return s
 }
@@ -59,9 +60,45 @@ func change[T any](c *specChanges, read func(*strictyaml.Doc, *T) strictyaml.Rea
 	return func(key, value *yaml.Node) {
 		var v T
 		if c.Sound(func() { read(c.Doc, &v)(key, value) }) {
-			c.list = append(c.list, func(s *InstanceSpec) { *field(s) = v })
+			c.list = append(c.list, func(s *InstanceSpec, _ spot) { *field(s) = v })
 		}
 	}
+}
+
+// patterned reads a pattern and notes that what it makes for an instance goes into a field.
+func patterned(c *specChanges, field func(*InstanceSpec) *string) strictyaml.Read {
+	return func(key, value *yaml.Node) {
+		var p pattern
+		if c.Sound(func() { patternText(c.Doc, &p)(key, value) }) {
+			c.list = append(c.list, func(s *InstanceSpec, at spot) { *field(s) = p.at(at) })
+		}
+	}
+}
+
+// tags reads a mapping of keys to patterns.
+func (c *specChanges) tags(_, value *yaml.Node) {
+	patterns := make(map[string]pattern)
+	sound := c.Sound(func() {
+		c.Entries(value, func(name string, key, value *yaml.Node) {
+			var p pattern
+			patternText(c.Doc, &p)(key, value)
+			patterns[name] = p
+		})
+	})
+	if !sound {
+		return
+	}
+	var last map[string]string // of the instance before, which is the same for plain texts
+	c.list = append(c.list, func(s *InstanceSpec, at spot) {
+		tags := make(map[string]string, len(patterns))
+		for key, p := range patterns {
+			tags[key] = p.at(at)
+		}
+		if !maps.Equal(last, tags) {
+			last = tags
+		}
+		s.Tags = last
+	})
 }
 
 // keys are those of an override but for the ones that select instances.
@@ -87,12 +124,15 @@ func (c *specChanges) keys() strictyaml.Keys {
 		"stop_failures":       change(c, failures, func(s *InstanceSpec) *int { return &s.StopFailures }),
 		"others":              change(c, others, func(s *InstanceSpec) *[]OtherAct { return &s.Others }),
 		"status_lag":          change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.StatusLag }),
-		"name":                change(c, text, func(s *InstanceSpec) *string { return &s.Name }),
-		"zone":                change(c, text, func(s *InstanceSpec) *string { return &s.ZoneID }),
-		"image":               change(c, text, func(s *InstanceSpec) *string { return &s.ImageID }),
-		"resource_group":      change(c, text, func(s *InstanceSpec) *string { return &s.ResourceGroupID }),
+		"name":                patterned(c, func(s *InstanceSpec) *string { return &s.Name }),
+		"zone":                patterned(c, func(s *InstanceSpec) *string { return &s.ZoneID }),
+		"image":               patterned(c, func(s *InstanceSpec) *string { return &s.ImageID }),
+		"instance_type":       patterned(c, func(s *InstanceSpec) *string { return &s.InstanceType }),
+		"resource_group":      patterned(c, func(s *InstanceSpec) *string { return &s.ResourceGroupID }),
 		"ipv4_address":        change(c, text, func(s *InstanceSpec) *string { return &s.IPv4Address }),
-		"tags":                change(c, tags, func(s *InstanceSpec) *map[string]string { return &s.Tags }),
+		"tags":                c.tags,
+		"joins_after":         change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.JoinsAfter }),
+		"leaves_after":        change(c, duration, func(s *InstanceSpec) *time.Duration { return &s.LeavesAfter }),
 	}
 }
 
@@ -135,17 +175,6 @@ func others(d *strictyaml.Doc, dst *[]OtherAct) strictyaml.Read {
 		}
 		*dst = append(*dst, act)
 	})
-}
-
-func tags(d *strictyaml.Doc, dst *map[string]string) strictyaml.Read {
-	return func(_, value *yaml.Node) {
-		*dst = make(map[string]string)
-		d.Entries(value, func(name string, key, value *yaml.Node) {
-			var v string
-			text(d, &v)(key, value)
-			(*dst)[name] = v
-		})
-	}
 }
 
 func (r *scenarioReader) positions(item *yaml.Node) []int {

@@ -30,6 +30,7 @@ func TestExampleScenarioMeansWhatItSays(t *testing.T) {
 	o.Overrides = nil
 	want := Options{
 		Seed: 1, Instances: 1000, BadIDs: BadIDsReject, NotFoundCode: apiclient.CodeInstanceNotFound,
+		Pages:   Pages{Order: OrderPosition},
 		Boot:    Boot{2 * time.Second, time.Second, apiclient.StateStarting},
 		Stop:    Stop{Forced: time.Second, Soft: 5 * time.Second},
 		Latency: Latency{20 * time.Millisecond, 30 * time.Millisecond},
@@ -64,8 +65,14 @@ func TestExampleScenarioMeansWhatItSays(t *testing.T) {
 	}
 	for i, want := range map[int]InstanceSpec{
 		7: {State: "RECYCLE"}, 13: {State: StateMissing}, 16: {State: "REINSTALL_FAILED"}, 40: {Boot: BootFails, BootFailsStopping: true},
-		29: {State: "RUNNING", Name: "build-host", ZoneID: "asia-southeast-1b", ImageID: "img-debian-12", ResourceGroupID: "rg-build", Tags: map[string]string{"team": "build", "tier": "worker"}},
-		30: {State: "REBUILDING", StateFor: 40 * time.Second, StateThen: "STOPPED", IPv4Address: "192.0.2.30"},
+		29:  {State: "RUNNING", Name: "build-host", ZoneID: "asia-southeast-1b", ImageID: "img-debian-12", InstanceType: "z2a.cpu.4", ResourceGroupID: "rg-build", Tags: map[string]string{"team": "build", "tier": "worker"}},
+		30:  {State: "REBUILDING", StateFor: 40 * time.Second, StateThen: "STOPPED", IPv4Address: "192.0.2.30"},
+		105: {Name: "web-6", ZoneID: "asia-east-1c", Tags: map[string]string{"env": "test", "role": "web", "host": "h000105"}},
+		300: {Name: "web-201", ZoneID: "asia-east-1c", Tags: map[string]string{"env": "test", "role": "web", "host": "h000300"}, JoinsAfter: 2 * time.Minute},
+		319: {
+			Name: "web-220", ZoneID: "asia-east-1a", Tags: map[string]string{"env": "prod", "role": "web", "host": "h000319"},
+			JoinsAfter: 30 * time.Second, LeavesAfter: 5 * time.Minute,
+		},
 		50: {Refuses: true, RefusesStops: true, RefusesFor: 20 * time.Second, RefusalCode: soldOut, RefusalStatus: 400},
 		61: {State: "RUNNING", StopFailures: 2}, 62: {State: "RUNNING", StopHangs: true},
 		79: {Others: []OtherAct{
@@ -88,7 +95,7 @@ func TestExampleScenarioShowsEveryKey(t *testing.T) {
 		"seed", "instances", "bad_ids", "boot", "stop", "status_lag", "clock_offset", "latency", "limit", "faults", "overrides",
 		"time", "jitter", "forced", "soft", "soft_hangs", "fixed", "rate", "burst", "statuses", "retry_after", "changes", "after",
 		"kind", "probability", "actions", "windows", "applied", "delay", "size", "status", "code", "share",
-		"not_found_code", "null_pages", "action_limits", "refusals", "times", "after_start", "after_stop", "action",
+		"not_found_code", "null_pages", "pages", "order", "moving", "action_limits", "refusals", "times", "after_start", "after_stop", "action",
 	}
 	for key := range new(specChanges).keys() {
 		keys = append(keys, key)
@@ -201,6 +208,16 @@ func TestMistakesInAScenarioHaveTheirPlaceAndRemedy(t *testing.T) {
 		"refusal window":        {"refusals: [{code: X, windows: [2s]}]\n", `s.yaml:1:32: refusals.windows: "2s" is not a window (write from..to since the simulator's beginning, such as "30s..45s" or "2m..")`},
 		"code for not found":    {"not_found_code: INVALID_INSTANCE\n", `s.yaml:1:17: not_found_code: "INVALID_INSTANCE" is not known here (did you mean "INVALID_INSTANCE_NOT_FOUND"?)`},
 		"null pages":            {"null_pages: 1\n", `s.yaml:1:13: null_pages: "1" is neither true nor false (write true or false)`},
+		"page order":            {"pages: {order: random}\n", `s.yaml:1:16: pages.order: "random" is not known here (use position, shuffled)`},
+		"pages move too much":   {"pages: {moving: 1.5}\n", `s.yaml:1:17: pages.moving: 1.5 is out of range (use 0 to 1)`},
+		"leaves before joining": {"overrides: [{share: 1, joins_after: 2m, leaves_after: 1m}]\n", `s.yaml:1:13: overrides: i-000000: it leaves after 1m0s, and joins after 2m0s: let it join before it leaves`},
+		"joins as missing":      {"overrides: [{share: 1, joins_after: 2m, state: MISSING}]\n", `s.yaml:1:13: overrides: i-000000: it joins after 2m0s in the state MISSING: give it a state that it joins in`},
+		"joins in the past":     {"overrides: [{share: 1, joins_after: -1s}]\n", `s.yaml:1:37: overrides.joins_after: -1s is out of range (use 0s to 87600h)`},
+		"no pattern":            {"overrides: [{share: 1, name: 'web-{i}'}]\n", `s.yaml:1:30: overrides.name: "i" is not known in braces (in braces write {k} for 1, 2, 3, {n} for the digits of the id, or a choice such as {a|b})`},
+		"brace not closed":      {"overrides: [{share: 1, zone: 'z{a|b'}]\n", `s.yaml:1:30: overrides.zone: "z{a|b" opens a brace that it does not close (in braces write {k} for 1, 2, 3, {n} for the digits of the id, or a choice such as {a|b})`},
+		"brace not opened":      {"overrides: [{share: 1, tags: {env: 'a}'}}]\n", `s.yaml:1:36: overrides.tags.env: "a}" closes a brace that it does not open (in braces write {k} for 1, 2, 3, {n} for the digits of the id, or a choice such as {a|b})`},
+		"brace within a brace":  {"overrides: [{share: 1, name: '{a|{k}}'}]\n", `s.yaml:1:30: overrides.name: "a|{k" is not known in braces (in braces write {k} for 1, 2, 3, {n} for the digits of the id, or a choice such as {a|b})`},
+		"empty name":            {"overrides: [{share: 1, name: ''}]\n", `s.yaml:1:30: overrides.name: the text is empty (take the key out instead)`},
 		"limit of no action":    {"action_limits: {StartInstance: {rate: 1}}\n", `s.yaml:1:17: action_limits: unknown key "StartInstance" (did you mean "StartInstances"?)`},
 		"limit without a rate":  {"action_limits: {StartInstances: {burst: 1}}\n", `s.yaml:1:17: action_limits.StartInstances: the key "rate" is missing (add rate: …)`},
 		"other without action":  {"overrides: [{share: 1, others: [{after: 3s}]}]\n", `s.yaml:1:33: overrides.others: the key "action" is missing (add action: …)`},
@@ -305,6 +322,7 @@ func FuzzScenario(f *testing.F) {
 	f.Add([]byte("limit: {rate: 1, changes: [{after: 1s, rate: 0}]}\nfaults: [{kind: omit, windows: [..1s]}]\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Add([]byte("refusals: [{code: A}]\naction_limits: {StartInstances: {rate: 1}}\noverrides: [{share: 1, stop_failures: 1, others: [{after: 1s, action: stop}]}]\n"))
+	f.Add([]byte("pages: {order: shuffled, moving: 0.5}\noverrides: [{share: 1, name: 'a{k}{n}{b|c}', joins_after: 1s, leaves_after: 2s}]\n"))
 	f.Add([]byte("overrides: [{share: 1, tags: {\"a\\nb\": [1]}}]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o, err := ParseScenario("s.yaml", data, 50)

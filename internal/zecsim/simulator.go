@@ -74,11 +74,13 @@ func (s *Simulator) serverTime() time.Time { return s.opts.Now().Add(s.opts.Cloc
 // exchange is one request on its way through the simulator.
 type exchange struct {
 	record    RequestRecord
+	version   string        // of the API, as sent
 	at        time.Duration // arrival
 	rng       *rand.Rand    // this request's own
 	fault     *Fault        // nil where it meets none
 	requestID string
 	ids       []string // of the body, as far as it could be read
+	order     uint64   // decides which instances move on the pages of this request
 }
 
 // ServeHTTP answers one request. Where the connection has to break it panics with
@@ -97,7 +99,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Simulator) arrive(r *http.Request) *exchange {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := &exchange{at: s.tick()}
+	x := &exchange{at: s.tick(), version: r.Header.Get(apiclient.HeaderVersion)}
 	x.record = RequestRecord{At: s.origin.Add(x.at), Action: r.Header.Get(apiclient.HeaderAction)}
 	x.record.N = s.counts.arrive(x.at, x.record.Action)
 	x.requestID = fmt.Sprintf("T%08x%08x", uint32(mix(s.opts.Seed, uint64(x.record.N))), x.record.N)
@@ -144,7 +146,9 @@ func (s *Simulator) decideFate(x *exchange, body []byte) {
 	h.Write([]byte(x.record.Action))
 	h.Write([]byte{0})
 	h.Write(body)
-	x.rng = rand.New(rand.NewPCG(s.opts.Seed, mix(h.Sum64(), s.nth(h.Sum64()))))
+	request := mix(h.Sum64(), s.nth(h.Sum64()))
+	x.order = mix(s.opts.Seed, request)
+	x.rng = rand.New(rand.NewPCG(s.opts.Seed, request))
 	x.fault = s.rollFault(x)
 }
 

@@ -28,12 +28,19 @@ const (
 // The zero value is a healthy STOPPED one.
 type InstanceSpec struct {
 	// ID is i-NNNNNN by position where empty; the other names follow from the position too.
-	ID, Name, ZoneID, ImageID, ResourceGroupID, IPv4Address string
-	Tags                                                    map[string]string
+	ID, Name, ZoneID, ImageID, InstanceType, ResourceGroupID, IPv4Address string
+	// Tags may be nil; describes then show null.
+	Tags map[string]string
+
+	// JoinsAfter and LeavesAfter are when the API first and last knows the instance, counted from
+	// the simulator's beginning; 0 is from the beginning, and for ever. Before and after it is
+	// StateMissing, whatever it was doing.
+	JoinsAfter, LeavesAfter time.Duration
 
 	// State is the first state: any name, known or not, or StateMissing; empty is STOPPED.
 	State apiclient.State
-	// StateFor is how long State lasts where no start or stop ends it; 0 means for ever.
+	// StateFor is how long State lasts, from JoinsAfter, where no start or stop ends it; 0 means for
+	// ever.
 	StateFor time.Duration
 	// StateThen follows State; empty is RUNNING after STARTING or BOOTING, else STOPPED.
 	StateThen apiclient.State
@@ -85,7 +92,7 @@ func (i InstanceSpec) validate() error {
 	if i.StateThen != "" && i.StateFor == 0 {
 		errs = append(errs, fmt.Errorf("state then %s: say how long the first state lasts", i.StateThen))
 	}
-	errs = append(errs, i.validateFailures(), i.validateRefusal())
+	errs = append(errs, i.validateFailures(), i.validateRefusal(), i.validateStay())
 	for _, act := range i.Others {
 		errs = append(errs, act.validate())
 	}
@@ -103,6 +110,16 @@ func (i InstanceSpec) validateFailures() error {
 		return fmt.Errorf("stop failures %d: use 0 or more, and only with a stop that works in the end", i.StopFailures)
 	}
 	return nil
+}
+
+func (i InstanceSpec) validateStay() error {
+	switch {
+	case i.LeavesAfter != 0 && i.LeavesAfter <= i.JoinsAfter:
+		return fmt.Errorf("it leaves after %s, and joins after %s: let it join before it leaves", i.LeavesAfter, i.JoinsAfter)
+	case i.JoinsAfter != 0 && i.State == StateMissing:
+		return fmt.Errorf("it joins after %s in the state %s: give it a state that it joins in", i.JoinsAfter, StateMissing)
+	}
+	return errors.Join(validDuration("joins after", i.JoinsAfter), validDuration("leaves after", i.LeavesAfter))
 }
 
 func (i InstanceSpec) validateRefusal() error {

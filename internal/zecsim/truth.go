@@ -76,6 +76,8 @@ type InstanceTruth struct {
 	// the newest of them did; zero where none did.
 	OtherStarts, OtherStops int
 	LastOther               time.Time
+	// Joins and Leaves are when the API first and last knows it; Leaves is zero where it stays.
+	Joins, Leaves time.Time
 	// FirstRunning and LastRunning are when it first and last reached RUNNING, also after a stop
 	// that failed; zero where it never did.
 	FirstRunning, LastRunning time.Time
@@ -128,6 +130,36 @@ func (s *Simulator) Instances() iter.Seq[InstanceTruth] {
 	}
 }
 
+// Described yields every instance that exists, as an unfiltered DescribeInstances of the newest
+// version shows it when it is yielded, in the order of the fleet. It costs no request, so that a test
+// can hold what a client found against all that there was to find. Tags are sorted by key.
+func (s *Simulator) Described() iter.Seq[apiclient.Instance] {
+	return func(yield func(apiclient.Instance) bool) {
+		for i := range s.fleet.instances {
+			s.mu.Lock()
+			in := s.described(i, s.tick())
+			s.mu.Unlock()
+			if in.State != StateMissing && !yield(in) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Simulator) described(position int, now time.Duration) apiclient.Instance {
+	item := s.item(position, now)
+	in := apiclient.Instance{
+		InstanceID: item.InstanceID, Name: item.InstanceName, ZoneID: item.ZoneID, State: item.Status,
+		InstanceType: item.InstanceType, ResourceGroupID: item.ResourceGroupID,
+	}
+	if item.Tags != nil {
+		for _, tag := range item.Tags.Tags {
+			in.Tags = append(in.Tags, apiclient.Tag(tag))
+		}
+	}
+	return in
+}
+
 // Requests returns a record of each request that is over, in the order of their ends; none unless
 // Options.KeepRequests is set.
 func (s *Simulator) Requests() []RequestRecord {
@@ -158,6 +190,7 @@ func (s *Simulator) instanceTruth(position int, now time.Duration) InstanceTruth
 		ID: s.fleet.id(position), State: state, Shown: in.shown(now),
 		AcceptedStarts: int(in.starts), AcceptedStops: int(in.stops),
 		StartRequests: int(in.startRequests), NeedlessStarts: int(in.needlessStarts),
+		Joins: s.wallTime(in.kind.joins), Leaves: s.wallTime(in.kind.leaves),
 		FirstRunning: s.wallTime(in.firstRunning), LastRunning: s.wallTime(in.lastRunning),
 		Startable: can.possible, StartsNeeded: can.starts,
 		StartableFrom: s.origin.Add(can.from), StartableUntil: s.wallTime(can.until),
