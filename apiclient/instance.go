@@ -35,8 +35,8 @@ type InstanceQuery struct {
 }
 
 // Instance is one row of DescribeInstances. InstanceID is never empty and fit for a log. In every
-// other text a character that no log should hold (a control character, say) is U+FFFD, and so is the
-// end of a text of more than 512 bytes. What the reply leaves out, or gives as null, is empty.
+// other text a character that no log should hold (a control character, say) is U+FFFD, and so is
+// the end of a text of more than 512 bytes. What the reply leaves out, or gives as null, is empty.
 type Instance struct {
 	InstanceID      string `json:"instanceId"`
 	Name            string `json:"instanceName"`
@@ -89,8 +89,8 @@ func (c *Client) DescribeInstances(ctx context.Context, q InstanceQuery) (Instan
 	return page, nil
 }
 
-// clean makes the texts of a row fit for a log. False where the row names no instance: an id is what
-// requests name and what is recorded, so it is not mended.
+// clean makes the texts of a row fit for a log. False where the row names no instance: an id is
+// what requests name and what is recorded, so it is not mended.
 func (i *Instance) clean() bool {
 	if i.InstanceID == "" || printable(i.InstanceID) != i.InstanceID {
 		return false

@@ -68,7 +68,8 @@ type instanceItem struct {
 	Tags               *wireTags       `json:"tags"`
 }
 
-// untaggedItem is a row of versionWithoutTags. Its own Tags hide those of the row, and are left out.
+// untaggedItem is a row of versionWithoutTags. Its own Tags hide those of the row, and are left
+// out.
 type untaggedItem struct {
 	instanceItem
 	Tags *wireTags `json:"tags,omitempty"`

@@ -1,8 +1,8 @@
 // Package zecsim is a simulated ZEC API that behaves, and misbehaves, as the real one is known to:
 // signatures, limits of a request, two ways of treating a bad id, states with boot times, fleets
-// whose instances join and leave, pages without an order, throttling, latency and faults. Tests drive
-// it over in-memory connections, the simulate command serves it over TCP or TLS, and the demo runs on
-// it.
+// whose instances join and leave, pages without an order, throttling, latency and faults. Tests
+// drive it over in-memory connections, the simulate command serves it over TCP or TLS, and the demo
+// runs on it.
 //
 // Contract.
 //
@@ -19,8 +19,8 @@
 //   - Nothing survives a restart, and no secret is ever logged or sent.
 //
 // [Simulator.Truth], [Simulator.Instance], [Simulator.Instances], [Simulator.Described] and
-// [Simulator.Requests] report what really happened, so that a test can compare a client's report with
-// it.
+// [Simulator.Requests] report what really happened, so that a test can compare a client's report
+// with it.
 //
 // Codes of malformed requests (INVALID_PARAMETER_…) and of malformed credentials are ours: the
 // reference documents the prefix alone.

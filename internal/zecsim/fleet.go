@@ -105,8 +105,8 @@ func (f *fleet) attributes(i int) attributes {
 	return a
 }
 
-// stored are the attributes that do not follow from the position: the others are left as the spec has
-// them, since a filter that does not ask for them need not make their texts.
+// stored are the attributes that do not follow from the position: the others are left as the spec
+// has them, since a filter that does not ask for them need not make their texts.
 func (f *fleet) stored(i int) attributes {
 	a := attributes{}
 	if own := f.instances[i].own; own != nil {

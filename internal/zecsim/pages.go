@@ -18,7 +18,8 @@ const (
 )
 
 // Pages say how describes put instances on pages. The API promises no order, so that a reader of
-// several pages must reckon with an instance that comes twice or not at all; totalCount stays right.
+// several pages must reckon with an instance that comes twice or not at all; totalCount stays
+// right.
 type Pages struct {
 	Order PageOrder // empty means OrderPosition
 	// Moving is the share of the instances, 0 to 1, that stand anywhere else at each request. At 1
@@ -42,8 +43,8 @@ func (p Pages) reorder() bool { return p.Order == OrderShuffled || p.Moving > 0 
 // Numbers of their own for the two random choices about a place.
 const shufflePlace, movePlace, newPlace = 1, 2, 3
 
-// arrange puts positions into the order of one request's pages. Every instance has a place between 0
-// and 1, which a request may change for some: so the others keep their order among themselves.
+// arrange puts positions into the order of one request's pages. Every instance has a place between
+// 0 and 1, which a request may change for some: so the others keep their order among themselves.
 func (s *Simulator) arrange(x *exchange, positions []int) {
 	p := s.opts.Pages
 	if !p.reorder() {

@@ -39,8 +39,8 @@ type InstanceSpec struct {
 
 	// State is the first state: any name, known or not, or StateMissing; empty is STOPPED.
 	State apiclient.State
-	// StateFor is how long State lasts, from JoinsAfter, where no start or stop ends it; 0 means for
-	// ever.
+	// StateFor is how long State lasts, from JoinsAfter, where no start or stop ends it; 0 means
+	// for ever.
 	StateFor time.Duration
 	// StateThen follows State; empty is RUNNING after STARTING or BOOTING, else STOPPED.
 	StateThen apiclient.State

@@ -131,8 +131,8 @@ func (s *Simulator) Instances() iter.Seq[InstanceTruth] {
 }
 
 // Described yields every instance that exists, as an unfiltered DescribeInstances of the newest
-// version shows it when it is yielded, in the order of the fleet. It costs no request, so that a test
-// can hold what a client found against all that there was to find. Tags are sorted by key.
+// version shows it when it is yielded, in the order of the fleet. It costs no request, so that a
+// test can hold what a client found against all that there was to find. Tags are sorted by key.
 func (s *Simulator) Described() iter.Seq[apiclient.Instance] {
 	return func(yield func(apiclient.Instance) bool) {
 		for i := range s.fleet.instances {
