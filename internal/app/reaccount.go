@@ -14,6 +14,7 @@ type change struct {
 	cfg, was      *config.Config
 	keys, keysWas map[string]*key // of the accounts that go on
 	access        map[string]Access
+	accessWas     map[string]Access
 }
 
 // changeAccounts reads the credentials for cfg again. An account whose credential cannot be read any
@@ -22,7 +23,7 @@ func (d *Daemon) changeAccounts(cfg *config.Config) (*change, error) {
 	before := d.accounts.Load()
 	c := &change{
 		before: before, after: &accounts{of: map[string]*account{}, missing: map[string]error{}}, cfg: cfg, was: d.current.Load(),
-		keys: map[string]*key{}, keysWas: map[string]*key{}, access: map[string]Access{},
+		keys: map[string]*key{}, keysWas: map[string]*key{}, access: map[string]Access{}, accessWas: map[string]Access{},
 	}
 	for _, of := range cfg.AccountsInUse() {
 		if err := c.add(d, of); err != nil {
@@ -42,7 +43,7 @@ func (c *change) add(d *Daemon, of config.Account) error {
 		if err != nil {
 			return err
 		}
-		c.after.of[of.Name], c.keys[of.Name], c.keysWas[of.Name], c.access[of.Name] = a, k, a.key.Load(), a.access
+		c.moves(a, k, a.access)
 		return nil
 	}
 	access, err := d.opts.Access(of)
@@ -52,13 +53,19 @@ func (c *change) add(d *Daemon, of config.Account) error {
 	case err != nil:
 		return err
 	case a != nil:
-		k := &key{credentials: access.Credentials}
-		c.after.of[of.Name], c.keys[of.Name], c.keysWas[of.Name], c.access[of.Name] = a, k, a.key.Load(), access
+		c.moves(a, &key{credentials: access.Credentials}, access)
 	default:
 		c.after.of[of.Name], err = newAccount(c.cfg, of.Name, access, d.stream.Emit)
 		return err
 	}
 	return nil
+}
+
+// moves notes an account that goes on, with the key and access that it will have.
+func (c *change) moves(a *account, k *key, access Access) {
+	c.after.of[a.name] = a
+	c.keys[a.name], c.keysWas[a.name] = k, a.key.Load()
+	c.access[a.name], c.accessWas[a.name] = access, a.access
 }
 
 // sameSource reports whether the credential of an account is where it was.
@@ -93,6 +100,7 @@ func (c *change) apply() error {
 func (c *change) undo() {
 	for name, k := range c.keysWas {
 		a := c.before.of[name]
+		a.access = c.accessWas[name]
 		a.use(k)
 		_ = a.configure(c.was) // it was in use
 	}

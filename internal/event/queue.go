@@ -83,7 +83,7 @@ func (q *Queue) drain() {
 	}
 }
 
-// next takes the first event. Once the listener has caught up it is an account of what was dropped.
+// next takes the first event. Once the listener has caught up, it says what was dropped.
 func (q *Queue) next() (Event, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

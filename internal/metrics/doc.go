@@ -7,7 +7,8 @@
 // outcome by [Metrics.RestoreGroups].
 //
 // Series of what the configuration names ([Metrics.SetKnown]) exist from 0 on, because a counter
-// that first appears at 1 shows no increase. Series of a schedule or group that a reload removed
+// that first appears at 1 shows no increase. Missed times alone have a series from the first on: of
+// 10,000 schedules they would be half of a scrape, so their alert looks for new series. Series of a schedule or group that a reload removed
 // are dropped when its last run has ended, at the next reload.
 //
 // The failed instances of a group's last run come, with the counts that belong to them, from one

@@ -136,9 +136,6 @@ func (m *Metrics) startSchedule(name string) {
 	}
 	m.series.schedules[name] = true
 	m.runsInProgress.WithLabelValues(name)
-	for _, reason := range missedReasons() {
-		m.missed.WithLabelValues(name, reason)
-	}
 }
 
 func (m *Metrics) dropSchedule(name string) {
