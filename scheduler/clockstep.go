@@ -30,7 +30,7 @@ func (l *Loop) readClock(r Reading) situation {
 	if step != 0 {
 		shared.cause = MissedClockStep
 		l.lock(func() { l.clockSteps++ })
-		l.emit(event.ClockStepped{Delta: step})
+		l.cfg.Emit(event.ClockStepped{Delta: step})
 	}
 
 	switch {

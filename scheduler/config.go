@@ -68,6 +68,7 @@ func New(cfg Config) (*Loop, error) {
 	if cfg.Alive == nil {
 		cfg.Alive = func() {}
 	}
+	cfg.Emit = event.Guarded(cfg.Emit, "the decision loop")
 	return &Loop{
 		cfg: cfg, writing: context.Background(), ends: make(chan ended), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		starting: true, entries: make(map[string]*entry, len(cfg.Schedules)), made: map[string]intention{},

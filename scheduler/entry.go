@@ -19,7 +19,7 @@ type entry struct {
 	next     Occurrence // the first nominal time after through; see hasNext
 	hasNext  bool       // false: there is none, and next has no meaning
 	due      Occurrence // the first one after through that will run; zero Run: none
-	notified time.Time  // the next run that the observer was last notified of
+	notified time.Time  // the next run of the last NextRun event
 
 	waiting []Firing // claimed, begin at their RunAt, ordered by it
 	queued  *Firing  // claimed, begins when no run is going; nil: none

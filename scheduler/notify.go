@@ -12,9 +12,9 @@ import (
 func (l *Loop) notify(d Decision) {
 	switch d.Kind {
 	case DecisionMissed, DecisionInterrupted:
-		l.emit(event.Missed{Times: d.times(), AtLeast: d.AtLeast, Reason: string(d.Reason)})
+		l.cfg.Emit(event.Missed{Times: d.times(), AtLeast: d.AtLeast, Reason: string(d.Reason)})
 	case DecisionExcluded, DecisionPaused, DecisionOverlap:
-		l.emit(event.Skipped{Times: d.times(), Cause: string(d.Kind), Calendar: d.Calendar})
+		l.cfg.Emit(event.Skipped{Times: d.times(), Cause: string(d.Kind), Calendar: d.Calendar})
 	}
 }
 
@@ -29,7 +29,7 @@ func (l *Loop) notifyAbandoned(all []store.Abandonment) {
 func (l *Loop) notifyNext(e *entry) {
 	if at := e.nextRun(); !at.Equal(e.notified) {
 		e.notified = at
-		l.emit(event.NextRun{Schedule: e.name, At: at})
+		l.cfg.Emit(event.NextRun{Schedule: e.name, At: at})
 	}
 }
 

@@ -56,7 +56,7 @@ func (l *Loop) recall(now time.Time) {
 	l.recallMade(state.Newest)
 	for _, name := range slices.Sorted(maps.Keys(state.Last)) {
 		if e := l.entries[name]; e != nil && e.schedule != nil {
-			l.emit(e.lastRun())
+			l.cfg.Emit(e.lastRun())
 		}
 	}
 

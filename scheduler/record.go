@@ -95,7 +95,7 @@ func (l *Loop) recordRest(r Reading) {
 // tried.
 func (l *Loop) storeFailed(op string, err error) {
 	l.setStoreErr(err)
-	l.emit(event.StoreFailed{Op: op, Err: err})
+	l.cfg.Emit(event.StoreFailed{Op: op, Err: err})
 }
 
 func (l *Loop) setStoreErr(err error) {

@@ -94,7 +94,7 @@ func (l *Loop) applyReload(now time.Time) {
 	l.record(round)
 	l.notifyAbandoned(round.Abandons)
 	for _, name := range round.Forget {
-		l.emit(event.NextRun{Schedule: name})
+		l.cfg.Emit(event.NextRun{Schedule: name})
 	}
 	l.notifyAll()
 	close(request.done)

@@ -89,13 +89,13 @@ func (l *Loop) finished(end ended) {
 		}
 	})
 	if end.suspended {
-		l.emit(event.RunSuspended{Run: end.firing.Name(), Groups: end.firing.Groups})
+		l.cfg.Emit(event.RunSuspended{Run: end.firing.Name(), Groups: end.firing.Groups})
 		return
 	}
 	l.dropBeginning(end.firing.RunID)
-	l.emit(end.finishedEvent())
+	l.cfg.Emit(end.finishedEvent())
 	if e.schedule != nil {
-		l.emit(e.lastRun())
+		l.cfg.Emit(e.lastRun())
 	}
 	if end.unwritten != nil {
 		finish := func() error { return l.cfg.Store.Finish(l.writing, end.firing.Record(), end.result.record(end.at)) }

@@ -1,5 +1,10 @@
 package event
 
+import (
+	"fmt"
+	"runtime/debug"
+)
+
 // Listener receives events. It must be quick and safe for concurrent use.
 type Listener interface {
 	Receive(e Event)
@@ -26,3 +31,21 @@ func (s Stream) Emit(e Event) {
 
 // Receive implements Listener: a stream may be one of another's.
 func (s Stream) Receive(e Event) { s.Emit(e) }
+
+// Guarded returns emit without its panics: one ends that call alone, because a bug in a metric or a
+// log line must not keep a fleet off. It is reported as an InternalError, once: one that meets it
+// again has no one left to be reported to. from names the emitter.
+func Guarded(emit func(Event), from string) func(Event) {
+	report := func(v any, stack []byte) {
+		defer func() { _ = recover() }()
+		emit(InternalError{Err: fmt.Errorf("a panic in a listener to %s: %v", from, v), Stack: stack})
+	}
+	return func(e Event) {
+		defer func() {
+			if v := recover(); v != nil {
+				report(v, debug.Stack())
+			}
+		}()
+		emit(e)
+	}
+}

@@ -23,6 +23,27 @@ func TestEveryListenerHasAnEventThoughOnePanics(t *testing.T) {
 	Stream{listener(0), listener(1), listener(2)}.Emit(ClockStepped{})
 }
 
+// A guarded emitter outlives every panic of a listener, also one of the report about it.
+func TestAGuardedPanicEndsThatCallAlone(t *testing.T) {
+	var heard []Event
+	stubborn := true
+	emit := Guarded(func(e Event) {
+		heard = append(heard, e)
+		if _, report := e.(InternalError); !report || stubborn {
+			panic("injected")
+		}
+	}, "a test")
+	emit(ClockStepped{})
+	stubborn = false
+	emit(ClockStepped{})
+	if len(heard) != 4 {
+		t.Fatalf("%d calls: %v", len(heard), heard)
+	}
+	if report := heard[3].(InternalError); report.Err.Error() != "a panic in a listener to a test: injected" || len(report.Stack) == 0 {
+		t.Errorf("%+v", report)
+	}
+}
+
 func TestProgressIsTheSumOverTheAccounts(t *testing.T) {
 	var tally Tally
 	run := Run{ID: "wake/1"}

@@ -64,3 +64,23 @@ func TestARunOverSeveralAccountsHasOneReport(t *testing.T) {
 		t.Errorf("started: %+v", started)
 	}
 }
+
+// A listener that panics at the beginning of a run costs that event, not the run.
+func TestAPanicAtTheBeginningOfARunCostsThatEventAlone(t *testing.T) {
+	reported := 0
+	m := New(Config{
+		Account: asked(func(r batcher.Run) power.Report { return power.Report{RunID: r.RunID} }),
+		Emit: func(e event.Event) {
+			switch e.(type) {
+			case event.RunStarted:
+				panic("injected")
+			case event.InternalError:
+				reported++
+			}
+		},
+	})
+	end := m.Prepare(t.Context(), Run{ID: "wake/1", Names: []string{"web"}, Members: fleet{"web": {"i-1"}}.members}).Make(t.Context())
+	if end.Report.RunID != "wake/1" || reported != 1 {
+		t.Errorf("%+v, reported %d times", end.Report, reported)
+	}
+}

@@ -31,6 +31,7 @@ func New(cfg Config) *Maker {
 	if cfg.Emit == nil {
 		cfg.Emit = func(event.Event) {}
 	}
+	cfg.Emit = event.Guarded(cfg.Emit, "a run")
 	if cfg.Suspects == nil {
 		cfg.Suspects = func(string) map[string]power.Reason { return nil }
 	}
