@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,10 +19,13 @@ import (
 // go to no other account; also where an earlier process recorded them.
 func TestARunOverSeveralAccountsHasOneReport(t *testing.T) {
 	at := time.Date(2026, 11, 25, 7, 45, 0, 0, time.UTC)
+	var mu sync.Mutex // the accounts work at the same time
 	sent := map[string][]string{}
 	account := func(name string, start, end time.Duration) Account {
 		return fakeAccount(func(r batcher.Run) power.Report {
 			report := power.Report{StartedAt: at.Add(start), FirstRequestAt: at.Add(start), FinishedAt: at.Add(end)}
+			mu.Lock()
+			defer mu.Unlock()
 			for _, g := range r.Groups {
 				sent[name] = append(sent[name], g.IDs...)
 				report.Groups = append(report.Groups, power.GroupReport{Group: g.Name, Total: len(g.IDs), Done: len(g.IDs)})
