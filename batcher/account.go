@@ -73,26 +73,18 @@ type Config struct {
 	Seed uint64
 }
 
-// emit passes on an event of the account as a whole.
-func (c Config) emit(e event.Event) {
-	if p := catch("a listener", func() { c.Emit(e) }); p != nil {
-		c.reportPanic(p)
-	}
-}
-
-func (c Config) reportPanic(p *PanicError) {
-	report := func() { c.Emit(event.InternalError{Err: p, Stack: p.Stack}) }
-	_ = catch("a listener", report) // nothing is left to report it to
-}
+// reportPanic passes on a panic that ended a run, a request, or a step of the account.
+func (a *Account) reportPanic(p *PanicError) { a.emit(event.InternalError{Err: p, Stack: p.Stack}) }
 
 // Account powers the instances of one ZEC account. It owns every instance in work, the requests
 // that wait and the budget; runs submit instances and receive outcomes. It is safe for concurrent
 // use. While runs are in progress one goroutine works; without any there is none, and nothing to
 // close.
 type Account struct {
-	cfg     Config        // its functions; the settings below move
-	replies chan reply    // from the goroutines of requests
-	wake    chan struct{} // holds a value while the loop has to look again; capacity 1
+	cfg     Config            // its name and Emit; the settings below move
+	emit    func(event.Event) // for what concerns the account as a whole: a panic ends that call alone
+	replies chan reply        // from the goroutines of requests
+	wake    chan struct{}     // holds a value while the loop has to look again; capacity 1
 
 	// mu guards all below. The loop holds it for a step, not while it waits; callers for a moment.
 	mu       sync.Mutex
@@ -138,7 +130,7 @@ func NewAccount(cfg Config) (*Account, error) {
 		cfg.Emit = func(event.Event) {}
 	}
 	a := &Account{
-		cfg: cfg, settings: cfg.Settings, replies: make(chan reply), wake: make(chan struct{}, 1), rng: newRand(cfg.Seed),
+		cfg: cfg, emit: event.Guarded(cfg.Emit, "an account"), settings: cfg.Settings, replies: make(chan reply), wake: make(chan struct{}, 1), rng: newRand(cfg.Seed),
 		works: map[string]*work{}, left: map[string]left{}, inFlight: map[*request]bool{}, memory: memory{of: map[string]int32{}, index: map[string]int32{}},
 	}
 	for list := range a.polls {
@@ -155,9 +147,9 @@ func NewAccount(cfg Config) (*Account, error) {
 func (a *Account) budgetEvents() budgetEvents {
 	name := a.cfg.Name
 	return budgetEvents{
-		blocked:  func(e *apiclient.Error) { a.cfg.emit(event.Blocked{Account: name, Refusal: refusalOf(e, e.Class)}) },
-		reached:  func(blockedFor time.Duration) { a.cfg.emit(event.BlockedEnded{Account: name, Lasted: blockedFor}) },
-		accepted: func(now time.Time) { a.cfg.emit(event.CredentialsAccepted{Account: name, At: now}) },
+		blocked:  func(e *apiclient.Error) { a.emit(event.Blocked{Account: name, Refusal: refusalOf(e, e.Class)}) },
+		reached:  func(blockedFor time.Duration) { a.emit(event.BlockedEnded{Account: name, Lasted: blockedFor}) },
+		accepted: func(now time.Time) { a.emit(event.CredentialsAccepted{Account: name, At: now}) },
 	}
 }
 

@@ -174,8 +174,8 @@ func (b *budget) choose(now time.Time, d demand) (p Priority, action string, ok 
 	if now.Before(b.pausedUntil) {
 		return 0, "", false, b.pausedUntil
 	}
-	if missing := 1 - b.limiter.TokensAt(now); missing > 0 {
-		return 0, "", false, now.Add(max(spread(missing, float64(b.limiter.Limit())), time.Microsecond))
+	if at := hasToken(b.limiter, now); at.After(now) {
+		return 0, "", false, at
 	}
 	return b.admitted(now, d)
 }
@@ -195,6 +195,15 @@ func (b *budget) admitted(now time.Time, d demand) (p Priority, action string, o
 		}
 	}
 	return 0, "", false, at
+}
+
+// hasToken is when a bucket has a token for a request, at now or later.
+func hasToken(bucket *rate.Limiter, now time.Time) time.Time {
+	missing := 1 - bucket.TokensAt(now)
+	if missing <= 0 {
+		return now
+	}
+	return now.Add(max(spread(missing, float64(bucket.Limit())), time.Microsecond))
 }
 
 // spread is how long so many requests take at a rate, rounded up: woken a nanosecond early, a bucket

@@ -126,7 +126,7 @@ func (a *Account) guard(where string, r *request, f func()) {
 	if p == nil {
 		return
 	}
-	a.cfg.reportPanic(p)
+	a.reportPanic(p)
 	if r == nil {
 		return
 	}
@@ -294,7 +294,7 @@ func (a *Account) call(r *request, t *token, now time.Time) {
 				e.Class, e.MaybeApplied = apiclient.ClassAmbiguous, true
 			}
 			reply.err = e
-			a.cfg.reportPanic(p)
+			a.reportPanic(p)
 		}
 		reply.took = time.Since(now)
 		a.replies <- reply

@@ -93,7 +93,7 @@ func (a *Account) pagesPay(now time.Time) (count int, ok bool) {
 func (a *Account) leftOut(began time.Time) bool {
 	for list := range listDenied {
 		since, ok := a.polls[list].front()
-		if ok && !since.After(began) && (list == listSteady || a.watches[list].expected) {
+		if ok && !since.After(began) && a.wasSwept(list) {
 			return true
 		}
 	}
@@ -176,7 +176,7 @@ func (a *Account) endSweep(now time.Time) {
 	complete := s.flying == 0 && len(s.left) == 0 && s.asked >= requests(a.pages.total, apiclient.MaxPageSize)
 	out := 0
 	for list := range listDenied {
-		if list == listSteady || a.watches[list].expected {
+		if a.wasSwept(list) {
 			out += a.polls[list].alone(s.began)
 		}
 	}

@@ -58,7 +58,7 @@ func PlanRun(r Run, size int, rate float64, burst int) Plan {
 		}
 		plan.Groups = append(plan.Groups, gp)
 	}
-	plan.Requests = (sent + size - 1) / size
+	plan.Requests = requests(sent, size)
 	if late := plan.Requests - burst; late > 0 {
 		plan.AtLeast = spread(float64(late), rate)
 	}

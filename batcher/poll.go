@@ -250,6 +250,9 @@ func (a *Account) swept(list int, now time.Time) bool {
 	return list == listSteady || a.expects(list, now)
 }
 
+// wasSwept is swept as it was last decided.
+func (a *Account) wasSwept(list int) bool { return list == listSteady || a.watches[list].expected }
+
 // takeDue takes up to size instances of a list that are due, or nearly so: requests are fuller then.
 func (a *Account) takeDue(list int, now time.Time, size int) []*work {
 	interval := a.interval(list, now)

@@ -136,11 +136,11 @@ func (r *adaptiveRate) opens(now time.Time) time.Time {
 	if r.bucket == nil {
 		return now
 	}
-	missing := 1 - r.bucket.TokensAt(now)
-	if missing <= 0 {
-		return now
+	at := hasToken(r.bucket, now)
+	if latest := now.Add(rateStep); at.After(latest) {
+		return latest // the rate may be higher by then
 	}
-	return now.Add(min(max(spread(missing, r.present), time.Microsecond), rateStep))
+	return at
 }
 
 // limit moves the ceiling, as a reload does.

@@ -74,7 +74,7 @@ func (a *Account) Submit(ctx context.Context, r Run) Submitted {
 	x := a.newRun(r)
 	a.do(func(now time.Time) {
 		if p := catch("the beginning of a run", func() { a.submit(x, now, ctx.Err() != nil) }); p != nil {
-			a.cfg.reportPanic(p)
+			a.reportPanic(p)
 			a.crash(x, p)
 		}
 	})
@@ -129,7 +129,7 @@ func (x *run) emit(e event.Event) {
 	if p == nil {
 		return
 	}
-	x.account.cfg.reportPanic(p)
+	x.account.reportPanic(p)
 	x.account.do(func(time.Time) { x.account.crash(x, p) })
 }
 

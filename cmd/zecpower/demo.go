@@ -130,7 +130,7 @@ func loadDemo(dir, endpoint string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Account(config.DefaultAccount).API.Endpoint = endpoint
+	cfg.Account(power.DefaultAccount).API.Endpoint = endpoint
 	cfg.Batch.PollInterval = 500 * time.Millisecond
 	return cfg, nil
 }

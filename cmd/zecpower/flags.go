@@ -20,6 +20,8 @@ import (
 	"zecpower/internal/config"
 	"zecpower/internal/credentials"
 	"zecpower/internal/nearest"
+	"zecpower/internal/power"
+	"zecpower/internal/strictyaml"
 	"zecpower/internal/web"
 )
 
@@ -95,10 +97,10 @@ func daemonWithout(cfg *config.Config) string {
 	var said []string
 	if n := len(calendars); n > 0 {
 		who = "; a daemon that runs refuses it, one that starts uses it all the same: "
-		said = append(said, fmt.Sprintf("%s (%s) %s the dates that were last read, if any", count(n, "calendar"), someOf(calendars), plural(n, "has", "have")))
+		said = append(said, fmt.Sprintf("%s (%s) %s the dates that were last read, if any", count(n, "calendar"), strictyaml.Some(calendars), plural(n, "has", "have")))
 	}
 	if n := len(groups); n > 0 {
-		said = append(said, fmt.Sprintf("%s %s (%s) at each run until the file is mended", count(n, "group"), plural(n, "fails", "fail"), someOf(groups)))
+		said = append(said, fmt.Sprintf("%s %s (%s) at each run until the file is mended", count(n, "group"), plural(n, "fails", "fail"), strictyaml.Some(groups)))
 		if n < len(cfg.Groups) {
 			said = append(said, "the rest is powered")
 		}
@@ -112,17 +114,6 @@ func calendarNames(calendars []*config.UnreadableCalendar) []string {
 		names = append(names, u.Name)
 	}
 	return names
-}
-
-// maxNames is how many names a message shows.
-const maxNames = 10
-
-// someOf joins names, and counts those beyond maxNames.
-func someOf(names []string) string {
-	if len(names) <= maxNames {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNames], ", "), len(names)-maxNames)
 }
 
 func (h *host) printWarnings(cfg *config.Config) {
@@ -146,7 +137,7 @@ func (f accessFlags) find(h *host, a config.Account) (app.Access, error) {
 	var c apiclient.Credentials
 	var source credentials.Source
 	var err error
-	if a.Name == config.DefaultAccount {
+	if a.Name == power.DefaultAccount {
 		c, source, err = credentials.Find(usual)
 	} else {
 		c, source, err = credentials.FindOwn(usual, credentials.Own{Profile: a.Profile, File: a.CredentialsFile, Credential: a.Credential})

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zecpower/internal/config"
+	"zecpower/internal/strictyaml"
 	"zecpower/scheduler"
 	"zecpower/scheduler/calendar"
 )
@@ -108,7 +109,7 @@ func (h *host) doubt(cfg *config.Config, schedules []scheduler.Schedule) error {
 		return nil
 	}
 	return &exit{exitFailed, fmt.Errorf("what is shown leaves out dates of %s that cannot be read (%s); a daemon goes by those that it last read, if any",
-		count(len(without), "calendar"), someOf(calendarNames(without)))}
+		count(len(without), "calendar"), strictyaml.Some(calendarNames(without)))}
 }
 
 // distanceFrom returns the time to which runs are shown as near or far: none where a question is about

@@ -8,7 +8,6 @@ import (
 
 	"zecpower/batcher"
 	"zecpower/internal/app"
-	"zecpower/internal/config"
 	"zecpower/internal/power"
 )
 
@@ -45,7 +44,7 @@ func planOf(action power.Action, plans []app.AccountPlan) planJSON {
 		out.Requests += p.Requests
 		for _, g := range p.Groups {
 			of := planGroupJSON{Group: g.Group, Duplicates: g.Duplicates, Chunks: g.Chunks}
-			if p.Account != config.DefaultAccount {
+			if p.Account != power.DefaultAccount {
 				of.Account = p.Account
 			}
 			out.Groups = append(out.Groups, of)

@@ -19,6 +19,7 @@ import (
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
 	"zecpower/internal/store/bolt"
+	"zecpower/internal/strictyaml"
 	"zecpower/internal/web"
 )
 
@@ -156,15 +157,15 @@ func (h *host) checkReadable(cfg *config.Config, chosen []string) error {
 	h.printProblems(problems)
 	switch {
 	case len(bad) > 0 && len(bad) < len(chosen):
-		return usageError("%s cannot be read (%s)%s; mend the file, or leave the group out", count(len(bad), "group"), someOf(bad), nothingSent)
+		return usageError("%s cannot be read (%s)%s; mend the file, or leave the group out", count(len(bad), "group"), strictyaml.Some(bad), nothingSent)
 	case len(bad) > 0:
-		return usageError("%s cannot be read (%s)%s; mend the file", count(len(bad), "group"), someOf(bad), nothingSent)
+		return usageError("%s cannot be read (%s)%s; mend the file", count(len(bad), "group"), strictyaml.Some(bad), nothingSent)
 	}
 	if len(others) > 0 {
-		fmt.Fprintf(h.stderr, "warning: %s that this run leaves alone cannot be read (%s); zecpower validate says why\n", count(len(others), "group"), someOf(others))
+		fmt.Fprintf(h.stderr, "warning: %s that this run leaves alone cannot be read (%s); zecpower validate says why\n", count(len(others), "group"), strictyaml.Some(others))
 	}
 	if calendars := calendarNames(cfg.UnreadableCalendars); len(calendars) > 0 {
-		fmt.Fprintf(h.stderr, "warning: %s, which a run by hand does not use, cannot be read (%s); zecpower validate says why\n", count(len(calendars), "calendar"), someOf(calendars))
+		fmt.Fprintf(h.stderr, "warning: %s, which a run by hand does not use, cannot be read (%s); zecpower validate says why\n", count(len(calendars), "calendar"), strictyaml.Some(calendars))
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"zecpower/internal/config"
 	"zecpower/internal/credentials"
 	"zecpower/internal/logging"
+	"zecpower/internal/power"
 	"zecpower/internal/zecsim"
 )
 
@@ -116,7 +117,7 @@ func (h *host) simulatorOptions(f simulateFlags) (zecsim.Options, error) {
 	case f.instances > 0:
 		options.Instances = f.instances
 	}
-	access, err := f.access.find(h, config.Account{Name: config.DefaultAccount})
+	access, err := f.access.find(h, config.Account{Name: power.DefaultAccount})
 	switch {
 	case err == nil:
 		options.Credentials = []apiclient.Credentials{access.Credentials}

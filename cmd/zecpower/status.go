@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zecpower/internal/app"
-	"zecpower/internal/config"
+	"zecpower/internal/power"
 	"zecpower/internal/web"
 )
 
@@ -131,7 +131,7 @@ func printStatus(w io.Writer, s app.Status) error {
 		fmt.Fprintf(w, "WEB SERVER ENDED, nothing is scraped and runs go on; restart the daemon: %s\n", s.Web)
 	}
 	for _, b := range s.Budgets {
-		printBudget(w, b, len(s.Budgets) > 1 || b.Account != config.DefaultAccount)
+		printBudget(w, b, len(s.Budgets) > 1 || b.Account != power.DefaultAccount)
 	}
 	if s.ClockSet > 0 {
 		fmt.Fprintf(w, "clock: stepped %s since the start\n", times(s.ClockSet))

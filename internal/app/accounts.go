@@ -11,6 +11,7 @@ import (
 	"zecpower/internal/config"
 	"zecpower/internal/event"
 	"zecpower/internal/metrics"
+	"zecpower/internal/power"
 	"zecpower/internal/run"
 )
 
@@ -103,7 +104,7 @@ func (s *accounts) account(name string) (run.Account, error) {
 
 // sources say where the credentials came from, for the log.
 func (s *accounts) sources() string {
-	if a := s.of[config.DefaultAccount]; a != nil && len(s.of) == 1 {
+	if a := s.of[power.DefaultAccount]; a != nil && len(s.of) == 1 {
 		return a.access.Source
 	}
 	var all []string

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/apiclient"
-	"zecpower/internal/config"
+	"zecpower/internal/power"
 	"zecpower/internal/store/bolt"
 )
 
@@ -67,7 +67,7 @@ func (a *account) readKey() (*key, error) {
 
 // prefix begins an error about the account, where that is not the default one.
 func (a *account) prefix() string {
-	if a.name == config.DefaultAccount {
+	if a.name == power.DefaultAccount {
 		return ""
 	}
 	return "account " + a.name + ": "

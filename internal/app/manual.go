@@ -74,9 +74,7 @@ func (m Manual) Run(ctx context.Context) (power.Report, error) {
 	}
 	maker, r := run.New(run.Config{Account: set.account, Emit: m.Emit}), m.run(time.Now())
 	report := maker.Prepare(ctx, r).Make(ctx).Report
-	m.Emit(event.RunFinished{
-		Run: event.Run{ID: r.ID, Action: r.Action, Nominal: r.Nominal}, Groups: r.Names, Result: report.Result(), Report: &report,
-	})
+	m.Emit(event.RunFinished{Run: r.Name(), Groups: r.Names, Result: report.Result(), Report: &report})
 	return report, nil
 }
 

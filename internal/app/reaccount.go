@@ -12,19 +12,21 @@ import (
 type change struct {
 	before, after *accounts
 	cfg, was      *config.Config
-	keys, keysWas map[string]*key // of the accounts that go on
-	access        map[string]Access
-	accessWas     map[string]Access
+	moves         []move
+}
+
+// move is an account that goes on: its key and access before, and those that it will have.
+type move struct {
+	account           *account
+	key, keyWas       *key
+	access, accessWas Access
 }
 
 // changeAccounts reads the credentials for cfg again. An account whose credential cannot be read any
 // more refuses the reload; one that was missing before stays so until it can.
 func (d *Daemon) changeAccounts(cfg *config.Config) (*change, error) {
 	before := d.accounts.Load()
-	c := &change{
-		before: before, after: &accounts{of: map[string]*account{}, missing: map[string]error{}}, cfg: cfg, was: d.current.Load(),
-		keys: map[string]*key{}, keysWas: map[string]*key{}, access: map[string]Access{}, accessWas: map[string]Access{},
-	}
+	c := &change{before: before, after: &accounts{of: map[string]*account{}, missing: map[string]error{}}, cfg: cfg, was: d.current.Load()}
 	for _, of := range cfg.AccountsInUse() {
 		if err := c.add(d, of); err != nil {
 			return nil, err
@@ -43,7 +45,7 @@ func (c *change) add(d *Daemon, of config.Account) error {
 		if err != nil {
 			return err
 		}
-		c.moves(a, k, a.access)
+		c.keep(a, k, a.access)
 		return nil
 	}
 	access, err := d.opts.Access(of)
@@ -53,7 +55,7 @@ func (c *change) add(d *Daemon, of config.Account) error {
 	case err != nil:
 		return err
 	case a != nil:
-		c.moves(a, &key{credentials: access.Credentials}, access)
+		c.keep(a, &key{credentials: access.Credentials}, access)
 	default:
 		c.after.of[of.Name], err = newAccount(c.cfg, of.Name, access, d.stream.Emit)
 		return err
@@ -61,11 +63,10 @@ func (c *change) add(d *Daemon, of config.Account) error {
 	return nil
 }
 
-// moves notes an account that goes on, with the key and access that it will have.
-func (c *change) moves(a *account, k *key, access Access) {
+// keep notes an account that goes on, with the key and access that it will have.
+func (c *change) keep(a *account, k *key, access Access) {
 	c.after.of[a.name] = a
-	c.keys[a.name], c.keysWas[a.name] = k, a.key.Load()
-	c.access[a.name], c.accessWas[a.name] = access, a.access
+	c.moves = append(c.moves, move{account: a, key: k, keyWas: a.key.Load(), access: access, accessWas: a.access})
 }
 
 // sameSource reports whether the credential of an account is where it was.
@@ -75,22 +76,23 @@ func sameSource(was *config.Account, is config.Account) bool {
 
 // check reports why the accounts could not be used.
 func (c *change) check() error {
-	for name, k := range c.keys {
-		if err := c.after.of[name].check(c.cfg, k); err != nil {
+	keys := map[string]*key{}
+	for _, m := range c.moves {
+		if err := m.account.check(c.cfg, m.key); err != nil {
 			return err
 		}
+		keys[m.account.name] = m.key
 	}
-	return c.after.distinct(c.cfg, c.keys)
+	return c.after.distinct(c.cfg, keys)
 }
 
 // apply moves the accounts that go on to cfg and their new keys. With an error the caller undoes it.
 func (c *change) apply() error {
-	for name, k := range c.keys {
-		a := c.after.of[name]
-		a.access = c.access[name]
-		a.use(k)
-		if err := a.configure(c.cfg); err != nil {
-			return fmt.Errorf("%s%w", a.prefix(), err)
+	for _, m := range c.moves {
+		m.account.access = m.access
+		m.account.use(m.key)
+		if err := m.account.configure(c.cfg); err != nil {
+			return fmt.Errorf("%s%w", m.account.prefix(), err)
 		}
 	}
 	return nil
@@ -98,19 +100,18 @@ func (c *change) apply() error {
 
 // undo moves them back.
 func (c *change) undo() {
-	for name, k := range c.keysWas {
-		a := c.before.of[name]
-		a.access = c.accessWas[name]
-		a.use(k)
-		_ = a.configure(c.was) // it was in use
+	for _, m := range c.moves {
+		m.account.access = m.accessWas
+		m.account.use(m.keyWas)
+		_ = m.account.configure(c.was) // it was in use
 	}
 }
 
 // done reports what is in use now, and closes what no group uses any more.
 func (c *change) done(emit func(event.Event)) {
-	for name, k := range c.keys {
-		if k != c.keysWas[name] {
-			emit(event.CredentialsReplaced{Account: name, Source: c.after.of[name].access.Source})
+	for _, m := range c.moves {
+		if m.key != m.keyWas {
+			emit(event.CredentialsReplaced{Account: m.account.name, Source: m.access.Source})
 		}
 	}
 	for _, a := range c.after.gone {

@@ -50,7 +50,7 @@ schedules:
 	d.accounts.Store(set)
 	d.current.Store(cfg)
 	d.restoreRanks()
-	report := set.of[config.DefaultAccount].Submit(t.Context(), batcher.Run{
+	report := set.of[power.DefaultAccount].Submit(t.Context(), batcher.Run{
 		RunID: "night/1", Schedule: "night", Action: power.ActionStop, Planned: now.Add(-time.Hour), Deadline: now.Add(time.Minute),
 		Groups: []batcher.Group{{Name: "all", IDs: []string{"i-1", "i-2"}}},
 	}).Wait(t.Context())

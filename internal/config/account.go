@@ -6,15 +6,12 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"zecpower/internal/power"
 	"zecpower/internal/strictyaml"
 )
 
-// DefaultAccount is the account of a group that names none. Its values are those of `api`, and its
-// credential is found as usual.
-const DefaultAccount = "default"
-
 // Account is one account of the API: how it is reached, and where its credential is. Of Profile,
-// CredentialsFile and Credential at most one is set; none of DefaultAccount.
+// CredentialsFile and Credential at most one is set; none of power.DefaultAccount.
 type Account struct {
 	Name string
 	// API has the values of `api` but for those that the account sets itself.
@@ -54,18 +51,18 @@ func (c *Config) AccountsOf(groups []string) []Account {
 	})
 }
 
-// AccountOf is the name of a group's account. That of a group which there is not is DefaultAccount.
+// AccountOf is the name of a group's account. That of a group which there is not is power.DefaultAccount.
 func (c *Config) AccountOf(group string) string {
 	if g, ok := c.groups[group]; ok {
 		return g.Account
 	}
-	return DefaultAccount
+	return power.DefaultAccount
 }
 
-// accounts reads the accounts besides DefaultAccount.
+// accounts reads the accounts besides power.DefaultAccount.
 func (l *loader) accounts(_, value *yaml.Node) {
 	l.Names(value, func(name string, key, value *yaml.Node) {
-		if name == DefaultAccount {
+		if name == power.DefaultAccount {
 			l.Refuse(key, strictyaml.Faultf("set its values under api:, or name it otherwise", "default is the account of groups that name none"))
 			return
 		}

@@ -26,7 +26,7 @@ type Config struct {
 	API   API
 	Batch Batch
 
-	// Accounts are DefaultAccount, and then those of the file in their order.
+	// Accounts are power.DefaultAccount, and then those of the file in their order.
 	Accounts []Account
 
 	// Timezone is that of schedules which name none. Default UTC, so that a file means the same on

@@ -7,6 +7,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"zecpower/internal/power"
 	"zecpower/internal/strictyaml"
 )
 
@@ -49,7 +50,7 @@ func (g *Group) IDs() ([]string, error) {
 func (l *loader) groups(key, value *yaml.Node) {
 	l.Names(value, func(name string, key, value *yaml.Node) {
 		l.names.groups = append(l.names.groups, name)
-		g := &Group{Name: name, Account: DefaultAccount}
+		g := &Group{Name: name, Account: power.DefaultAccount}
 		l.config.groups[name] = g
 		l.config.Groups = append(l.config.Groups, g)
 		l.group(g, key, value)

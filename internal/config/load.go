@@ -11,6 +11,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"zecpower/internal/power"
 	"zecpower/internal/strictyaml"
 	"zecpower/scheduler/calendar"
 	"zecpower/scheduler/cron"
@@ -112,7 +113,7 @@ func (l *loader) document(root *yaml.Node) {
 	l.Mapping(root, root, keys, "groups", "schedules")
 	for _, o := range order {
 		if o.name == "accounts" {
-			l.config.Accounts = []Account{{Name: DefaultAccount, API: l.config.API}}
+			l.config.Accounts = []Account{{Name: power.DefaultAccount, API: l.config.API}}
 		}
 		if s, ok := sections[o.name]; ok {
 			l.In(o.name, func() { o.read(s.key, s.value) })

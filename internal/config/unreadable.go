@@ -2,12 +2,11 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
+	"zecpower/internal/strictyaml"
 	"zecpower/scheduler"
 	"zecpower/scheduler/calendar"
 )
@@ -150,9 +149,6 @@ func (c *Config) replace(with *calendar.Calendar) {
 	}
 }
 
-// maxNames is how many schedules Without names of each kind.
-const maxNames = 10
-
 // Without says what it means that files of a calendar cannot be used.
 func (c *Config) Without(u *UnreadableCalendar) string {
 	if !u.ReadAt.IsZero() {
@@ -176,14 +172,10 @@ func (c *Config) Without(u *UnreadableCalendar) string {
 
 // listed is a consequence and the schedules that have it; empty where none has.
 func listed(consequence string, schedules []string) string {
-	more := ""
-	if n := len(schedules) - maxNames; n > 0 {
-		schedules, more = schedules[:maxNames], fmt.Sprintf(" and %d more", n)
-	}
 	if len(schedules) == 0 {
 		return ""
 	}
-	return "; " + consequence + ": " + strings.Join(schedules, ", ") + more
+	return "; " + consequence + ": " + strictyaml.Some(schedules)
 }
 
 func uses(calendars []*calendar.Calendar, name string) bool {

@@ -52,7 +52,7 @@ func TestARunOverSeveralAccountsHasOneReport(t *testing.T) {
 	end := m.Prepare(context.Background(), Run{
 		ID: "wake/1", Action: power.ActionStart, Names: []string{"far", "lost", "web"},
 		Members:   fleet{"far": {"i-1"}, "lost": {"i-1", "i-2"}, "web": {"i-1", "i-3"}}.members,
-		AccountOf: func(group string) string { return cmp.Or(of[group], DefaultAccount) },
+		AccountOf: func(group string) string { return cmp.Or(of[group], power.DefaultAccount) },
 	}).Make(context.Background())
 	r := end.Report
 	if !slices.Equal(sent["hk"], []string{"i-1"}) || !slices.Equal(sent["default"], []string{"i-1", "i-3"}) {

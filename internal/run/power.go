@@ -53,14 +53,9 @@ func (m *Maker) power(ctx context.Context, p *passage) {
 }
 
 // parts divides the run's groups by their accounts. A group whose account cannot be used is in none:
-// resolve has made that its error. A run without a group has the part of DefaultAccount, which reports
-// that nothing was to be done.
+// resolve has made that its error.
 func (m *Maker) parts(r Run) (parts []part) {
-	groups := r.Groups
-	if len(groups) == 0 {
-		groups = []batcher.Group{{}}
-	}
-	for _, g := range groups {
+	for _, g := range r.Groups {
 		name := r.accountOf(g.Name)
 		account, err := m.cfg.Account(name)
 		if err != nil {
@@ -70,26 +65,21 @@ func (m *Maker) parts(r Run) (parts []part) {
 		if i < 0 {
 			i, parts = len(parts), append(parts, part{account: name, of: account})
 		}
-		if len(r.Groups) > 0 {
-			parts[i].groups = append(parts[i].groups, g)
-		}
+		parts[i].groups = append(parts[i].groups, g)
 	}
 	return parts
 }
 
 func (r Run) accountOf(group string) string {
 	if r.AccountOf == nil {
-		return DefaultAccount
+		return power.DefaultAccount
 	}
 	return r.AccountOf(group)
 }
 
-// DefaultAccount is the account of a group that names none.
-const DefaultAccount = "default"
-
 // started is the event of a run whose instances are in work.
 func (r Run) started(parts []part) event.RunStarted {
-	e := event.RunStarted{Run: r.name(), Deadline: r.Deadline, Resumed: r.Resumed, Accounts: map[string]int{}}
+	e := event.RunStarted{Run: r.Name(), Deadline: r.Deadline, Resumed: r.Resumed, Accounts: map[string]int{}}
 	sizes := map[string]event.Group{}
 	for _, of := range parts {
 		e.Accounts[of.account] = of.submitted.Instances()
@@ -105,7 +95,8 @@ func (r Run) started(parts []part) event.RunStarted {
 	return e
 }
 
-func (r Run) name() event.Run {
+// Name names the run in events.
+func (r Run) Name() event.Run {
 	return event.Run{ID: r.ID, Schedule: r.Schedule, Action: r.Action, Nominal: r.Nominal}
 }
 

@@ -19,7 +19,7 @@ func (m *Maker) recall(ctx context.Context, p *passage) {
 	}
 	known, err := m.cfg.Progress(ctx, p.run.ID)
 	if err != nil {
-		m.cfg.Emit(event.ProgressUnread{Run: p.run.name(), Err: err})
+		m.cfg.Emit(event.ProgressUnread{Run: p.run.Name(), Err: err})
 		return
 	}
 	p.known = known

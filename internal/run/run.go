@@ -37,7 +37,7 @@ type Run struct {
 	// Superseded are groups of which a newer intention wants otherwise, with the id of the run that it
 	// is about: their instances end as skipped.
 	Superseded map[string]string
-	// AccountOf names the account of a group; nil: DefaultAccount.
+	// AccountOf names the account of a group; nil: power.DefaultAccount.
 	AccountOf func(group string) string
 	// Members returns the ids of a group, as the configuration means it that decided the run.
 	Members func(group string) ([]string, error)

@@ -162,7 +162,8 @@ func TestWhatAStopCutOff(t *testing.T) {
 			})})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			p := m.Prepare(ctx, Run{LeftOut: tc.leftOut, Members: fleet{"web": {"i-1"}}.members})
+			wanted := slices.DeleteFunc([]string{"web"}, func(g string) bool { return slices.Contains(tc.leftOut, g) })
+			p := m.Prepare(ctx, Run{Names: wanted, LeftOut: tc.leftOut, Members: fleet{"web": {"i-1"}}.members})
 			if tc.stopped {
 				cancel()
 			}

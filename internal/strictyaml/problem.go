@@ -104,6 +104,17 @@ func Quote(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
+// maxNames is how many names Some shows.
+const maxNames = 10
+
+// Some joins names for a message, and counts those beyond ten.
+func Some(names []string) string {
+	if len(names) <= maxNames {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNames], ", "), len(names)-maxNames)
+}
+
 // Within puts the file that a fault is about before its message.
 func Within(file string, err error) error {
 	f := asFault(err)
