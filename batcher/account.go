@@ -24,6 +24,8 @@ type API interface {
 // Settings say how an account goes about its work. A reload may move them.
 type Settings struct {
 	API API
+	// Lister answers List; nil where nothing calls that.
+	Lister Lister
 	Limits
 	// Size is how many ids a request names at most, 1–100.
 	Size int
@@ -105,6 +107,7 @@ type Account struct {
 	polls     [pollLists]pollList
 	watches   [watches]watch
 	pages     pages
+	listings  []*page // that wait, in the order in which they came
 	inFlight  map[*request]bool
 	wanted    [priorities]time.Time // since when each priority waits to send; zero: it does not
 	waited    time.Duration         // that requests have waited for the budget, all together

@@ -66,7 +66,7 @@ func (a *Account) step(r *reply) (at time.Time, idle bool) {
 	}
 	// 3. Send.
 	at = a.dispatch(now)
-	if len(a.runs) == 0 && len(a.inFlight) == 0 {
+	if len(a.runs)+len(a.listings)+len(a.inFlight) == 0 {
 		a.looping = false
 		a.memory.forget(a, now)
 		return time.Time{}, true
@@ -166,8 +166,11 @@ func (a *Account) actions(now time.Time) (actions [priorities][]string) {
 		}
 	}
 	describe := []string{apiclient.ActionDescribeInstancesStatus}
+	if a.listingReady(now) >= 0 {
+		actions[PriorityDiagnose] = []string{apiclient.ActionDescribeInstances}
+	}
 	if a.diagnose.has() {
-		actions[PriorityDiagnose] = describe
+		actions[PriorityDiagnose] = append(actions[PriorityDiagnose], describe...)
 	}
 	if due := a.pollDue(now); !due.IsZero() && !due.After(now) {
 		actions[PriorityPoll] = describe
@@ -185,6 +188,7 @@ func (a *Account) opens(now time.Time) (at time.Time) {
 		at = due
 	}
 	at = earlier(at, a.diagnose.opens())
+	at = earlier(at, a.listingOpens(now))
 	for _, l := range a.lanes {
 		at = earlier(at, l.again.opens())
 		at = earlier(at, l.first.opens(now))
@@ -202,7 +206,7 @@ func (a *Account) send(now time.Time, p Priority, action string, d demand) {
 		return // what waited is gone; demand is asked again
 	}
 	t := a.budget.leave(now, p, action, d)
-	t.page = r.sweep != nil
+	t.page = r.sweep != nil || r.listing != nil
 	if t.credentialProbe {
 		r = a.probeOf(r)
 	}
@@ -235,8 +239,11 @@ func (a *Account) concerns(r *request) (runs []*run) {
 
 // actionOf is the API action of a request.
 func (a *Account) actionOf(r *request) string {
-	if r.priority == PriorityStart {
+	switch {
+	case r.priority == PriorityStart:
 		return r.lane.api
+	case r.listing != nil:
+		return apiclient.ActionDescribeInstances
 	}
 	return apiclient.ActionDescribeInstancesStatus
 }
@@ -254,6 +261,9 @@ func (a *Account) next(now time.Time, p Priority, action string) *request {
 		}
 		return nil
 	case PriorityDiagnose:
+		if action == apiclient.ActionDescribeInstances {
+			return a.nextListing(now)
+		}
 		return a.diagnose.pop(a.settings.Size)
 	}
 	return a.nextPoll(now)
@@ -284,10 +294,10 @@ func (a *Account) probeOf(r *request) *request {
 // call makes the API call of a request in a goroutine of its own. It outlives a cancel: what it did
 // is wanted in the report.
 func (a *Account) call(r *request, t *token, now time.Time) {
-	ids, api, action := idsOf(r.works), a.settings.API, a.actionOf(r)
+	ids, settings, action := idsOf(r.works), a.settings, a.actionOf(r)
 	go func() {
 		reply := reply{request: r, token: t, sent: now}
-		if p := catch(action, func() { reply.call(api, ids) }); p != nil {
+		if p := catch(action, func() { reply.call(&settings, ids) }); p != nil {
 			// What it did before that is unknown.
 			e := &apiclient.Error{Action: action, Class: apiclient.ClassTransient, Err: p}
 			if r.priority == PriorityStart {
@@ -302,9 +312,11 @@ func (a *Account) call(r *request, t *token, now time.Time) {
 }
 
 // call makes the one API call of a request.
-func (a *reply) call(api API, ids []string) {
-	ctx := context.Background()
+func (a *reply) call(s *Settings, ids []string) {
+	ctx, api := context.Background(), s.API
 	switch r := a.request; {
+	case r.listing != nil:
+		a.list, a.err = s.Lister.DescribeInstances(ctx, r.listing.Query)
 	case r.sweep != nil:
 		a.status, a.err = api.DescribeInstancesStatus(ctx, apiclient.StatusQuery{PageSize: apiclient.MaxPageSize, PageNum: r.page})
 	case r.priority != PriorityStart:
@@ -339,13 +351,16 @@ func (a *Account) receive(r reply, now time.Time) {
 			a.note(r.request, e)
 		}
 		a.judgeContact(r.request, e, now)
-		if r.request.priority == PriorityStart {
+		switch {
+		case r.request.listing != nil:
+			a.handleListing(r, e, now)
+		case r.request.priority == PriorityStart:
 			a.handlePower(r, e, now)
-		} else {
+		default:
 			a.handleDescribe(r, e, now)
 		}
 	})
-	unproven := e != nil && e.Class == apiclient.ClassCredentials && !a.budget.credentials.accepted && r.request.sweep == nil
+	unproven := e != nil && e.Class == apiclient.ClassCredentials && !a.budget.credentials.accepted && !r.token.page
 	o := r.token.done(now, e)
 	a.guard("the reply to a request", r.request, func() {
 		if o.recovered {

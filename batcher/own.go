@@ -29,7 +29,12 @@ func (a *Account) submit(x *run, now time.Time, over bool) {
 	}
 	a.settleLater(x)
 	a.settleAll(now)
-	if !a.looping && len(a.runs) > 0 {
+	a.work()
+}
+
+// work lets the loop work, unless it does already or has nothing to do.
+func (a *Account) work() {
+	if !a.looping && len(a.runs)+len(a.listings) > 0 {
 		a.looping = true
 		go a.loop()
 	}

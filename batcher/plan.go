@@ -37,7 +37,9 @@ func APIAction(a power.Action) string {
 
 // APIActions lists the API's names of what an account sends.
 func APIActions() []string {
-	return []string{apiclient.ActionStartInstances, apiclient.ActionStopInstances, apiclient.ActionDescribeInstancesStatus}
+	return []string{
+		apiclient.ActionStartInstances, apiclient.ActionStopInstances, apiclient.ActionDescribeInstancesStatus, apiclient.ActionDescribeInstances,
+	}
 }
 
 // PlanRun says what a run would send, were it alone, and sends nothing. size is Settings.Size; rate

@@ -38,7 +38,9 @@ type request struct {
 	// sweep and page are those of a describe of a page; the page is counted from 1.
 	sweep *sweep
 	page  int
-	ready time.Time
+	// listing is the page of DescribeInstances that it asks for, and then it has no works.
+	listing *page
+	ready   time.Time
 }
 
 // kind separates starts and stops from describes: a key may have the right to one alone.
@@ -193,6 +195,7 @@ type reply struct {
 	token   *token
 	power   apiclient.PowerReply
 	status  apiclient.StatusPage
+	list    apiclient.InstancePage
 	err     error
 	sent    time.Time
 	took    time.Duration

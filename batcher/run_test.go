@@ -188,7 +188,7 @@ func checkIdle(t *testing.T, a *Account) {
 	synctest.Wait()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.looping || len(a.works)+len(a.runs)+len(a.inFlight)+a.budget.inFlight > 0 {
+	if a.looping || len(a.listings)+len(a.works)+len(a.runs)+len(a.inFlight)+a.budget.inFlight > 0 {
 		t.Errorf("works on: %v; %d instances, %d runs, %d requests, %d of them counted, after all runs",
 			a.looping, len(a.works), len(a.runs), len(a.inFlight), a.budget.inFlight)
 	}
