@@ -89,4 +89,6 @@ type End struct {
 	Result power.Result
 	Err    string        // why the whole run failed; empty: it did not
 	Report *power.Report // nil where it failed before it had any: its progress is its record
+	// Accepted are the members of its groups that the guard let pass; of groups with a guard alone.
+	Accepted []Acceptance
 }

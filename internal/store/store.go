@@ -29,7 +29,8 @@ type Store interface {
 	// Progress returns what is recorded of a run that has not ended.
 	Progress(ctx context.Context, runID string) (Progress, error)
 
-	// Finish records the end of a run, whether it was claimed or not. The first end stays.
+	// Finish records the end of a run, whether it was claimed or not, and accepts the members of its
+	// groups. The first end stays.
 	Finish(ctx context.Context, r Run, e End) error
 
 	// History answers q, newest first. It reads in short steps, so that no write waits for it.
@@ -49,6 +50,13 @@ type Store interface {
 
 	// Calendars returns the records of RecordCalendars, by the calendar's name.
 	Calendars(ctx context.Context) (map[string]CalendarDates, error)
+
+	// AcceptMembers changes the accepted lists of groups, as Finish does with End.Accepted: see
+	// [Membership.After]. A list that nothing confirms for as long as runs are kept is removed.
+	AcceptMembers(ctx context.Context, all []Acceptance) error
+
+	// Membership returns the accepted list of a group; zero: it has none.
+	Membership(ctx context.Context, group string) (Membership, error)
 
 	// Trouble says why nothing can be written at present; nil when it can.
 	Trouble() error

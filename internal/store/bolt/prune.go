@@ -39,7 +39,7 @@ func (l *Store) pruneStep() {
 		if err != nil || more {
 			return err
 		}
-		return pruneLists(tx, cutoff)
+		return errors.Join(pruneLists(tx, cutoff), pruneMembers(tx, cutoff))
 	})
 	l.pruning = more && err == nil // the next write meets the error again and reports it
 }

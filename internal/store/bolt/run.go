@@ -81,7 +81,10 @@ func (l *Store) Finish(ctx context.Context, run store.Run, e store.End) error {
 				return err
 			}
 			r.Finish(e, values, damage)
-			if err := closeRun(tx, r, values); err != nil || run.Schedule == store.ManualSchedule {
+			if err := closeRun(tx, r, values); err != nil {
+				return err
+			}
+			if err := acceptMembers(tx, e.Accepted); err != nil || run.Schedule == store.ManualSchedule {
 				return err
 			}
 			return putLast(tx, r)

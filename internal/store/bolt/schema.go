@@ -28,12 +28,14 @@ var (
 	bucketGroups     = []byte("groups")     // group → hash of its newest list
 	bucketLast       = []byte("last")       // schedule → store.LastRun
 	bucketCalendars  = []byte("calendars")  // calendar → store.CalendarDates
+	bucketMembers    = []byte("members")    // group → store.MembershipValue; group, "ids" → its ids
 
 	keySchema  = []byte("schema")
 	keyThrough = []byte("through")
 )
 
-// buckets are those that every file has. bucketCalendars is made by the first write to it.
+// buckets are those that every file has. bucketCalendars and bucketMembers are made by the first write
+// to them.
 func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketWatermarks, bucketRecords, bucketIDs, bucketUnfinished, bucketTails, bucketSteps, bucketOutcomes,

@@ -202,6 +202,61 @@ func testCalendars(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	}
 }
 
+// testMembership follows the accepted list of a group over a month: who left stays on it for 30 days,
+// unless a person accepts it anew.
+func testMembership(t *testing.T, newPlace func(*testing.T, Options) Place) {
+	s, p := open(t, newPlace)
+	day := func(n int) time.Time { return morning.AddDate(0, 0, n) }
+	for _, c := range []struct {
+		name   string
+		accept store.Acceptance
+		want   store.Membership
+	}{
+		{
+			"the first", store.Acceptance{IDs: []string{"i-2", "i-1", "i-2"}, At: day(0)},
+			store.Membership{At: day(0), IDs: []string{"i-1", "i-2"}},
+		},
+		{
+			"one joins, one leaves", store.Acceptance{IDs: []string{"i-1", "i-3"}, At: day(1)},
+			store.Membership{At: day(1), IDs: []string{"i-1", "i-3"}, Left: map[string]time.Time{"i-2": day(1)}},
+		},
+		{
+			"all leave", store.Acceptance{At: day(20)},
+			store.Membership{At: day(20), Left: map[string]time.Time{"i-1": day(20), "i-2": day(1), "i-3": day(20)}},
+		},
+		{
+			"one comes back, one has left for 30 days", store.Acceptance{IDs: []string{"i-3"}, At: day(31)},
+			store.Membership{At: day(31), IDs: []string{"i-3"}, Left: map[string]time.Time{"i-1": day(20)}},
+		},
+		{
+			"a person accepts", store.Acceptance{IDs: []string{"i-9"}, At: day(32), By: "alice"},
+			store.Membership{At: day(32), By: "alice", IDs: []string{"i-9"}},
+		},
+		{
+			"and the next run", store.Acceptance{IDs: []string{"i-9"}, At: day(33)},
+			store.Membership{At: day(33), By: "alice", IDs: []string{"i-9"}},
+		},
+	} {
+		c.accept.Group = "web"
+		must(t, s.AcceptMembers(bg, []store.Acceptance{c.accept}))
+		s = restart(t, s, p)
+		got, err := s.Membership(bg, "web")
+		must(t, err)
+		if len(got.IDs) == 0 {
+			got.IDs = nil
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+	if other, err := s.Membership(bg, "db"); err != nil || !other.At.IsZero() {
+		t.Errorf("a group that no run has had: %+v, %v", other, err)
+	}
+	if s.AcceptMembers(bg, []store.Acceptance{{IDs: []string{"i-1"}, At: morning}}) == nil {
+		t.Error("members of no group were accepted")
+	}
+}
+
 // testLargeRound records more than one transaction holds.
 func testLargeRound(t *testing.T, newPlace func(*testing.T, Options) Place) {
 	s, p := open(t, newPlace)
@@ -238,7 +293,9 @@ func testRetention(t *testing.T, newPlace func(*testing.T, Options) Place) {
 		r := runOf("wake", morning.Add(time.Duration(i)*24*time.Hour))
 		claim(t, s, r)
 		if i != 3 { // one that never ended
-			must(t, s.Finish(bg, r, endOf(r, powertest.Started(fmt.Sprint("i-", i/12)))))
+			e := endOf(r, powertest.Started(fmt.Sprint("i-", i/12)))
+			e.Accepted = []store.Acceptance{{Group: map[bool]string{true: "old", false: "web"}[i < 12], IDs: []string{"i-1"}, At: r.Nominal}}
+			must(t, s.Finish(bg, r, e))
 		}
 	}
 	now := morning.Add((days - 1) * 24 * time.Hour)
@@ -253,6 +310,11 @@ func testRetention(t *testing.T, newPlace func(*testing.T, Options) Place) {
 		}
 		return nil
 	})
+	for group, kept := range map[string]bool{"old": false, "web": true} {
+		if m, err := s.Membership(bg, group); err != nil || m.At.IsZero() == kept {
+			t.Errorf("the accepted members of %s: %+v, %v", group, m, err)
+		}
+	}
 	if held := claim(t, s, runOf("wake", morning)); len(held) != 0 {
 		t.Errorf("a run that was removed is held: %v", held)
 	}

@@ -32,6 +32,7 @@ func story() []step {
 		ID: "manual/2026-11-17T07:50:00Z-0a1b2c", Schedule: store.ManualSchedule, Action: power.ActionStop, Groups: []string{"web"},
 		Nominal: morning.Add(5 * time.Minute), Planned: morning.Add(5 * time.Minute), Actor: "alice (uid 1004)",
 	}
+	evening := runOf("wake", morning.Add(12*time.Hour))
 	steps := []step{
 		claiming("the first claims", store.Round{
 			At: morning, Claims: []store.Run{wake, queued, gone}, Notes: []store.Note{missed, noteOf(store.KindPaused, "rests", morning)},
@@ -67,6 +68,12 @@ func story() []step {
 		calendars("a calendar that cannot be read, and one that was removed", map[string]store.CalendarDates{
 			"office": {ReadAt: morning, Zones: map[string][]string{"Asia/Singapore": {"2026-12-24..2026-12-31"}}, Endless: true},
 		}, "holidays"),
+		{"members that a person accepts", func(ctx context.Context, s store.Store) error {
+			return s.AcceptMembers(ctx, []store.Acceptance{{Group: "web", IDs: []string{"i-1", "i-4", "i-7"}, At: morning, By: "alice (uid 1004)"}})
+		}},
+		ending(evening, store.End{
+			At: evening.Nominal, Result: power.ResultOK, Accepted: []store.Acceptance{{Group: "web", IDs: []string{"i-5", "i-1", "i-1"}, At: evening.Nominal}},
+		}),
 		{"an accepted key", func(ctx context.Context, s store.Store) error { return s.AcceptKey(ctx, "key", morning) }},
 	}
 	return steps
@@ -106,7 +113,9 @@ func contents(t testing.TB, s store.Store) string {
 	must(t, err)
 	dates, err := s.Calendars(bg)
 	must(t, err)
-	all := []any{state, at, dates}
+	members, err := s.Membership(bg, "web")
+	must(t, err)
+	all := []any{state, at, dates, members}
 	for _, r := range state.Unfinished {
 		p, err := s.Progress(bg, r.ID)
 		must(t, err)

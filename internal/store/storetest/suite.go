@@ -49,6 +49,7 @@ func Run(t *testing.T, newPlace func(t *testing.T, o Options) Place) {
 		"a run that is going, or was cut off":        testBeginnings,
 		"ids are opaque":                             testOpaqueIDs,
 		"the dates of calendars":                     testCalendars,
+		"the accepted members of groups":             testMembership,
 		"a large round is recorded whole":            testLargeRound,
 		"retention":                                  testRetention,
 		"history obeys its context and its bounds":   testHistoryBounds,
