@@ -2,11 +2,11 @@ package batcher
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"zecpower/apiclient"
 	"zecpower/internal/event"
+	"zecpower/internal/power"
 )
 
 // Lister describes instances with their names, tags and zones. *apiclient.Client implements it. What
@@ -30,15 +30,40 @@ type ListingError struct {
 	Cause error
 }
 
-// Error implements error.
-func (e *ListingError) Error() string {
-	switch {
-	case e.Cause == nil:
-		return e.Last.Error()
-	case e.Last == nil:
-		return "no request was answered in time: " + e.Cause.Error()
+// Reason is the same as an instance would fail for.
+func (e *ListingError) Reason() power.Reason {
+	if e.Last == nil {
+		return power.ReasonAPIError
 	}
-	return fmt.Sprintf("%v, until the last try: %v", e.Cause, e.Last)
+	switch e.Last.Class {
+	case apiclient.ClassCredentials:
+		return power.ReasonAuth
+	case apiclient.ClassThrottled:
+		return power.ReasonThrottled
+	case apiclient.ClassBlocked:
+		return power.ReasonBlocked
+	case apiclient.ClassInstance, apiclient.ClassUnknown:
+		return power.ReasonRejected
+	case apiclient.ClassRequest:
+		return power.ReasonInvalidRequest
+	}
+	return power.ReasonAPIError
+}
+
+// Error implements error. It begins with the reason.
+func (e *ListingError) Error() string {
+	text := string(e.Reason()) + ": "
+	switch {
+	case e.Last == nil:
+		return text + "no request was answered in time: " + e.Cause.Error()
+	case e.Cause != nil:
+		text += e.Cause.Error() + ", and the last try: "
+	}
+	text += e.Last.Error()
+	if e.Reason() == power.ReasonAuth {
+		text += ": check key, permissions and this host's clock"
+	}
+	return text
 }
 
 // Unwrap gives both.

@@ -97,6 +97,8 @@ type RunEnd struct {
 	// CutOff says that the end of the context kept it from its end. Where the daemon stops, such a
 	// run stays open for the next start.
 	CutOff bool
+	// Accepted are recorded with the end of the run. The time of each is set then.
+	Accepted []store.Acceptance
 }
 
 // PanicError is a panic of the run function.

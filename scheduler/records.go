@@ -60,5 +60,9 @@ func (r RunEnd) record(at time.Time) store.End {
 	if r.Err != nil {
 		e.Err = r.Err.Error()
 	}
+	for _, a := range r.Accepted {
+		a.At = at
+		e.Accepted = append(e.Accepted, a)
+	}
 	return e
 }

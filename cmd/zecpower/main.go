@@ -110,7 +110,7 @@ log exactly which instances failed and why.`,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newRunCommand(h), newPowerCommand(h, startWords), newPowerCommand(h, stopWords),
-		newValidateCommand(h), newNextCommand(h), newStatusCommand(h), newHistoryCommand(h),
+		newValidateCommand(h), newGroupsCommand(h), newNextCommand(h), newStatusCommand(h), newHistoryCommand(h),
 		newSimulateCommand(h), newDemoCommand(h), newVersionCommand(h),
 	)
 	refuseStrays(root)

@@ -18,6 +18,7 @@ import (
 	"zecpower/internal/event"
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/internal/store/bolt"
 	"zecpower/internal/strictyaml"
 	"zecpower/internal/web"
@@ -47,6 +48,7 @@ type powerFlags struct {
 	output   string
 	dryRun   bool
 	force    bool
+	accept   bool
 	deadline time.Duration
 	access   accessFlags
 	log      logFlags
@@ -79,6 +81,7 @@ configuration or credentials (nothing was sent).`,
 	if words.action == power.ActionStop {
 		flags.BoolVar(&f.force, "force", false, "cut the power instead of asking the guests to shut down")
 	}
+	flags.BoolVar(&f.accept, "accept-membership", false, "power whatever members the groups have now, and record them as accepted")
 	f.access.add(flags)
 	f.log.add(flags, "", " (default warn beside a progress bar, info otherwise)")
 	return cmd
@@ -101,7 +104,10 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 	if err := h.checkReadable(cfg, groups); err != nil {
 		return err
 	}
-	m := app.Manual{Config: cfg, Action: f.words.action, Groups: groups, Deadline: f.deadline, Force: f.force}
+	m := app.Manual{
+		Config: cfg, Action: f.words.action, Groups: groups, Deadline: f.deadline, Force: f.force,
+		Accepted: h.accepted(""), AcceptMembership: f.accept,
+	}
 	if f.dryRun {
 		return printPlan(h.stdout, m.Action, m.Plan(), f.output)
 	}
@@ -207,7 +213,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual) error {
 		}
 		fmt.Fprintln(bar, stopping)
 	})
-	report, err := m.Run(ctx)
+	end, err := m.Run(ctx)
 	unhook()
 	drawn.Close()
 	bar.finish()
@@ -220,7 +226,8 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual) error {
 			keys = append(keys, app.KeyName(access.Credentials))
 		}
 	}
-	h.remember(ctx, report, keys, logger)
+	report := end.Report
+	h.remember(ctx, end, keys, logger)
 	if err := h.printReport(report, f); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
@@ -254,10 +261,10 @@ func (h *host) keyAccepted(cmd *cobra.Command, key string) bool {
 // remember records a run by hand in this user's store, for history, and that its access key was
 // accepted where acceptedKeys names it. Where a daemon holds the store,
 // or it cannot be written, the run does not fail.
-func (h *host) remember(ctx context.Context, r power.Report, acceptedKeys []string, logger *zap.Logger) {
+func (h *host) remember(ctx context.Context, end app.ManualEnd, acceptedKeys []string, logger *zap.Logger) {
 	dir, err := h.stateDir("")
 	if err == nil {
-		err = app.RecordManual(context.WithoutCancel(ctx), dir, r, acceptedKeys)
+		err = app.RecordManual(context.WithoutCancel(ctx), dir, end, acceptedKeys)
 	}
 	if held, ok := errors.AsType[*bolt.HeldError](err); ok {
 		// The error's own text advises to stop the daemon.
@@ -265,6 +272,9 @@ func (h *host) remember(ctx context.Context, r power.Report, acceptedKeys []stri
 	}
 	if err != nil {
 		logger.Info("this run will not be in zecpower history", zap.Error(err))
+		if slices.ContainsFunc(end.Accepted, func(a store.Acceptance) bool { return a.By != "" }) {
+			logger.Warn("the members of this run were powered, but not recorded as accepted: the next scheduled run may keep newcomers out", zap.Error(err))
+		}
 	}
 }
 

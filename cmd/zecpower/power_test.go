@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"zecpower/internal/app"
 	"zecpower/internal/logging"
 	"zecpower/internal/power"
 	"zecpower/internal/store/bolt"
@@ -26,7 +27,8 @@ func TestARunByHandDoesNotHaveTheDaemonStoppedForItsHistory(t *testing.T) {
 	}
 	h := &host{getenv: func(name string) string { return map[string]string{"STATE_DIRECTORY": dir}[name] }}
 	now := time.Now()
-	h.remember(t.Context(), power.Report{Action: power.ActionStart, ScheduledAt: now, StartedAt: now, FinishedAt: now}, nil, logger)
+	end := app.ManualEnd{Report: power.Report{Action: power.ActionStart, ScheduledAt: now, StartedAt: now, FinishedAt: now}}
+	h.remember(t.Context(), end, nil, logger)
 	if text := log.String(); !strings.Contains(text, "will not be in zecpower history") ||
 		!strings.Contains(text, "a running daemon holds "+dir) || strings.Contains(text, "stop that one") {
 		t.Errorf("logged: %s", text)

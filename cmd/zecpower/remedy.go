@@ -25,6 +25,7 @@ var remedies = map[power.Reason]string{
 	power.ReasonBlocked:        "the network in front of the API (CDN, WAF) refuses this host's address or client: have it allowed there, then run again",
 	power.ReasonAuth:           "the API refused the credentials: check key, permissions and this host's clock, then run again",
 	power.ReasonInvalidRequest: "not sent, because the request breaks a limit of the API: a bug of zecpower; report it with the log",
+	power.ReasonGuarded:        "new in its group, beside more newcomers than its guard lets join: look at zecpower groups GROUP, and if it is right, accept them with --accept-membership",
 	power.ReasonInternalError:  "a bug of zecpower: the log has a line with the stack; report it, then run again",
 	power.ReasonCancelled:      "the run was stopped before this instance was there: run again",
 }

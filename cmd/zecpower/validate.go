@@ -18,33 +18,75 @@ const validateRuns = 1
 const validateExcluded = 10
 
 func newValidateCommand(h *host) *cobra.Command {
-	var path string
+	var f groupsFlags
+	var online bool
 	cmd := &cobra.Command{
 		Use:   "validate --config FILE",
 		Short: "Check a configuration: every mistake at once, else the next runs",
+		Long: `Check a configuration: every mistake at once, else the next runs.
+
+With --online it also asks the API, and switches nothing: each account's
+credential is tried, each group is listed, and ids that do not exist and members
+that a guard would keep out are named.
+
+Exit status: 0 all is well, 1 --online found something, 2 the configuration or
+its credentials cannot be used.`,
 		Example: `  zecpower validate --config schedules.yaml
+  zecpower validate --config schedules.yaml --online
   zecpower validate --config schedules.yaml && sudo systemctl reload zecpower`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return h.validate(path) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := h.validate(f.config)
+			if err == nil && online {
+				err = h.validateOnline(cmd, cfg, f)
+			}
+			return err
+		},
 	}
-	configFlag(cmd.Flags(), &path)
+	flags := cmd.Flags()
+	configFlag(flags, &f.config)
+	flags.BoolVar(&online, "online", false, "ask the API, too: credentials, groups, ids")
+	stateDirFlag(cmd, &f.stateDir)
+	f.access.add(flags)
+	f.log.add(flags, "warn", "")
 	return cmd
 }
 
-func (h *host) validate(path string) error {
+func (h *host) validate(path string) (*config.Config, error) {
 	cfg, err := h.loadConfig(path, exitUsage, "")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	h.printWarnings(cfg)
 	now := time.Now()
 	h.printClashes(cfg, now)
-	fmt.Fprintf(h.stdout, "%s: ok: %s, %s, %s\n\n", path,
-		count(len(cfg.Schedules), "schedule"), count(len(cfg.Groups), "group"), count(instances(cfg), "instance"))
+	fmt.Fprintf(h.stdout, "%s: ok: %s, %s\n\n", path, count(len(cfg.Schedules), "schedule"), groupWords(cfg))
 	found := findRuns(cfg.Schedules, now, validateRuns, validateExcluded)
 	err = printNext(h.stdout, now, cfg, found.runs)
 	h.printNotes(found.notes)
-	return err
+	return cfg, err
+}
+
+// validateOnline asks the API about every group, and says what it found.
+func (h *host) validateOnline(cmd *cobra.Command, cfg *config.Config, f groupsFlags) error {
+	fmt.Fprintln(h.stdout, "\nasking the API, nothing is switched:")
+	found, err := h.inspect(cmd, cfg, groupNames(cfg), f)
+	if err != nil {
+		return err
+	}
+	if err := printGroupSums(h.stdout, found); err != nil {
+		return err
+	}
+	bad := 0
+	for _, g := range found {
+		if g.Err() != nil || len(g.Unknown) > 0 || g.Members == 0 || g.Guard != nil && g.Guard.Guarded > 0 {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return &exit{exitFailed, fmt.Errorf("%s of %d %s something to mend: see REMARK, and zecpower groups GROUP", count(bad, "group"), len(found), plural(bad, "has", "have"))}
+	}
+	return nil
 }
 
 // printClashes warns of schedules that want opposite things of a group at about the same time,
@@ -62,10 +104,18 @@ func (h *host) printClashes(cfg *config.Config, now time.Time) {
 	}
 }
 
-func instances(cfg *config.Config) int {
-	n := 0
+// groupWords count the groups and the instances that they name.
+func groupWords(cfg *config.Config) string {
+	named, selecting := 0, 0
 	for _, g := range cfg.Groups {
-		n += g.Size
+		named += g.Size
+		if g.Selects() {
+			selecting++
+		}
 	}
-	return n
+	words := fmt.Sprintf("%s, %s", count(len(cfg.Groups), "group"), count(named, "instance"))
+	if selecting > 0 {
+		words += fmt.Sprintf(" named; %s members that the API knows: --online lists them", map[bool]string{true: "1 group has", false: fmt.Sprintf("%d groups have", selecting)}[selecting == 1])
+	}
+	return words
 }

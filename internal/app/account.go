@@ -8,6 +8,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/event"
+	"zecpower/internal/members"
 	"zecpower/internal/run"
 )
 
@@ -19,6 +20,8 @@ type account struct {
 	userAgent string
 	emit      func(event.Event)
 	batch     *batcher.Account
+	shared    *members.Shared
+	hand      byHand                 // set before it is used
 	caller    atomic.Pointer[caller] // that batch calls
 }
 
@@ -34,6 +37,11 @@ func newAccount(cfg *config.Config, name string, access Access, emit func(event.
 	if a.batch, err = batcher.NewAccount(batcher.Config{Settings: a.settings(cfg, api), Name: name, Emit: emit}); err != nil {
 		return nil, err
 	}
+	lister, err := a.newLister(cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.shared = members.NewShared(lister)
 	return a, nil
 }
 
@@ -43,10 +51,10 @@ func (a *account) Request(action, code string, took time.Duration) {
 }
 
 // settings are those of cfg.
-func (a *account) settings(cfg *config.Config, api batcher.API) batcher.Settings {
+func (a *account) settings(cfg *config.Config, api *caller) batcher.Settings {
 	of := cfg.Account(a.name).API
 	s := batcher.Settings{
-		API: api, Size: cfg.Batch.Size, Attempts: cfg.Batch.Attempts, PollInterval: cfg.Batch.PollInterval, BootTimeout: cfg.Batch.BootTimeout,
+		API: api, Lister: api, Size: cfg.Batch.Size, Attempts: cfg.Batch.Attempts, PollInterval: cfg.Batch.PollInterval, BootTimeout: cfg.Batch.BootTimeout,
 		Limits: batcher.Limits{
 			RequestsPerSecond: of.RequestsPerSecond, Burst: of.Burst, MaxInFlight: of.MaxInFlight,
 			Backoff: batcher.Backoff{Initial: cfg.Batch.Backoff.Initial, Max: cfg.Batch.Backoff.Max},

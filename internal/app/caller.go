@@ -106,6 +106,14 @@ func (c *caller) DescribeInstancesStatus(ctx context.Context, q apiclient.Status
 	return page, err
 }
 
+// DescribeInstances implements batcher.Lister.
+func (c *caller) DescribeInstances(ctx context.Context, q apiclient.InstanceQuery) (apiclient.InstancePage, error) {
+	client, k := c.current()
+	page, err := client.DescribeInstances(ctx, q)
+	c.judge(k, err)
+	return page, err
+}
+
 // judge notes what a reply says about the key that it was made with.
 func (c *caller) judge(used *key, err error) {
 	if accepts(err) {

@@ -66,6 +66,7 @@ type Daemon struct {
 	store    store.Store
 	loop     *scheduler.Loop
 	notify   notifier
+	ahead    *ahead
 	// progress and suspects listen to the stream.
 	progress event.Tally
 	suspects *suspects
@@ -85,9 +86,11 @@ func New(opts Options) (*Daemon, error) {
 	if opts.Load == nil {
 		opts.Load = func() (*config.Config, error) { return config.LoadRunnable(opts.Config.Path) }
 	}
-	return &Daemon{
+	d := &Daemon{
 		opts: opts, log: opts.Logger, metrics: metrics.New(), suspects: newSuspects(), started: time.Now(), notify: newNotifier(opts.Logger),
-	}, nil
+	}
+	d.ahead = newAhead(d)
+	return d, nil
 }
 
 // Run makes scheduled runs until ctx ends, waits for the requests in flight and returns nil. The
@@ -114,6 +117,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 	sources := d.accounts.Load().sources()
 	d.startReloading(ctx, cfg, &down)
+	d.ahead.start(ctx, &down)
 	d.ready.Store(true)
 	d.log.Info("ready", zap.String("config", cfg.Path), zap.String("credentials", sources),
 		zap.Stringer("web", server.Addr()), zap.String("state", d.opts.StateDir), zap.String("version", version.Version))
@@ -184,6 +188,7 @@ func (d *Daemon) inUse() {
 	now := time.Now()
 	d.metrics.ConfigInUse(now)
 	d.reloaded.Store(&reloadState{at: now})
+	d.ahead.reloaded()
 }
 
 func (d *Daemon) warn(cfg *config.Config) {
@@ -214,10 +219,13 @@ func (d *Daemon) logUnreadable(cfg *config.Config) {
 func known(cfg *config.Config, set *accounts) metrics.Known {
 	k := metrics.Known{
 		Accounts: set.budgets(), CalendarEnds: map[string]time.Time{}, UnreadableCalendars: make(map[string]bool, len(cfg.Calendars)),
-		Unreadable: make(map[string]bool, len(cfg.Groups)),
+		Unreadable: make(map[string]bool, len(cfg.Groups)), Guarded: map[string]bool{},
 	}
 	for _, g := range cfg.Groups {
 		k.Unreadable[g.Name] = len(g.Problems) > 0
+		if g.Guard != nil {
+			k.Guarded[g.Name] = true
+		}
 	}
 	for _, s := range cfg.Schedules {
 		k.Schedules = append(k.Schedules, metrics.KnownSchedule{Name: s.Name, Action: s.Action, Groups: s.Groups})
@@ -290,7 +298,7 @@ func (d *Daemon) readiness() error {
 // because the fleet is powered without it, too.
 func (d *Daemon) startControl(down *teardown) error {
 	control, err := web.StartControl(web.ControlConfig{
-		Dir: d.opts.RuntimeDir, Status: d.statusHandler(), History: d.historyHandler(), Logger: d.log,
+		Dir: d.opts.RuntimeDir, Status: d.statusHandler(), History: d.historyHandler(), Members: d.membersHandler(), Logger: d.log,
 	})
 	switch {
 	case errors.Is(err, web.ErrControlBusy):

@@ -21,6 +21,9 @@ import (
 	"zecpower/scheduler"
 )
 
+// ManualEnd is how a run by hand ended.
+type ManualEnd = run.End
+
 // DefaultDeadline is the deadline of a run that sets none.
 const DefaultDeadline = 30 * time.Minute
 
@@ -38,15 +41,23 @@ type Manual struct {
 	// KeyAccepted says of which accounts some process saw the API accept the credentials. Where none
 	// did, their first refusal ends the run.
 	KeyAccepted map[string]bool
+	// Accepted returns the accepted list of a group, for its guard.
+	Accepted func(ctx context.Context, group string) (store.Membership, error)
+	// AcceptMembership accepts whatever members the groups have.
+	AcceptMembership bool
 }
 
 // run describes m as a run that begins at now.
 func (m Manual) run(now time.Time) run.Run {
-	return run.Run{
+	r := run.Run{
 		ID: manualID(now), Action: m.Action, Nominal: now, Planned: now, Deadline: now.Add(m.Deadline), Actor: actor(),
-		Force: m.Force, KeyAccepted: m.KeyAccepted, FirstContact: true, Names: m.Groups, Members: members(m.Config),
+		Force: m.Force, KeyAccepted: m.KeyAccepted, FirstContact: true, Names: m.Groups, Define: define(m.Config),
 		AccountOf: m.Config.AccountOf,
 	}
+	if m.AcceptMembership {
+		r.AcceptedBy = r.Actor
+	}
+	return r
 }
 
 // actor names the person who runs this process.
@@ -58,24 +69,32 @@ func actor() string {
 	return fmt.Sprintf("uid %d", uid)
 }
 
-// Run makes the run and returns its report. An error means that no request was sent.
-func (m Manual) Run(ctx context.Context) (power.Report, error) {
-	set := &accounts{of: map[string]*account{}}
+// Run makes the run and returns how it ended. An error means that no request was sent.
+func (m Manual) Run(ctx context.Context) (ManualEnd, error) {
+	set, err := accountsByHand(m.Config, m.Access, m.KeyAccepted, m.Emit)
+	if err != nil {
+		return ManualEnd{}, err
+	}
 	defer set.close()
-	for name, access := range m.Access {
-		a, err := newAccount(m.Config, name, access, m.Emit)
+	maker, r := run.New(run.Config{Account: set.account, Emit: m.Emit, Accepted: m.Accepted}), m.run(time.Now())
+	end := maker.Prepare(ctx, r).Make(ctx)
+	m.Emit(event.RunFinished{Run: r.Name(), Groups: r.Names, Result: end.Report.Result(), Report: &end.Report})
+	return end, nil
+}
+
+// accountsByHand makes the accounts of a command. Where no process saw the API accept the credentials
+// of one, their first refusal ends what waits for it.
+func accountsByHand(cfg *config.Config, access map[string]Access, keyAccepted map[string]bool, emit func(event.Event)) (*accounts, error) {
+	set := &accounts{of: map[string]*account{}}
+	for name, access := range access {
+		a, err := newAccount(cfg, name, access, emit)
 		if err != nil {
-			return power.Report{}, err
+			return nil, err
 		}
+		a.hand = byHand{is: true, unprovenKey: keyAccepted != nil && !keyAccepted[name]}
 		set.of[name] = a
 	}
-	if err := set.distinct(m.Config, nil); err != nil {
-		return power.Report{}, err
-	}
-	maker, r := run.New(run.Config{Account: set.account, Emit: m.Emit}), m.run(time.Now())
-	report := maker.Prepare(ctx, r).Make(ctx).Report
-	m.Emit(event.RunFinished{Run: r.Name(), Groups: r.Names, Result: report.Result(), Report: &report})
-	return report, nil
+	return set, set.distinct(cfg, nil)
 }
 
 // Plan says what Run would send, by account in the order of the configuration. It sends nothing and
@@ -102,7 +121,8 @@ const recordWait = 200 * time.Millisecond
 
 // RecordManual records a finished run by hand in the store of a state folder, and that its access
 // keys were accepted which acceptedKeys names.
-func RecordManual(ctx context.Context, stateDir string, r power.Report, acceptedKeys []string) (err error) {
+func RecordManual(ctx context.Context, stateDir string, end ManualEnd, acceptedKeys []string) (err error) {
+	r := end.Report
 	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err
@@ -113,13 +133,18 @@ func RecordManual(ctx context.Context, stateDir string, r power.Report, accepted
 			return err
 		}
 	}
-	run := store.Run{
+	of := store.Run{
 		ID: r.RunID, Schedule: store.ManualSchedule, Action: r.Action, Nominal: r.ScheduledAt, Planned: r.StartedAt, Actor: actor(),
 	}
 	for _, g := range r.Groups {
-		run.Groups = append(run.Groups, g.Group)
+		of.Groups = append(of.Groups, g.Group)
 	}
-	return l.Finish(ctx, run, store.End{At: r.FinishedAt, Result: r.Result(), Report: &r})
+	recorded := store.End{At: r.FinishedAt, Result: r.Result(), Report: &r}
+	for _, a := range end.Accepted {
+		a.At = r.FinishedAt
+		recorded.Accepted = append(recorded.Accepted, a)
+	}
+	return l.Finish(ctx, of, recorded)
 }
 
 // manualID returns the id of a run by hand. Its random end distinguishes two of one second.

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"zecpower/batcher"
+	"zecpower/internal/config"
 	"zecpower/internal/metrics"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
@@ -71,9 +72,8 @@ func (d *Daemon) restoreRanks() {
 		return // the scheduler loads it, too, and reports that
 	}
 	set := d.accounts.Load()
-	read := members(cfg)
 	for _, group := range slices.Sorted(maps.Keys(state.Newest)) {
-		ids, err := read(group)
+		ids, err := d.lastMembers(cfg, group)
 		if err != nil {
 			continue // it was removed, or cannot be read: logUnreadable has said so
 		}
@@ -90,4 +90,17 @@ func (d *Daemon) restoreRanks() {
 			a.batch.Remember(of, ids)
 		}
 	}
+}
+
+// lastMembers are the members of a group, as far as they are known without asking the API.
+func (d *Daemon) lastMembers(cfg *config.Config, group string) ([]string, error) {
+	g, err := cfg.Group(group)
+	if err != nil {
+		return nil, err
+	}
+	if !g.Selects() {
+		return g.IDs()
+	}
+	list, err := d.store.Membership(context.Background(), group)
+	return list.IDs, err
 }

@@ -2,16 +2,18 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
+	"zecpower/internal/members"
 	"zecpower/internal/power"
 	"zecpower/internal/strictyaml"
 )
 
-// Group is a named list of instances.
+// Group is a named set of instances.
 type Group struct {
 	// Name is unique in the configuration.
 	Name string
@@ -29,16 +31,37 @@ type Group struct {
 	// Problems are why Load could not read the ids of File; empty where it could. IDs reads anew.
 	Problems []Problem
 
-	ids []string // of an inline group
+	// Guard bounds its newcomers; nil where its ids stand in the configuration itself.
+	Guard *Guard
+
+	selects bool          // it has a selector
+	rules   members.Rules // with the ids that stand in the configuration
 }
 
-// IDs are the group's instance ids in their order, at least one, trimmed; one that is listed twice
-// is there twice. An instances_file is read again at each call, so that a run sees what stands
+// IDs are the instance ids that the group names, less those that it excludes by id, in their order,
+// trimmed; one that is listed twice is there twice. They are its members unless it Selects. An
+// instances_file is read again at each call, so that a run sees what stands
 // there now; the error is an *Invalid with the file's bad lines. The caller must not change the
 // slice.
 func (g *Group) IDs() ([]string, error) {
+	ids, err := g.read()
+	if err != nil || len(g.rules.Exclude.Instances) == 0 {
+		return ids, err
+	}
+	out := make(map[string]bool, len(g.rules.Exclude.Instances))
+	for _, id := range g.rules.Exclude.Instances {
+		out[id] = true
+	}
+	left := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return out[id] })
+	if len(left) == 0 {
+		return nil, fmt.Errorf("group %s: exclude leaves none of its %d instances: take some out of there", g.Name, len(ids))
+	}
+	return left, nil
+}
+
+func (g *Group) read() ([]string, error) {
 	if g.File == "" {
-		return g.ids, nil
+		return g.rules.Instances, nil
 	}
 	ids, problems := readIDs(g.File)
 	if len(problems) > 0 {
@@ -68,26 +91,41 @@ func (l *loader) needSome(key, value *yaml.Node, noun string) {
 
 func (l *loader) group(g *Group, key, value *yaml.Node) {
 	var file string
-	given := l.Mapping(key, value, strictyaml.Keys{
-		"account":        l.accountName(g),
-		"instances":      l.List(l.inlineID(g)),
-		"instances_file": strictyaml.Value(l.Doc, &file, "a file name", notEmpty),
-	})
+	guard, change := Guard{StartChange: defaultStartChange, StopChange: defaultStopChange}, -1
+	keys := l.guardKeys(&guard, &change)
+	keys["account"] = l.accountName(g)
+	keys["selector"] = l.selector(g)
+	keys["instances"] = l.List(l.instanceID(&g.rules.Instances))
+	keys["instances_file"] = strictyaml.Value(l.Doc, &file, "a file name", notEmpty)
+	keys["exclude"] = l.exclude(g)
+	var given map[string]*yaml.Node
+	sound := l.Sound(func() { given = l.Mapping(key, value, keys) })
+	l.checkSelection(g, guard, change, given)
+	if sound && g.Selects() && file == "" {
+		if _, err := g.Rules(); err != nil {
+			l.Refuse(key, err)
+		}
+	}
 	inline, fromFile := given["instances"], given["instances_file"]
 	switch {
 	case inline != nil && fromFile != nil:
 		l.Refuse(fromFile, strictyaml.Faultf("keep one", "a group has instances or an instances_file, not both"))
 	case inline != nil:
-		g.Size = len(g.ids)
-		l.warnRepeated(inline, g.ids)
+		g.Size = len(g.rules.Instances)
+		l.warnRepeated(inline, g.rules.Instances)
+		if _, err := g.IDs(); err != nil && g.Size > 0 {
+			l.Refuse(given["exclude"], strictyaml.Faultf("take some out of there", "none of the group's %d instances is left", g.Size))
+		}
 	case file != "":
 		l.groupFile(g, file, fromFile)
-	case strictyaml.IsEmpty(value):
-		l.Refuse(key, strictyaml.Faultf("add instances: [id, …] or instances_file: FILE", "the group has no instances"))
+	case given["selector"] != nil || fromFile != nil: // a file name that is refused
+	case strictyaml.IsEmpty(value) || len(given) > 0:
+		l.Refuse(key, strictyaml.Faultf("add instances: [id, …], instances_file: FILE, or a selector", "the group has no instances"))
 	}
 }
 
-func (l *loader) inlineID(g *Group) func(*yaml.Node) {
+// instanceID reads an item that is an instance's id.
+func (l *loader) instanceID(dst *[]string) func(*yaml.Node) {
 	return func(item *yaml.Node) {
 		text, ok := l.Item(item)
 		if !ok {
@@ -98,7 +136,7 @@ func (l *loader) inlineID(g *Group) func(*yaml.Node) {
 			l.Refuse(item, err)
 			return
 		}
-		g.ids = append(g.ids, id)
+		*dst = append(*dst, id)
 	}
 }
 

@@ -46,6 +46,7 @@ type Metrics struct {
 	lastRuns     *lastRuns
 
 	groupUnreadable *prometheus.GaugeVec
+	membership      membership
 
 	apiRequests *prometheus.CounterVec
 	apiDuration *prometheus.HistogramVec
@@ -111,6 +112,7 @@ func (m *Metrics) registerInstances(r *registrar) {
 	m.lastRuns = newLastRuns(r)
 	r.registry.MustRegister(m.lastRuns)
 	m.groupUnreadable = r.gauge("group_unreadable", "Whether the group's members could not be read (1) or could (0), at the last load or run.", "group")
+	m.membership = newMembership(r)
 	m.instances = r.counter("instances_total", "Instances that reached their outcome in a run.", "group", "action", "outcome")
 	m.bootDuration = r.histogram("instance_boot_duration_seconds",
 		"Accepted start to RUNNING, to within a poll interval.", bootBuckets, "account")

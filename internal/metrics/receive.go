@@ -62,6 +62,8 @@ func (m *Metrics) receiveOther(e event.Event) {
 		m.storeFails.Inc()
 	case event.GroupResolved:
 		m.setUnreadable(e.Group, e.Err != nil)
+	case event.Membership:
+		m.setMembership(e)
 	case event.ConfigurationRejected:
 		m.reloadOK.Set(0)
 	}

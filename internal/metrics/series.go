@@ -17,6 +17,8 @@ type Known struct {
 	Accounts map[string]Budget
 	// Unreadable maps every group to whether its members cannot be read.
 	Unreadable map[string]bool
+	// Guarded are the groups with a guard.
+	Guarded map[string]bool
 	// CalendarEnds maps a calendar to the end of the last day of its data. It omits a calendar that
 	// never ends.
 	CalendarEnds map[string]time.Time
@@ -88,6 +90,7 @@ func (m *Metrics) SetKnown(k Known) {
 	m.keepAccounts(k.Accounts)
 	m.keepSchedules(known, pairs)
 	m.keepGroups(groups)
+	m.membership.keep(k.Guarded)
 	setGauges(m.groupUnreadable, m.series.groupUnreadable, k.Unreadable, zeroOrOne)
 	setGauges(m.calendarUnreadable, m.series.calendarUnreadable, k.UnreadableCalendars, zeroOrOne)
 	setGauges(m.calendarEnd, m.series.calendarEnds, k.CalendarEnds, unix)

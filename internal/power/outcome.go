@@ -61,6 +61,8 @@ const (
 	ReasonAuth Reason = "auth"
 	// ReasonInvalidRequest: the request breaks a documented limit of the API and was not sent.
 	ReasonInvalidRequest Reason = "invalid_request"
+	// ReasonGuarded: a newcomer of its group beyond what the group's guard lets join.
+	ReasonGuarded Reason = "guarded"
 	// ReasonInternalError: a bug of zecpower ended the work on it; see the log.
 	ReasonInternalError Reason = "internal_error"
 	// ReasonCancelled: the run was stopped before this instance had its turn.
@@ -81,6 +83,6 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonNotFound, ReasonRecycled, ReasonWrongState, ReasonRejected, ReasonReversed, ReasonBootFailed, ReasonBootTimeout,
 		ReasonStopFailed, ReasonStopTimeout, ReasonThrottled, ReasonAPIError, ReasonBlocked, ReasonAuth, ReasonInvalidRequest,
-		ReasonInternalError, ReasonCancelled,
+		ReasonGuarded, ReasonInternalError, ReasonCancelled,
 	}
 }

@@ -51,7 +51,7 @@ func TestARunOverSeveralAccountsHasOneReport(t *testing.T) {
 	of := map[string]string{"far": "hk", "lost": "us"}
 	end := m.Prepare(context.Background(), Run{
 		ID: "wake/1", Action: power.ActionStart, Names: []string{"far", "lost", "web"},
-		Members:   fleet{"far": {"i-1"}, "lost": {"i-1", "i-2"}, "web": {"i-1", "i-3"}}.members,
+		Define:    fleet{"far": {"i-1"}, "lost": {"i-1", "i-2"}, "web": {"i-1", "i-3"}}.define,
 		AccountOf: func(group string) string { return cmp.Or(of[group], power.DefaultAccount) },
 	}).Make(context.Background())
 	r := end.Report
@@ -83,7 +83,7 @@ func TestAPanicAtTheBeginningOfARunCostsThatEventAlone(t *testing.T) {
 			}
 		},
 	})
-	end := m.Prepare(t.Context(), Run{ID: "wake/1", Names: []string{"web"}, Members: fleet{"web": {"i-1"}}.members}).Make(t.Context())
+	end := m.Prepare(t.Context(), Run{ID: "wake/1", Names: []string{"web"}, Define: fleet{"web": {"i-1"}}.define}).Make(t.Context())
 	if end.Report.RunID != "wake/1" || reported != 1 {
 		t.Errorf("%+v, reported %d times", end.Report, reported)
 	}

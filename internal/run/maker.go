@@ -18,6 +18,8 @@ type Config struct {
 	Emit func(event.Event)
 	// Progress returns what an earlier process recorded of a run. Nil: no run is resumed.
 	Progress func(ctx context.Context, runID string) (store.Progress, error)
+	// Accepted returns the accepted list of a group, for its guard; nil: no group has one.
+	Accepted func(ctx context.Context, group string) (store.Membership, error)
 	// Suspects returns the ids that failed in the last finished run of a group, and why; see
 	// batcher.Group.
 	Suspects func(group string) map[string]power.Reason
@@ -32,6 +34,9 @@ func New(cfg Config) *Maker {
 		cfg.Emit = func(event.Event) {}
 	}
 	cfg.Emit = event.Guarded(cfg.Emit, "a run")
+	if cfg.Accepted == nil {
+		cfg.Accepted = func(context.Context, string) (store.Membership, error) { return store.Membership{}, nil }
+	}
 	if cfg.Suspects == nil {
 		cfg.Suspects = func(string) map[string]power.Reason { return nil }
 	}
@@ -42,7 +47,9 @@ func New(cfg Config) *Maker {
 type passage struct {
 	run   Run
 	known store.Progress // what an earlier process recorded of it
-	end   End
+	// definitions are those of run.Groups, in their order.
+	definitions []definition
+	end         End
 }
 
 // End is what became of a run.
@@ -51,6 +58,8 @@ type End struct {
 	Err    error // of the run itself, and of groups that could not be run; nil: none
 	// CutOff says that the end of the context kept instances from their outcome.
 	CutOff bool
+	// Accepted are the members of its groups that the guard let pass; the caller sets the time.
+	Accepted []store.Acceptance
 }
 
 // stage is one step on the way.
@@ -59,7 +68,7 @@ type stage func(ctx context.Context, p *passage)
 // stages is a run's way, in order. Between the first and the last stages lies its beginning, which
 // must be recorded before the first request leaves.
 func (m *Maker) stages() (before, after []stage) {
-	return []stage{m.recall, m.resolve, own}, []stage{m.power, report}
+	return []stage{m.recall, m.resolve, m.guard, own}, []stage{m.power, report}
 }
 
 // Prepared is a run that is ready to begin.

@@ -11,6 +11,7 @@ import (
 	"zecpower/apiclient"
 	"zecpower/batcher"
 	"zecpower/internal/event"
+	"zecpower/internal/members"
 	"zecpower/internal/power"
 )
 
@@ -47,6 +48,10 @@ func (a realAccount) Submit(ctx context.Context, r batcher.Run) Submitted {
 	return a.Account.Submit(ctx, r)
 }
 
+func (a realAccount) ListMembers(context.Context, []*members.Group) []members.Listing {
+	panic("no group needs a list")
+}
+
 // paced makes a run of full requests at a rate, with a store whose commit takes a while. It returns
 // when the last start left, counted from the run's beginning, and how long the rate allows.
 func paced(t testing.TB, requests int, rate float64, commit time.Duration) (last, ideal time.Duration) {
@@ -69,7 +74,7 @@ func paced(t testing.TB, requests int, rate float64, commit time.Duration) (last
 	m := New(Config{Account: func(string) (Account, error) { return realAccount{b}, nil }})
 	begin := time.Now()
 	end := m.Prepare(t.Context(), Run{
-		ID: "wake/1", Action: power.ActionStart, Names: []string{"web"}, Members: fleet{"web": ids}.members,
+		ID: "wake/1", Action: power.ActionStart, Names: []string{"web"}, Define: fleet{"web": ids}.define,
 	}).Make(t.Context())
 	_ = o.Close()
 	if r := end.Report; r.Result() != power.ResultOK || len(d.state.Final["web"]) != len(ids) {

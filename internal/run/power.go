@@ -9,6 +9,7 @@ import (
 
 	"zecpower/batcher"
 	"zecpower/internal/event"
+	"zecpower/internal/members"
 	"zecpower/internal/power"
 )
 
@@ -16,6 +17,8 @@ import (
 type Account interface {
 	// Submit brings the groups of a run that belong to the account into work.
 	Submit(ctx context.Context, r batcher.Run) Submitted
+	// ListMembers reads what decides about the members of groups: see members.Lister.List. It obeys ctx.
+	ListMembers(ctx context.Context, groups []*members.Group) []members.Listing
 }
 
 // Submitted is what an account has in work of a run: see batcher.Submitted.

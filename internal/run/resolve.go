@@ -7,6 +7,7 @@ import (
 
 	"zecpower/batcher"
 	"zecpower/internal/event"
+	"zecpower/internal/members"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
 )
@@ -25,24 +26,48 @@ func (m *Maker) recall(ctx context.Context, p *passage) {
 	p.known = known
 }
 
+// definition is a group's, and how the run came by its members.
+type definition struct {
+	Definition
+	rules    *members.Group // its members are listed by them; nil: they are known
+	fallback bool           // they are those of the accepted list, because they could not be listed
+}
+
 // resolve finds the ids of each group: those with which the run began, or where it had none, those
 // that the group has now. A group that cannot be resolved fails alone.
-func (m *Maker) resolve(_ context.Context, p *passage) {
+func (m *Maker) resolve(ctx context.Context, p *passage) {
 	for _, name := range slices.Concat(p.run.Names, p.run.LeftOut, slices.Sorted(maps.Keys(p.run.Superseded))) {
 		g := batcher.Group{
 			Name: name, Final: p.known.Final[name], Attempted: p.known.Accepted[name], Suspects: m.cfg.Suspects(name),
 		}
+		var d definition
+		var undefined error
+		d.Definition, undefined = p.run.Define(name)
 		if began, ok := beganWith(p.known.Groups, name); ok {
 			g.IDs = began.IDs
 		} else {
-			g.IDs, g.Err = p.run.Members(name)
+			g.IDs, d.rules, g.Err = d.read(undefined)
 			m.cfg.Emit(event.GroupResolved{Group: name, Err: g.Err})
 		}
 		if g.Err == nil && m.cfg.Account != nil {
 			_, g.Err = m.cfg.Account(p.run.accountOf(name))
 		}
-		p.run.Groups = append(p.run.Groups, g)
+		p.run.Groups, p.definitions = append(p.run.Groups, g), append(p.definitions, d)
 	}
+	m.list(ctx, p)
+}
+
+// read reads the ids of a group, or where more than its ids says who is a member, its rules.
+func (d Definition) read(undefined error) (ids []string, rules *members.Group, err error) {
+	switch {
+	case undefined != nil:
+		return nil, nil, undefined
+	case d.Rules != nil:
+		rules, err = d.Rules()
+	default:
+		ids, err = d.IDs()
+	}
+	return ids, rules, err
 }
 
 // beganWith finds a group whose ids are recorded. One that could not be resolved then has none.

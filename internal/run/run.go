@@ -39,8 +39,12 @@ type Run struct {
 	Superseded map[string]string
 	// AccountOf names the account of a group; nil: power.DefaultAccount.
 	AccountOf func(group string) string
-	// Members returns the ids of a group, as the configuration means it that decided the run.
-	Members func(group string) ([]string, error)
+	// Define returns what the configuration that decided the run says of a group; an error where it has
+	// no such group.
+	Define func(group string) (Definition, error)
+	// AcceptedBy is the person who accepts by hand whatever members the groups have; empty: the guard
+	// decides.
+	AcceptedBy string
 
 	// Groups are set by the stages: those of Names, of LeftOut and of Superseded, in this order.
 	Groups []batcher.Group

@@ -10,6 +10,7 @@ import (
 
 	"zecpower/batcher"
 	"zecpower/internal/event"
+	"zecpower/internal/members"
 	"zecpower/internal/power"
 	"zecpower/internal/power/powertest"
 	"zecpower/internal/store"
@@ -18,11 +19,11 @@ import (
 // fleet is a configuration: group → ids.
 type fleet map[string][]string
 
-func (f fleet) members(group string) ([]string, error) {
+func (f fleet) define(group string) (Definition, error) {
 	if ids, ok := f[group]; ok {
-		return ids, nil
+		return Definition{IDs: func() ([]string, error) { return ids, nil }}, nil
 	}
-	return nil, fmt.Errorf("there is no group %q", group)
+	return Definition{}, fmt.Errorf("there is no group %q", group)
 }
 
 // asked is an account that answers each run with a report.
@@ -31,6 +32,10 @@ func asked(report func(batcher.Run) power.Report) func(string) (Account, error) 
 }
 
 type fakeAccount func(batcher.Run) power.Report
+
+func (a fakeAccount) ListMembers(context.Context, []*members.Group) []members.Listing {
+	panic("no group needs a list")
+}
 
 func (a fakeAccount) Submit(_ context.Context, r batcher.Run) Submitted { return submitted{a, r} }
 
@@ -112,7 +117,7 @@ func TestARunIsResolvedOnceAndKeepsItsIDs(t *testing.T) {
 				Account:  asked(func(r batcher.Run) power.Report { sent = r; return power.Report{} }),
 				Progress: func(context.Context, string) (store.Progress, error) { return tc.progress, nil },
 			})
-			tc.run.Members = now.members
+			tc.run.Define = now.define
 			m.Prepare(t.Context(), tc.run).Make(t.Context())
 			if got := words(sent); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
@@ -135,7 +140,7 @@ func TestUnreadableProgressIsReportedAndTheRunGoesOn(t *testing.T) {
 			}
 		},
 	})
-	end := m.Prepare(t.Context(), Run{ID: "wake/1", Resumed: true, Names: []string{"web"}, Members: fleet{"web": {"i-1"}}.members}).Make(t.Context())
+	end := m.Prepare(t.Context(), Run{ID: "wake/1", Resumed: true, Names: []string{"web"}, Define: fleet{"web": {"i-1"}}.define}).Make(t.Context())
 	if end.Report.RunID != "web:i-1" || !slices.Equal(reported, []string{"wake/1"}) {
 		t.Errorf("%q, reported %q", end.Report.RunID, reported)
 	}
@@ -163,7 +168,7 @@ func TestWhatAStopCutOff(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			wanted := slices.DeleteFunc([]string{"web"}, func(g string) bool { return slices.Contains(tc.leftOut, g) })
-			p := m.Prepare(ctx, Run{Names: wanted, LeftOut: tc.leftOut, Members: fleet{"web": {"i-1"}}.members})
+			p := m.Prepare(ctx, Run{Names: wanted, LeftOut: tc.leftOut, Define: fleet{"web": {"i-1"}}.define})
 			if tc.stopped {
 				cancel()
 			}

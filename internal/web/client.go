@@ -23,6 +23,7 @@ var ErrNoDaemon = errors.New("no daemon answers")
 const (
 	PathStatus  = "/v1/status"
 	PathHistory = "/v1/history"
+	PathMembers = "/v1/members"
 )
 
 // maxRefusal is how much of a refusal's text is shown, in bytes.

@@ -33,10 +33,10 @@ var ErrControlBusy = errors.New("another zecpower answers on it; stop that one f
 type ControlConfig struct {
 	// Dir holds the socket, control.sock. It must exist.
 	Dir string
-	// Status and History answer GET /v1/status and GET /v1/history.
-	Status, History http.Handler
-	Logger          *zap.Logger
-	Limits          Limits
+	// Status, History and Members answer GET /v1/status, GET /v1/history and GET /v1/members.
+	Status, History, Members http.Handler
+	Logger                   *zap.Logger
+	Limits                   Limits
 }
 
 // Control serves the commands that ask about the running daemon.
@@ -46,8 +46,8 @@ type Control struct{ server *server }
 // that died. It does not replace one that answers ([ErrControlBusy]), nor anything that is no
 // socket.
 func StartControl(cfg ControlConfig) (*Control, error) {
-	if cfg.Status == nil || cfg.History == nil || cfg.Logger == nil {
-		return nil, errors.New("control: status, history and logger must be given")
+	if cfg.Status == nil || cfg.History == nil || cfg.Members == nil || cfg.Logger == nil {
+		return nil, errors.New("control: status, history, members and logger must be given")
 	}
 	path := filepath.Join(cfg.Dir, ControlSocket)
 	listener, err := listenControl(path)
@@ -57,6 +57,7 @@ func StartControl(cfg ControlConfig) (*Control, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+PathStatus, cfg.Status)
 	mux.Handle("GET "+PathHistory, cfg.History)
+	mux.Handle("GET "+PathMembers, cfg.Members)
 	h := &http.Server{Handler: mux, ErrorLog: errorLog(cfg.Logger)}
 	serve := func(l net.Listener, h *http.Server) error { return h.Serve(l) }
 	return &Control{startServer(listener, h, cfg.Limits, serve)}, nil

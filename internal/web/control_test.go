@@ -30,6 +30,7 @@ func controlConfig(dir string) ControlConfig {
 			}
 			_ = json.NewEncoder(w).Encode(r.URL.Query())
 		}),
+		Members: http.NotFoundHandler(),
 	}
 }
 
