@@ -87,5 +87,6 @@ func (m *mix) check(t *testing.T) {
 func notDrawn() []power.Reason {
 	return []power.Reason{
 		power.ReasonInvalidRequest, power.ReasonInternalError,
+		power.ReasonGuarded, // it is decided before an account has the run
 	}
 }

@@ -43,7 +43,7 @@ func known() Known {
 			{"evening", power.ActionStop, []string{"web"}},
 		},
 		CalendarEnds: map[string]time.Time{"holidays": at},
-		Unreadable:   map[string]bool{"web": false, "db": true},
+		Guarded:      map[string]bool{"web": true}, Unreadable: map[string]bool{"web": false, "db": true},
 
 		UnreadableCalendars: map[string]bool{"holidays": true, "office": false},
 	}
@@ -97,8 +97,34 @@ func populated() *Metrics {
 	m.Receive(event.NextRun{Schedule: "morning", At: at})
 	m.Receive(event.Missed{Times: event.Times{Schedule: "morning", Count: 1}, Reason: "down"})
 	m.Receive(event.LastRun{Schedule: "morning", FinishedAt: at, LastSuccess: at})
+	m.Receive(event.Membership{Group: "web", Members: 5})
 	playRun(m, "morning", power.ActionStart, "web", 3, 2)
 	return m
+}
+
+// The members of a group with a guard are those of its last run or check; what joins and leaves counts
+// with the run that found it, once. A group that is gone has no series.
+func TestMembersOfGroups(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	expect(t, m, `zecpower_group_guarded_instances{group="web"} 0`, `zecpower_group_membership_changes_total{change="joined",group="web"} 0`)
+	of := event.Membership{Group: "web", Members: 12, Accepted: 9, Guarded: []string{"i-1", "i-2", "i-3", "i-4", "i-5", "i-6"}, Left: []string{"i-7", "i-8"}, Shrunk: true}
+	m.Receive(of) // ahead of a run
+	expect(t, m, `zecpower_group_members{group="web"} 12`, `zecpower_group_accepted_instances{group="web"} 9`, `zecpower_group_guarded_instances{group="web"} 6`,
+		`zecpower_group_shrunk_instances{group="web"} 2`, `zecpower_group_membership_changes_total{change="left",group="web"} 0`)
+	of.Run, of.Guarded, of.Shrunk, of.Joined = event.Run{ID: "morning/1"}, nil, false, []string{"i-9"}
+	m.Receive(of)
+	of.Resumed = true
+	m.Receive(of)
+	expect(t, m, `zecpower_group_guarded_instances{group="web"} 0`, `zecpower_group_shrunk_instances{group="web"} 0`,
+		`zecpower_group_membership_changes_total{change="joined",group="web"} 1`, `zecpower_group_membership_changes_total{change="left",group="web"} 2`)
+	m.SetKnown(Known{})
+	m.Receive(of)
+	for _, name := range []string{"members", "accepted_instances", "guarded_instances", "shrunk_instances", "membership_changes_total"} {
+		if got := text(t, m, "zecpower_group_"+name+"{"); got != "" {
+			t.Error(got)
+		}
+	}
 }
 
 func playRun(m *Metrics, schedule string, action power.Action, group string, done, failed int) {
@@ -161,6 +187,11 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"schedule_runs_missed_total":                   "counter schedule reason",
 		"group_instances":                              "gauge group action outcome",
 		"group_unreadable":                             "gauge group",
+		"group_members":                                "gauge group",
+		"group_accepted_instances":                     "gauge group",
+		"group_guarded_instances":                      "gauge group",
+		"group_shrunk_instances":                       "gauge group",
+		"group_membership_changes_total":               "counter group change",
 		"instances_total":                              "counter group action outcome",
 		"instance_failed_info":                         "gauge group action instance_id reason",
 		"instances_failed_omitted":                     "gauge group action",

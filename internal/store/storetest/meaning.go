@@ -213,27 +213,33 @@ func testMembership(t *testing.T, newPlace func(*testing.T, Options) Place) {
 		want   store.Membership
 	}{
 		{
-			"the first", store.Acceptance{IDs: []string{"i-2", "i-1", "i-2"}, At: day(0)},
+			"the first",
+			store.Acceptance{IDs: []string{"i-2", "i-1", "i-2"}, At: day(0)},
 			store.Membership{At: day(0), IDs: []string{"i-1", "i-2"}},
 		},
 		{
-			"one joins, one leaves", store.Acceptance{IDs: []string{"i-1", "i-3"}, At: day(1)},
+			"one joins, one leaves",
+			store.Acceptance{IDs: []string{"i-1", "i-3"}, At: day(1)},
 			store.Membership{At: day(1), IDs: []string{"i-1", "i-3"}, Left: map[string]time.Time{"i-2": day(1)}},
 		},
 		{
-			"all leave", store.Acceptance{At: day(20)},
+			"all leave",
+			store.Acceptance{At: day(20)},
 			store.Membership{At: day(20), Left: map[string]time.Time{"i-1": day(20), "i-2": day(1), "i-3": day(20)}},
 		},
 		{
-			"one comes back, one has left for 30 days", store.Acceptance{IDs: []string{"i-3"}, At: day(31)},
+			"one comes back, one has left for 30 days",
+			store.Acceptance{IDs: []string{"i-3"}, At: day(31)},
 			store.Membership{At: day(31), IDs: []string{"i-3"}, Left: map[string]time.Time{"i-1": day(20)}},
 		},
 		{
-			"a person accepts", store.Acceptance{IDs: []string{"i-9"}, At: day(32), By: "alice"},
+			"a person accepts",
+			store.Acceptance{IDs: []string{"i-9"}, At: day(32), By: "alice"},
 			store.Membership{At: day(32), By: "alice", IDs: []string{"i-9"}},
 		},
 		{
-			"and the next run", store.Acceptance{IDs: []string{"i-9"}, At: day(33)},
+			"and the next run",
+			store.Acceptance{IDs: []string{"i-9"}, At: day(33)},
 			store.Membership{At: day(33), By: "alice", IDs: []string{"i-9"}},
 		},
 	} {
