@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -96,4 +99,31 @@ func TestAKilledRunKeepsItsMembers(t *testing.T) {
 			t.Errorf("%s was started %d times more", id, n)
 		}
 	}
+}
+
+// While a run asks for its members it has none yet, and status says so instead of 0 of 0.
+func TestStatusOfARunThatFindsItsInstances(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, taggedFleet(10))
+	d, _ := w.punctual(func(spec string) { w.configure(selecting(spec, "tags: {role: web}")) })
+	down := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "down", http.StatusServiceUnavailable) })
+	w.front.Store(&down)
+	var printed string
+	if err := eventually(func() error {
+		printed, _, _ = w.run("status", "--state-dir", w.state())
+		if !strings.Contains(printed, "start   finds its instances") {
+			return errors.New(printed)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(printed, "0 of 0") {
+		t.Error(printed)
+	}
+	w.front.Store(nil)
+	if e := d.await("run finished", 1); e.text("result") != "ok" {
+		t.Errorf("%v", e)
+	}
+	d.stop()
 }

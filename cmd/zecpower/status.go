@@ -157,6 +157,11 @@ func printRuns(w io.Writer, s app.Status) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "\nRUN IN PROGRESS\tACTION\tFINAL\tON THE WAY\tFAILED\tSINCE\tDEADLINE")
 	for _, r := range s.Runs {
+		if r.Total == 0 {
+			fmt.Fprintf(tw, "%s\t%s\tfinds its instances\t\t\t%s\t%s\n", r.RunID, r.Action,
+				moment(r.StartedAt, s.At, r.Timezone), moment(r.Deadline, s.At, r.Timezone))
+			continue
+		}
 		fmt.Fprintf(tw, "%s\t%s\t%d of %d\t%d\t%d\t%s\t%s\n", r.RunID, r.Action, r.Final, r.Total, r.Pending, r.Failed,
 			moment(r.StartedAt, s.At, r.Timezone), moment(r.Deadline, s.At, r.Timezone))
 	}
