@@ -204,9 +204,9 @@ func (w *fleetWorld) change(id string) {
 		InstanceID: id, Name: fmt.Sprintf("%s-%d", w.pick("web", "db"), w.rng.IntN(30)), ZoneID: w.pick("z1", "z2"), ResourceGroupID: w.pick("rg-a", "rg-b"),
 		State: apiclient.State(w.pick("STOPPED", "STOPPED", "RUNNING", "BOOTING", "RECYCLE", "RELEASING")),
 	}
-	for key, values := range map[string][]string{"env": {"prod", "test", ""}, "role": {"web", "db"}, "power": {"auto", "manual"}} {
+	for _, tag := range [][]string{{"env", "prod", "test", ""}, {"role", "web", "db"}, {"power", "auto", "manual"}} {
 		if w.rng.IntN(4) > 0 {
-			in.Tags = append(in.Tags, apiclient.Tag{Key: key, Value: w.pick(values...)})
+			in.Tags = append(in.Tags, apiclient.Tag{Key: tag[0], Value: w.pick(tag[1:]...)})
 		}
 	}
 	w.cloud[id], w.touched[id] = in, true

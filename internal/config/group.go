@@ -113,7 +113,7 @@ func (l *loader) group(g *Group, key, value *yaml.Node) {
 	case inline != nil:
 		g.Size = len(g.rules.Instances)
 		l.warnRepeated(inline, g.rules.Instances)
-		if _, err := g.IDs(); err != nil && g.Size > 0 {
+		if _, err := g.IDs(); err != nil && g.Size > 0 && !g.selects {
 			l.Refuse(given["exclude"], strictyaml.Faultf("take some out of there", "none of the group's %d instances is left", g.Size))
 		}
 	case file != "":
