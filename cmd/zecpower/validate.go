@@ -39,12 +39,20 @@ func (h *host) validate(path string) error {
 	h.printWarnings(cfg)
 	now := time.Now()
 	h.printClashes(cfg, now)
-	fmt.Fprintf(h.stdout, "%s: ok: %s, %s, %s\n\n", path,
+	fmt.Fprintf(h.stdout, "%s: ok: %s, %s, %s\n\n", withIncluded(path, len(cfg.Included)),
 		count(len(cfg.Schedules), "schedule"), count(len(cfg.Groups), "group"), count(instances(cfg), "instance"))
 	found := findRuns(cfg.Schedules, now, validateRuns, validateExcluded)
 	err = printNext(h.stdout, now, cfg, found.runs)
 	h.printNotes(found.notes)
 	return err
+}
+
+// withIncluded is the configuration at path with n included files.
+func withIncluded(path string, n int) string {
+	if n == 0 {
+		return path
+	}
+	return path + " and " + count(n, "included file")
 }
 
 // printClashes warns of schedules that want opposite things of a group at about the same time,

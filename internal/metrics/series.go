@@ -17,6 +17,8 @@ type Known struct {
 	Accounts map[string]Budget
 	// Unreadable maps every group to whether its members cannot be read.
 	Unreadable map[string]bool
+	// UnreadableFiles maps every included file to whether it is left out for a mistake.
+	UnreadableFiles map[string]bool
 	// CalendarEnds maps a calendar to the end of the last day of its data. It omits a calendar that
 	// never ends.
 	CalendarEnds map[string]time.Time
@@ -44,9 +46,9 @@ type series struct {
 	schedules map[string]bool // schedules with series
 	pairs     map[scheduleAction]bool
 	groups    map[groupAction]bool
-	// The names that have a series of calendar_end_timestamp_seconds, calendar_unreadable and
-	// group_unreadable.
-	calendarEnds, calendarUnreadable, groupUnreadable map[string]bool
+	// The names that have a series of calendar_end_timestamp_seconds, calendar_unreadable,
+	// group_unreadable and config_file_unreadable.
+	calendarEnds, calendarUnreadable, groupUnreadable, fileUnreadable map[string]bool
 	// running holds the runs in progress by id; busy counts them by what they write to.
 	running       map[string]running
 	busySchedules map[string]int
@@ -63,7 +65,7 @@ func newSeries() series {
 	return series{
 		known: map[string]bool{}, schedules: map[string]bool{}, pairs: map[scheduleAction]bool{},
 		groups: map[groupAction]bool{}, calendarEnds: map[string]bool{},
-		calendarUnreadable: map[string]bool{}, groupUnreadable: map[string]bool{},
+		calendarUnreadable: map[string]bool{}, groupUnreadable: map[string]bool{}, fileUnreadable: map[string]bool{},
 		busySchedules: map[string]int{}, busyGroups: map[groupAction]int{},
 		running: map[string]running{},
 	}
@@ -89,6 +91,7 @@ func (m *Metrics) SetKnown(k Known) {
 	m.keepSchedules(known, pairs)
 	m.keepGroups(groups)
 	setGauges(m.groupUnreadable, m.series.groupUnreadable, k.Unreadable, zeroOrOne)
+	setGauges(m.fileUnreadable, m.series.fileUnreadable, k.UnreadableFiles, zeroOrOne)
 	setGauges(m.calendarUnreadable, m.series.calendarUnreadable, k.UnreadableCalendars, zeroOrOne)
 	setGauges(m.calendarEnd, m.series.calendarEnds, k.CalendarEnds, unix)
 }
