@@ -365,6 +365,9 @@ schedules: {morning: {cron: "@daily", action: start, groups: [db], exclude: [own
 	if got := datesOf(t, bad, "noon"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	if !bad.UnreadableCalendars[0].Mended() {
+		t.Error("the calendar keeps the file from being read again, though the file decides")
+	}
 	if said := bad.Without(bad.UnreadableCalendars[0]); said != "its dates as they were read at "+read["closed"].ReadAt.UTC().Format(time.RFC3339)+" count" {
 		t.Error(said)
 	}
