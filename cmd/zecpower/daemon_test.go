@@ -448,8 +448,9 @@ func runOf(d *process, group string) logged {
 	return ended
 }
 
-// The story: one team's file has a mistake when the bastion boots. Its schedules do not run, a schedule of
-// another team that needs its group makes the rest, and the mended file is used without being asked.
+// The story: one team's file has a mistake when the bastion boots. Its schedules do not run, a
+// schedule of another team that needs its group makes the rest, and the mended file is used without
+// being asked.
 func TestATeamsFileWithAMistakeCostsThatTeamAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, healthyFleet(20))

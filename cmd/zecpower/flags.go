@@ -89,8 +89,8 @@ func (h *host) printProblems(problems []config.Problem) {
 	}
 }
 
-// daemonWithout says what a daemon does with a configuration some of whose included files, groups and
-// calendars cannot be read.
+// daemonWithout says what a daemon does with a configuration some of whose included files, groups
+// and calendars cannot be read.
 func daemonWithout(cfg *config.Config) string {
 	files, calendars, groups := fileNames(cfg.UnreadableFiles()), calendarNames(cfg.UnreadableCalendars), cfg.UnreadableGroups()
 	who := "; a daemon uses it all the same: "

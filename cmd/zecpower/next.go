@@ -96,8 +96,8 @@ func (h *host) next(f nextFlags) error {
 	return cmp.Or(err, h.leftOut(cfg, f.schedule), h.doubt(cfg, schedules))
 }
 
-// leftOut is the error of an answer about all schedules that goes without an included file. One about
-// one schedule by its name does not need the others.
+// leftOut is the error of an answer about all schedules that goes without an included file. One
+// about one schedule by its name does not need the others.
 func (h *host) leftOut(cfg *config.Config, schedule string) error {
 	files := cfg.UnreadableFiles()
 	if schedule != "" || len(files) == 0 {

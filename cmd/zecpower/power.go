@@ -135,8 +135,8 @@ func chooseGroups(cfg *config.Config, names []string) ([]string, error) {
 	return chosen, nil
 }
 
-// checkReadable refuses a run of a group whose instances_file cannot be used. Of other groups, of calendars
-// and of included files it only warns: they must not keep this run from being made.
+// checkReadable refuses a run of a group whose instances_file cannot be used. Of other groups, of
+// calendars and of included files it only warns: they must not keep this run from being made.
 func (h *host) checkReadable(cfg *config.Config, chosen []string) error {
 	var bad, others []string
 	var problems []config.Problem // each once: groups may share a file

@@ -93,8 +93,8 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	return h.runDaemon(ctx, opts)
 }
 
-// anyAccess refuses a start at which no account has a credential: nothing could be powered. Where all
-// included files are left out there may be no account to ask for one.
+// anyAccess refuses a start at which no account has a credential: nothing could be powered. Where
+// all included files are left out there may be no account to ask for one.
 func anyAccess(opts app.Options) error {
 	var errs []error
 	for _, a := range opts.Config.AccountsInUse() {

@@ -38,9 +38,9 @@ type accounts struct {
 	gone map[string]*account
 }
 
-// openAccounts makes the accounts that cfg uses. One whose credential cannot be found is missing; an
-// error says that all are, or that one cannot be used as it is configured. cfg may use none, where all
-// included files are left out.
+// openAccounts makes the accounts that cfg uses. One whose credential cannot be found is missing;
+// an error says that all are, or that one cannot be used as it is configured. cfg may use none,
+// where all included files are left out.
 func openAccounts(cfg *config.Config, find FindAccess, emit func(event.Event)) (*accounts, error) {
 	set := &accounts{of: map[string]*account{}, missing: map[string]error{}}
 	for _, a := range cfg.AccountsInUse() {

@@ -192,8 +192,8 @@ func (d *Daemon) warn(cfg *config.Config) {
 	}
 }
 
-// logUnreadable logs, as errors, the included files that are left out, the calendars whose files cannot
-// be read, and the groups that will fail at their runs, up to maxReloadLines.
+// logUnreadable logs, as errors, the included files that are left out, the calendars whose files
+// cannot be read, and the groups that will fail at their runs, up to maxReloadLines.
 func (d *Daemon) logUnreadable(cfg *config.Config) {
 	for _, f := range cfg.UnreadableFiles() {
 		d.stream.Emit(event.FileUnreadable{File: f.Name, Without: f.Without(), Err: &config.Invalid{Problems: f.Problems}})

@@ -21,10 +21,10 @@ import (
 // replaces a file.
 const watchEvery = 2 * time.Second
 
-// retryEvery is how often a refused configuration, or an included file, or one of a group or calendar,
-// that could not be used, is read again. The cause may be a file that is not watched yet, because only an accepted
-// configuration says which files it names, or something that the watch does not see, such as a
-// file's owner.
+// retryEvery is how often a refused configuration, or an included file, or one of a group or
+// calendar, that could not be used, is read again. The cause may be a file that is not watched yet,
+// because only an accepted configuration says which files it names, or something that the watch
+// does not see, such as a file's owner.
 const retryEvery = 30 * time.Second
 
 // reloadState is how the last reload went.
@@ -84,8 +84,8 @@ func (d *Daemon) found() bool {
 	return false
 }
 
-// mended reports whether included files or calendars that could not be read can be now, or a group. As
-// long as a file or a calendar cannot, a reload would be refused.
+// mended reports whether included files or calendars that could not be read can be now, or a group.
+// As long as a file or a calendar cannot, a reload would be refused.
 func mended(cfg *config.Config) bool {
 	out := cfg.UnreadableFiles()
 	for i := range out {
@@ -210,9 +210,9 @@ func newWatch(files []string, globs ...string) *watch {
 	return w
 }
 
-// follow replaces the files that are watched, and the patterns whose matches are. New files count as
-// read; one that was watched before may have changed since it was read. A match that is not among the
-// files was not read.
+// follow replaces the files that are watched, and the patterns whose matches are. New files count
+// as read; one that was watched before may have changed since it was read. A match that is not
+// among the files was not read.
 func (w *watch) follow(files []string, globs ...string) {
 	if slices.Equal(files, w.files) && slices.Equal(globs, w.globs) {
 		return

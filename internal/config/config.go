@@ -34,23 +34,23 @@ type Config struct {
 	// every host.
 	Timezone *time.Location
 
-	// Included are the files that include_files names, in the order in which they are read. One that is
-	// left out has Problems; only LoadRunnable accepts any.
+	// Included are the files that include_files names, in the order in which they are read. One
+	// that is left out has Problems; only LoadRunnable accepts any.
 	Included []Included
 
-	// Groups are in the order of the files. At least one, but where included files are left out. Those that a
-	// schedule needs and that stand in such a file are among them, and fail.
+	// Groups are in the order of the files. At least one, but where included files are left out.
+	// Those that a schedule needs and that stand in such a file are among them, and fail.
 	Groups []*Group
 
-	// Calendars are in the order of the files; the dates that stand in a schedule itself are not among
-	// them.
+	// Calendars are in the order of the files; the dates that stand in a schedule itself are not
+	// among them.
 	Calendars []*calendar.Calendar
 
 	// Schedules are in the order of the files. At least one, but where included files are left out.
 	Schedules []scheduler.Schedule
 
-	// Unreadable are the mistakes of included files, instances_files and iCalendar files, sorted; only
-	// LoadRunnable accepts any. What is concerned has them as Problems.
+	// Unreadable are the mistakes of included files, instances_files and iCalendar files, sorted;
+	// only LoadRunnable accepts any. What is concerned has them as Problems.
 	Unreadable []Problem
 
 	// UnreadableCalendars are the Calendars some of whose files cannot be used, in the order of the file.
@@ -63,8 +63,8 @@ type Config struct {
 	// to load again.
 	Files []string
 
-	// Globs are the patterns of include_files as they are opened: that Matches finds another file is a
-	// reason to load again, too.
+	// Globs are the patterns of include_files as they are opened: that Matches finds another file
+	// is a reason to load again, too.
 	Globs []string
 
 	groups map[string]*Group
@@ -199,8 +199,8 @@ func (c *Config) UnreadableGroups() []string {
 	return names
 }
 
-// Group finds a group by its name; the error of an unknown one names the nearest, or the included file
-// that is left out with it.
+// Group finds a group by its name; the error of an unknown one names the nearest, or the included
+// file that is left out with it.
 func (c *Config) Group(name string) (*Group, error) {
 	if g, ok := c.groups[name]; ok {
 		return g, nil

@@ -12,8 +12,8 @@ import (
 	"zecpower/internal/strictyaml"
 )
 
-// Matches are the files that patterns match now, each once: in the order of the patterns, those of one
-// sorted. A folder that cannot be read has none.
+// Matches are the files that patterns match now, each once: in the order of the patterns, those of
+// one sorted. A folder that cannot be read has none.
 func Matches(patterns []string) (paths []string) {
 	seen := make(map[string]bool)
 	for _, pattern := range patterns {
@@ -29,8 +29,8 @@ func Matches(patterns []string) (paths []string) {
 }
 
 // glob lists what a pattern matches, sorted; files, and also folders and links that lead nowhere. A
-// wildcard stands for a part of one name, and as in a shell for none that begins with a dot. A folder
-// that is not there has no matches. The error is that of a folder which cannot be listed:
+// wildcard stands for a part of one name, and as in a shell for none that begins with a dot. A
+// folder that is not there has no matches. The error is that of a folder which cannot be listed:
 // filepath.Glob says nothing of it, and a whole folder of teams would be missing without a word.
 func glob(pattern string) ([]string, error) {
 	folder, last := filepath.Split(pattern)

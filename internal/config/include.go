@@ -17,8 +17,8 @@ import (
 
 // Included is a file that include_files names.
 type Included struct {
-	// Name is the file as include_files writes it: relative to the folder of the main file, or absolute.
-	// It is the same on every host, however that file was given.
+	// Name is the file as include_files writes it: relative to the folder of the main file, or
+	// absolute. It is the same on every host, however that file was given.
 	Name string
 
 	// Path is the file as it is opened.
@@ -277,8 +277,8 @@ func (l *loader) includedSections(root *yaml.Node) map[string]section {
 	return l.sections(&own, shared)
 }
 
-// noSchedule is the problem of files that have no schedule at all, as where the folder of included files
-// is a mount that is late. It is reported for the first item of include_files.
+// noSchedule is the problem of files that have no schedule at all, as where the folder of included
+// files is a mount that is late. It is reported for the first item of include_files.
 func (in *input) noSchedule(c *Config) (p Problem, none bool) {
 	if !in.includes || len(c.Schedules) > 0 || slices.ContainsFunc(in.files, func(s *source) bool { return len(s.Problems) > 0 }) {
 		return p, false
@@ -314,8 +314,8 @@ func (l *loader) leaveOut() (any bool) {
 	return any
 }
 
-// leftOutGroup adds a group that stands, or may stand, in a file that is left out. It fails at each run.
-// It is false where there can be none of that name.
+// leftOutGroup adds a group that stands, or may stand, in a file that is left out. It fails at each
+// run. It is false where there can be none of that name.
 func (l *loader) leftOutGroup(name string) bool {
 	f := l.leftOutWith(name, func(f *Included) []string { return f.groups })
 	if f == nil {
@@ -327,8 +327,8 @@ func (l *loader) leftOutGroup(name string) bool {
 	return true
 }
 
-// leftOutCalendar adds a calendar that stands, or may stand, in a file that is left out. It is nil where
-// there can be none of that name.
+// leftOutCalendar adds a calendar that stands, or may stand, in a file that is left out. It is nil
+// where there can be none of that name.
 func (l *loader) leftOutCalendar(name string) *calendar.Calendar {
 	f := l.leftOutWith(name, func(f *Included) []string { return f.calendars })
 	if f == nil {
@@ -348,7 +348,8 @@ func (l *loader) leftOutCalendar(name string) *calendar.Calendar {
 	return c
 }
 
-// leftOutWith is the file left out in which a name stands, else the first in which it may; nil: none.
+// leftOutWith is the file left out in which a name stands, else the first in which it may; nil:
+// none.
 func (l *loader) leftOutWith(name string, names func(*Included) []string) *Included {
 	for _, s := range l.out {
 		if slices.Contains(names(&s.Included), name) {

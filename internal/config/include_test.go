@@ -197,8 +197,8 @@ calendars: {closed: {dates: ["*-12-25", 2026-11-30], rrule: ["DTSTART=20261207;F
 schedules: {hk-morning: {cron: "61 * * * *", action: start, groups: [hk]}}
 `
 
-// A file with a mistake goes whole. Of what other files need of it, groups fail with the reason, and
-// calendars have no dates.
+// A file with a mistake goes whole. Of what other files need of it, groups fail with the reason,
+// and calendars have no dates.
 func TestAFileWithAMistakeIsLeftOutWhole(t *testing.T) {
 	path := including(t)
 	writeBeside(t, path, "conf.d/hk.yaml", badTeam)
@@ -257,7 +257,8 @@ schedules: {s: {cron: "@daily", action: start, groups: [db, web]}}
 	}
 }
 
-// A wrong name is a mistake as long as every file can be read; else it may stand in the one that cannot.
+// A wrong name is a mistake as long as every file can be read; else it may stand in the one that
+// cannot.
 func TestAWrongNameIsAMistakeUnlessAFileIsUnknown(t *testing.T) {
 	path := including(t)
 	writeBeside(t, path, "schedules.yaml", `include_files: ["conf.d/*.yaml"]

@@ -34,10 +34,10 @@ func LoadAt(path string, now time.Time) (*Config, error) {
 	return c, err
 }
 
-// LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its own
-// group and nothing else, without an iCalendar file that cannot be used its calendar has its other
-// dates alone, and an included file with a mistake is left out. The mistakes of all these stand in
-// Config.Unreadable. The error, of a mistake in the main file, has them too.
+// LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its
+// own group and nothing else, without an iCalendar file that cannot be used its calendar has its
+// other dates alone, and an included file with a mistake is left out. The mistakes of all these
+// stand in Config.Unreadable. The error, of a mistake in the main file, has them too.
 func LoadRunnable(path string) (*Config, error) { return loadRunnable(path, time.Now()) }
 
 func loadRunnable(path string, now time.Time) (*Config, error) {
@@ -50,8 +50,8 @@ func loadRunnable(path string, now time.Time) (*Config, error) {
 	if l.files[0].doc.Err() != nil {
 		return nil, &Invalid{Problems: found}
 	}
-	// What is left out takes names away, and brings no mistake of its own: one that refers to such a
-	// name gets a group that fails, or a calendar without dates. So this ends after two loads.
+	// What is left out takes names away, and brings no mistake of its own: one that refers to such
+	// a name gets a group that fails, or a calendar without dates. So this ends after two loads.
 	for l.leaveOut() {
 		l = in.load(now)
 	}
@@ -156,8 +156,8 @@ type file struct {
 // known are what a wrong name may have been meant to be, in the order of the files.
 type known struct{ accounts, groups, calendars []string }
 
-// documents reads the sections of all files in the order in which they build on each other, whatever
-// their order in a file.
+// documents reads the sections of all files in the order in which they build on each other,
+// whatever their order in a file.
 func (l *loader) documents() {
 	l.mainDocument(l.files[0])
 	for _, f := range l.files[1:] {
@@ -325,8 +325,8 @@ func (l *loader) warnUnused(section *yaml.Node, prefix, user, noun string) {
 	}
 }
 
-// watched is a path of the configuration as it is opened: relative to the folder of the file that names
-// it. It is remembered as one to watch, readable or not.
+// watched is a path of the configuration as it is opened: relative to the folder of the file that
+// names it. It is remembered as one to watch, readable or not.
 func (l *loader) watched(name string) string {
 	path := l.path(name)
 	if !l.used["file "+path] {

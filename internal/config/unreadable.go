@@ -40,8 +40,8 @@ func (u *UnreadableCalendar) refuse(p Problem, name string) {
 	})
 }
 
-// Mended reports whether all files can be used by now. It reads them. Of a calendar in an included file
-// that is left out, that file decides: see Included.Mended.
+// Mended reports whether all files can be used by now. It reads them. Of a calendar in an included
+// file that is left out, that file decides: see Included.Mended.
 func (u *UnreadableCalendar) Mended() bool {
 	if u.leftOut {
 		return true
@@ -59,8 +59,8 @@ func (u *UnreadableCalendar) Mended() bool {
 // UsedBy reports whether a schedule names the calendar.
 func (u *UnreadableCalendar) UsedBy(s *scheduler.Schedule) bool { return uses(calendarsOf(s), u.Name) }
 
-// Complete is an *Invalid with the mistakes of included files and of iCalendar files, or nil where there
-// is none: a reload is refused for what a start gets over.
+// Complete is an *Invalid with the mistakes of included files and of iCalendar files, or nil where
+// there is none: a reload is refused for what a start gets over.
 func (c *Config) Complete() error {
 	var problems []Problem
 	for _, f := range c.UnreadableFiles() {
@@ -78,9 +78,9 @@ func (c *Config) Complete() error {
 	return &Invalid{Problems: problems}
 }
 
-// FileDates are the dates that the iCalendar files of the calendars gave, by the calendar's name; of a
-// calendar in an included file all of its dates, since that file may be left out at the next start. It
-// leaves out other calendars without such files, and those of UnreadableCalendars.
+// FileDates are the dates that the iCalendar files of the calendars gave, by the calendar's name;
+// of a calendar in an included file all of its dates, since that file may be left out at the next
+// start. It leaves out other calendars without such files, and those of UnreadableCalendars.
 func (c *Config) FileDates() map[string]calendar.FileDates {
 	zones := make(map[string]map[string]*time.Location) // by calendar
 	for i := range c.Schedules {

@@ -86,8 +86,8 @@ func (e GroupUnreadable) Lines() iter.Seq[Line] {
 	return lines(Line{Level: Error, Message: "group unreadable", Fields: []Field{{"group", e.Group}, {"error", text(e.Err)}}})
 }
 
-// FileUnreadable says that the configuration in use goes without a file that include_files names, for its
-// mistakes. Without says what that means; Err has the places and the remedies.
+// FileUnreadable says that the configuration in use goes without a file that include_files names,
+// for its mistakes. Without says what that means; Err has the places and the remedies.
 type FileUnreadable struct {
 	File, Without string
 	Err           error

@@ -20,8 +20,8 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	})
 }
 
-// ReadRegular is ReadFile for regular files alone: for one that is read again, and must never wait for
-// a writer.
+// ReadRegular is ReadFile for regular files alone: for one that is read again, and must never wait
+// for a writer.
 func ReadRegular(path string, limit int64) ([]byte, error) {
 	return readFile(path, limit, "is not a regular file", fs.FileMode.IsRegular)
 }

@@ -29,12 +29,12 @@ func (c *Calendar) FileDates(zones []*time.Location) (FileDates, bool) {
 	return c.datesOf(c.files, zones), true
 }
 
-// AllDates is FileDates with all other dates and rules of the calendar, for one whose whole definition
-// may be unreadable.
+// AllDates is FileDates with all other dates and rules of the calendar, for one whose whole
+// definition may be unreadable.
 func (c *Calendar) AllDates(zones []*time.Location) FileDates { return c.datesOf(c.fixed, zones) }
 
-// datesOf are the dates of fixed, which are the same in every zone, and those of the events that are
-// not.
+// datesOf are the dates of fixed, which are the same in every zone, and those of the events that
+// are not.
 func (c *Calendar) datesOf(fixed dateSet, zones []*time.Location) FileDates {
 	from, to := DateOf(c.readAt.AddDate(-keepYears, 0, 0)).number(), DateOf(c.horizon).number()
 	kept := FileDates{ReadAt: c.readAt}
