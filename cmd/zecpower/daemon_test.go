@@ -448,6 +448,112 @@ func runOf(d *process, group string) logged {
 	return ended
 }
 
+// The story: one team's file has a mistake when the bastion boots. Its schedules do not run, a
+// schedule of another team that needs its group makes the rest, and the mended file is used without
+// being asked.
+func TestATeamsFileWithAMistakeCostsThatTeamAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(20))
+	if err := os.Mkdir(w.path("conf.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const hk = "groups: {hk: {instances: [i-000001]}}\nschedules: {hk-beat: {cron: \"@every 1s\", action: start, groups: [hk]}}\n"
+	w.configure("include_files: [\"conf.d/*.yaml\"]\n")
+	w.write("conf.d/sg.yaml", "groups: {sg: {instances: [i-000000]}}\nschedules: {sg-beat: {cron: \"@every 1s\", action: start, groups: [hk, sg]}}\n")
+	w.write("conf.d/hk.yaml", strings.Replace(hk, "start", "strat", 1))
+	d := w.daemon().ready()
+	loaded := d.await("configuration file unreadable", 1)
+	where := w.path("conf.d/hk.yaml") + ":2:50: "
+	if loaded.text("level") != "error" || loaded.text("file") != "conf.d/hk.yaml" || loaded.text("without") != "does not run: hk-beat" ||
+		!strings.HasPrefix(loaded.text("error"), where) {
+		t.Errorf("not loud, or without the place: %v", loaded)
+	}
+	if sg := runOf(d, "sg"); sg.text("started") != "1" {
+		t.Errorf("the run of the sound team: %v", sg)
+	}
+	if e := runOf(d, "hk"); e.text("level") != "error" || !strings.HasPrefix(e.text("error"), where+`conf.d/hk.yaml is left out, and the group "hk" with it: `) {
+		t.Errorf("the group of the file that is left out: %v", e)
+	}
+	d.awaitMetric("zecpower_config_file_unreadable", `{file="conf.d/hk.yaml"}`, "1")
+	d.awaitMetric("zecpower_config_file_unreadable", `{file="conf.d/sg.yaml"}`, "0")
+	d.awaitMetric("zecpower_group_unreadable", `{group="hk"}`, "1")
+	if text, _, _ := w.run("status", "--state-dir", w.state()); !strings.Contains(text, "/c.yaml and 1 included file, in use since") ||
+		!strings.Contains(text, "FILE conf.d/hk.yaml IS LEFT OUT, does not run: hk-beat:\n  "+where) {
+		t.Errorf("status:\n%s", text)
+	}
+
+	t.Run("a reload is refused as long as it is wrong", func(t *testing.T) {
+		w.write("conf.d/sg.yaml", "groups: {sg: {instances: [i-000000, i-000002]}}\nschedules: {sg-beat: {cron: \"@every 1s\", action: start, groups: [hk, sg]}}\n")
+		d.signal(syscall.SIGHUP)
+		if e := d.await("configuration rejected", 1); !strings.HasPrefix(e.text("error"), where) {
+			t.Errorf("refused with %v", e)
+		}
+		d.awaitMetric("zecpower_config_last_reload_successful", "", "0")
+	})
+	t.Run("mended, it is used without being asked", func(t *testing.T) {
+		w.write("conf.d/hk.yaml", hk)
+		e := d.await("configuration reloaded", 1)
+		if got := e.texts("schedules_added"); !slices.Equal(got, []string{"hk-beat"}) {
+			t.Errorf("added: %q", got)
+		}
+		if err := eventually(func() error { return w.running(3) }); err != nil {
+			t.Error(err)
+		}
+		d.awaitMetric("zecpower_config_file_unreadable", `{file="conf.d/hk.yaml"}`, "0")
+		d.awaitMetric("zecpower_group_unreadable", `{group="hk"}`, "0")
+		d.awaitMetric("zecpower_config_last_reload_successful", "", "1")
+	})
+	t.Run("a new file is used without being asked", func(t *testing.T) {
+		w.write("conf.d/us.yaml", "groups: {us: {instances: [i-000003]}}\nschedules: {us-beat: {cron: \"@every 1s\", action: start, groups: [us]}}\n")
+		if us := runOf(d, "us"); us.text("started") != "1" {
+			t.Errorf("the run of the new team: %v", us)
+		}
+		d.awaitMetric("zecpower_config_file_unreadable", `{file="conf.d/us.yaml"}`, "0")
+	})
+	t.Run("a file that turns bad takes nothing away", func(t *testing.T) {
+		rejected := len(d.events("configuration rejected"))
+		w.write("conf.d/us.yaml", "groups: {hk: {instances: [i-000003]}}\n")
+		e := d.await("configuration rejected", rejected+1)
+		if want := w.path("conf.d/us.yaml") + `:1:10: groups.hk: the group "hk" stands at ` + w.path("conf.d/hk.yaml") + ":1 already (rename one: a name stands once in all files)"; e.text("error") != want {
+			t.Errorf("got  %s\nwant %s", e.text("error"), want)
+		}
+		if _, _, status := w.run("status", "--state-dir", w.state()); status != 0 {
+			t.Error("the daemon does not answer")
+		}
+	})
+	t.Run("a file that is removed takes its schedules away", func(t *testing.T) {
+		reloaded := len(d.events("configuration reloaded"))
+		if err := os.Remove(w.path("conf.d/us.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		if e := d.await("configuration reloaded", reloaded+1); !slices.Equal(e.texts("schedules_removed"), []string{"us-beat"}) {
+			t.Errorf("removed: %v", e)
+		}
+	})
+	d.stop()
+}
+
+// A folder of teams that is not there yet, as a mount that is late, keeps the daemon from no start.
+func TestADaemonWhoseTeamsComeLaterStarts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(2))
+	w.configure("include_files: [\"late/*.yaml\"]\n")
+	d := w.daemon().ready()
+	if e := d.await("configuration file unreadable", 1); e.text("file") != "late/*.yaml" || !strings.HasSuffix(e.text("error"),
+		"include_files: there is no schedule, neither here nor in an included file (add one, or check the path)") {
+		t.Errorf("%v", e)
+	}
+	d.awaitMetric("zecpower_config_file_unreadable", `{file="late/*.yaml"}`, "1")
+	if err := os.Mkdir(w.path("late"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.write("late/team.yaml", "groups: {web: {instances: [i-000000]}}\nschedules: {beat: {cron: \"@every 1s\", action: start, groups: [web]}}\n")
+	if web := runOf(d, "web"); web.text("started") != "1" {
+		t.Errorf("the run of the team that came: %v", web)
+	}
+	d.stop()
+}
+
 // holidayFile is an iCalendar file with the days around a moment.
 func holidayFile(at time.Time) string {
 	const day, layout = 24 * time.Hour, "20060102"

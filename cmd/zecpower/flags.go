@@ -65,7 +65,7 @@ func (h *host) loadConfig(path string, status int, consequence string) (*config.
 }
 
 // loadRunnable is loadConfig for what goes on where a file that the configuration names cannot be
-// used: its group or calendar alone does not.
+// used: its group or calendar alone does not, and an included file is left out.
 func (h *host) loadRunnable(path string, status int, consequence string) (*config.Config, error) {
 	cfg, err := config.LoadRunnable(path)
 	if err == nil {
@@ -89,14 +89,19 @@ func (h *host) printProblems(problems []config.Problem) {
 	}
 }
 
-// daemonWithout says what a daemon does with a configuration some of whose groups and calendars
-// cannot be read.
+// daemonWithout says what a daemon does with a configuration some of whose included files, groups
+// and calendars cannot be read.
 func daemonWithout(cfg *config.Config) string {
-	calendars, groups := calendarNames(cfg.UnreadableCalendars), cfg.UnreadableGroups()
+	files, calendars, groups := fileNames(cfg.UnreadableFiles()), calendarNames(cfg.UnreadableCalendars), cfg.UnreadableGroups()
 	who := "; a daemon uses it all the same: "
-	var said []string
-	if n := len(calendars); n > 0 {
+	if len(files)+len(calendars) > 0 {
 		who = "; a daemon that runs refuses it, one that starts uses it all the same: "
+	}
+	var said []string
+	if n := len(files); n > 0 {
+		said = append(said, fmt.Sprintf("%s (%s) %s left out", count(n, "file"), strictyaml.Some(files), plural(n, "is", "are")))
+	}
+	if n := len(calendars); n > 0 {
 		said = append(said, fmt.Sprintf("%s (%s) %s the dates that were last read, if any", count(n, "calendar"), strictyaml.Some(calendars), plural(n, "has", "have")))
 	}
 	if n := len(groups); n > 0 {
@@ -106,6 +111,14 @@ func daemonWithout(cfg *config.Config) string {
 		}
 	}
 	return who + strings.Join(said, ", ")
+}
+
+func fileNames(files []config.Included) []string {
+	names := make([]string, 0, len(files))
+	for _, f := range files {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 func calendarNames(calendars []*config.UnreadableCalendar) []string {

@@ -40,8 +40,9 @@ func newNextCommand(h *host) *cobra.Command {
 		Long: `Show the coming runs of each schedule: when it says (nominal), when it begins
 (jitter included), and for those that will not happen, why.
 
-Exit status: 0 the answer is whole, 1 it leaves out dates of a calendar whose
-file cannot be read, 2 wrong usage or configuration.`,
+Exit status: 0 the answer is whole, 1 it leaves out an included file with a
+mistake in it, or dates of a calendar whose file cannot be read, 2 wrong usage or
+configuration.`,
 		Example: `  zecpower next --config schedules.yaml
   zecpower next --config schedules.yaml --schedule weekday-morning --from 2026-12-20 --count 10
   zecpower next --config schedules.yaml --output json | jq '.[0].run_time'`,
@@ -92,7 +93,21 @@ func (h *host) next(f nextFlags) error {
 		err = printNext(h.stdout, f.distanceFrom(now), cfg, found.runs)
 	}
 	h.printNotes(found.notes)
-	return cmp.Or(err, h.doubt(cfg, schedules))
+	return cmp.Or(err, h.leftOut(cfg, f.schedule), h.doubt(cfg, schedules))
+}
+
+// leftOut is the error of an answer about all schedules that goes without an included file. One
+// about one schedule by its name does not need the others.
+func (h *host) leftOut(cfg *config.Config, schedule string) error {
+	files := cfg.UnreadableFiles()
+	if schedule != "" || len(files) == 0 {
+		return nil
+	}
+	for _, f := range files {
+		h.printProblems(f.Problems)
+	}
+	return &exit{exitFailed, fmt.Errorf("what is shown leaves out %s (%s), as a daemon that starts does; one that runs goes on with what it has",
+		count(len(files), "included file"), strictyaml.Some(fileNames(files)))}
 }
 
 // doubt is the error of an answer about schedules with calendars that cannot be read: their dates are

@@ -141,8 +141,8 @@ func chooseGroups(cfg *config.Config, names []string) ([]string, error) {
 	return chosen, nil
 }
 
-// checkReadable refuses a run of a group whose instances_file cannot be used. Of other groups, and of
-// calendars, it only warns: they must not keep this run from being made.
+// checkReadable refuses a run of a group whose instances_file cannot be used. Of other groups, of
+// calendars and of included files it only warns: they must not keep this run from being made.
 func (h *host) checkReadable(cfg *config.Config, chosen []string) error {
 	var bad, others []string
 	var problems []config.Problem // each once: groups may share a file
@@ -169,6 +169,9 @@ func (h *host) checkReadable(cfg *config.Config, chosen []string) error {
 	}
 	if len(others) > 0 {
 		fmt.Fprintf(h.stderr, "warning: %s that this run leaves alone cannot be read (%s); zecpower validate says why\n", count(len(others), "group"), strictyaml.Some(others))
+	}
+	if files := fileNames(cfg.UnreadableFiles()); len(files) > 0 {
+		fmt.Fprintf(h.stderr, "warning: %s that this run does not need %s left out (%s); zecpower validate says why\n", count(len(files), "included file"), plural(len(files), "is", "are"), strictyaml.Some(files))
 	}
 	if calendars := calendarNames(cfg.UnreadableCalendars); len(calendars) > 0 {
 		fmt.Fprintf(h.stderr, "warning: %s, which a run by hand does not use, cannot be read (%s); zecpower validate says why\n", count(len(calendars), "calendar"), strictyaml.Some(calendars))

@@ -36,10 +36,11 @@ func newRunCommand(h *host) *cobra.Command {
 configuration or a file it names, reloads; a configuration with a mistake in it
 is refused whole and the running one stays. An instances_file that is missing or
 malformed is none: its group fails at each run, the others are powered. Where an
-iCalendar file cannot be read, a start goes by the dates that were last read. A
+iCalendar file cannot be read, a start goes by the dates that were last read; an
+included file (include_files) with a mistake in it is left out at a start. A
 reload reads the file of the credentials, too; environment variables cannot change.
 
-Exit status: 0 after SIGTERM, 78 for a configuration that cannot be read, 2 for
+Exit status: 0 after SIGTERM, 78 for a main file that cannot be used, 2 for
 wrong usage or credentials, 1 for anything else.`,
 		Example: `  zecpower run --config schedules.yaml
   zecpower run --config schedules.yaml --state-dir /var/lib/zecpower --web.listen-address 127.0.0.1:9821
@@ -92,7 +93,8 @@ func (h *host) daemon(cmd *cobra.Command, f runFlags) error {
 	return h.runDaemon(ctx, opts)
 }
 
-// anyAccess refuses a start at which no account has a credential: nothing could be powered.
+// anyAccess refuses a start at which no account has a credential: nothing could be powered. Where
+// all included files are left out there may be no account to ask for one.
 func anyAccess(opts app.Options) error {
 	var errs []error
 	for _, a := range opts.Config.AccountsInUse() {
@@ -101,6 +103,9 @@ func anyAccess(opts app.Options) error {
 			return nil
 		}
 		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return nil
 	}
 	return &exit{exitUsage, errors.Join(errs...)}
 }

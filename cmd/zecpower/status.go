@@ -33,7 +33,8 @@ and next run of each schedule, the request budget, and what is wrong, if anythin
 left out where it is marked "?":
 
   version, started_at, at     the daemon; at: when it answered
-  config                      {path, loaded_at, last_reload_error?}
+  config                      {path, included_files?, loaded_at, last_reload_error?}
+  unreadable_files?           [{file, without, error}], left out; without: what that means
   unreadable_calendars?       [{calendar, dates, error}]; dates: those it has instead
   runs_in_progress            [{run_id, schedule, action, groups, timezone?, started_at, deadline?, total, final, pending, failed}]
   runs_waiting                [{run_id, run_at, timezone?}], decided, and waiting for jitter or a previous run
@@ -117,9 +118,12 @@ func printBudget(w io.Writer, b app.BudgetStatus, named bool) {
 
 func printStatus(w io.Writer, s app.Status) error {
 	fmt.Fprintf(w, "zecpower %s, up %s\n", cmp.Or(s.Version, "unknown"), s.At.Sub(s.StartedAt).Round(time.Second))
-	fmt.Fprintf(w, "configuration %s, in use since %s\n", s.Config.Path, moment(s.Config.LoadedAt, s.At, ""))
+	fmt.Fprintf(w, "configuration %s, in use since %s\n", withIncluded(s.Config.Path, len(s.Config.Included)), moment(s.Config.LoadedAt, s.At, ""))
 	if s.Config.Rejected != "" {
 		fmt.Fprintf(w, "LAST RELOAD REFUSED, the one above stays:\n  %s\n", strings.ReplaceAll(s.Config.Rejected, "\n", "\n  "))
+	}
+	for _, f := range s.Files {
+		fmt.Fprintf(w, "FILE %s IS LEFT OUT, %s:\n  %s\n", f.File, f.Without, strings.ReplaceAll(f.Error, "\n", "\n  "))
 	}
 	for _, c := range s.Calendars {
 		fmt.Fprintf(w, "CALENDAR %s CANNOT BE READ, %s:\n  %s\n", c.Calendar, c.Dates, strings.ReplaceAll(c.Error, "\n", "\n  "))

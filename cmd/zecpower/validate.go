@@ -60,7 +60,7 @@ func (h *host) validate(path string) (*config.Config, error) {
 	h.printWarnings(cfg)
 	now := time.Now()
 	h.printClashes(cfg, now)
-	fmt.Fprintf(h.stdout, "%s: ok: %s, %s\n\n", path, count(len(cfg.Schedules), "schedule"), groupWords(cfg))
+	fmt.Fprintf(h.stdout, "%s: ok: %s, %s\n\n", withIncluded(path, len(cfg.Included)), count(len(cfg.Schedules), "schedule"), groupWords(cfg))
 	found := findRuns(cfg.Schedules, now, validateRuns, validateExcluded)
 	err = printNext(h.stdout, now, cfg, found.runs)
 	h.printNotes(found.notes)
@@ -87,6 +87,14 @@ func (h *host) validateOnline(cmd *cobra.Command, cfg *config.Config, f groupsFl
 		return &exit{exitFailed, fmt.Errorf("%s of %d %s something to mend: see REMARK, and zecpower groups GROUP", count(bad, "group"), len(found), plural(bad, "has", "have"))}
 	}
 	return nil
+}
+
+// withIncluded is the configuration at path with n included files.
+func withIncluded(path string, n int) string {
+	if n == 0 {
+		return path
+	}
+	return path + " and " + count(n, "included file")
 }
 
 // printClashes warns of schedules that want opposite things of a group at about the same time,

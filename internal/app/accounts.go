@@ -38,8 +38,9 @@ type accounts struct {
 	gone map[string]*account
 }
 
-// openAccounts makes the accounts that cfg uses. One whose credential cannot be found is missing; an
-// error says that all are, or that one cannot be used as it is configured.
+// openAccounts makes the accounts that cfg uses. One whose credential cannot be found is missing;
+// an error says that all are, or that one cannot be used as it is configured. cfg may use none,
+// where all included files are left out.
 func openAccounts(cfg *config.Config, find FindAccess, emit func(event.Event)) (*accounts, error) {
 	set := &accounts{of: map[string]*account{}, missing: map[string]error{}}
 	for _, a := range cfg.AccountsInUse() {
@@ -52,7 +53,7 @@ func openAccounts(cfg *config.Config, find FindAccess, emit func(event.Event)) (
 			return nil, err
 		}
 	}
-	if len(set.of) == 0 {
+	if len(set.of) == 0 && len(set.missing) > 0 {
 		var errs []error
 		for _, err := range set.missing {
 			errs = append(errs, err)

@@ -175,6 +175,49 @@ func TestWatchNoticesAFileThatChangedWhileItWasRead(t *testing.T) {
 	}
 }
 
+// A file that a pattern matches counts as soon as it is there, and a folder that comes later, too.
+func TestWatchSeesWhatPatternsMatch(t *testing.T) {
+	dir := t.TempDir()
+	main, folder := filepath.Join(dir, "c.yaml"), filepath.Join(dir, "conf.d")
+	write := func(name string) string {
+		t.Helper()
+		path := filepath.Join(folder, name)
+		if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(path, []byte(name), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	w := newWatch([]string{main}, filepath.Join(folder, "*.yaml"))
+	noticed := func(what string, want bool) {
+		t.Helper()
+		w.changed() // it has to be seen twice
+		if got := w.changed(); got != want {
+			t.Errorf("%s: noticed is %v, want %v", what, got, want)
+		}
+	}
+	noticed("nothing happened", false)
+	hk := write("hk.yaml")
+	noticed("the first file in a new folder", true)
+	w.remember() // read, and refused
+	noticed("a refused file that stays", false)
+	w.remember()
+	w.follow([]string{main, hk}, w.globs...)
+	noticed("a file that is in use", false)
+	sg := write("sg.yaml") // after the load, before the files are followed
+	w.follow([]string{main, hk}, w.globs...)
+	noticed("a file that came while the others were read", true)
+	w.remember()
+	w.follow([]string{main, hk, sg}, w.globs...)
+	noticed("both in use", false)
+	write("notes.txt")
+	write(".hidden.yaml")
+	noticed("files that the pattern does not match", false)
+	if err := os.Remove(hk); err != nil {
+		t.Fatal(err)
+	}
+	noticed("a file that is gone", true)
+}
+
 func TestHistoryQuestionsSurviveTheControlSocket(t *testing.T) {
 	at := time.Date(2026, 11, 23, 7, 45, 0, 123, time.UTC)
 	for _, q := range []store.Query{

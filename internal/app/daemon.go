@@ -197,9 +197,12 @@ func (d *Daemon) warn(cfg *config.Config) {
 	}
 }
 
-// logUnreadable logs, as errors, the calendars whose files cannot be read, and the groups that will
-// fail at their runs, up to maxReloadLines.
+// logUnreadable logs, as errors, the included files that are left out, the calendars whose files
+// cannot be read, and the groups that will fail at their runs, up to maxReloadLines.
 func (d *Daemon) logUnreadable(cfg *config.Config) {
+	for _, f := range cfg.UnreadableFiles() {
+		d.stream.Emit(event.FileUnreadable{File: f.Name, Without: f.Without(), Err: &config.Invalid{Problems: f.Problems}})
+	}
 	for _, u := range cfg.UnreadableCalendars {
 		d.stream.Emit(event.CalendarUnreadable{Calendar: u.Name, Dates: cfg.Without(u), Err: &config.Invalid{Problems: u.Problems}})
 	}
@@ -220,6 +223,10 @@ func known(cfg *config.Config, set *accounts) metrics.Known {
 	k := metrics.Known{
 		Accounts: set.budgets(), CalendarEnds: map[string]time.Time{}, UnreadableCalendars: make(map[string]bool, len(cfg.Calendars)),
 		Unreadable: make(map[string]bool, len(cfg.Groups)), Guarded: map[string]bool{},
+		UnreadableFiles: make(map[string]bool, len(cfg.Included)),
+	}
+	for _, f := range cfg.Included {
+		k.UnreadableFiles[f.Name] = len(f.Problems) > 0
 	}
 	for _, g := range cfg.Groups {
 		k.Unreadable[g.Name] = len(g.Problems) > 0

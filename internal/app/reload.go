@@ -21,10 +21,10 @@ import (
 // replaces a file.
 const watchEvery = 2 * time.Second
 
-// retryEvery is how often a refused configuration, or a file of a group or calendar that could not
-// be used, is read again. The cause may be a file that is not watched yet, because only an accepted
-// configuration says which files it names, or something that the watch does not see, such as a
-// file's owner.
+// retryEvery is how often a refused configuration, or an included file, or one of a group or
+// calendar, that could not be used, is read again. The cause may be a file that is not watched yet,
+// because only an accepted configuration says which files it names, or something that the watch
+// does not see, such as a file's owner.
 const retryEvery = 30 * time.Second
 
 // reloadState is how the last reload went.
@@ -40,7 +40,7 @@ func (d *Daemon) startReloading(ctx context.Context, cfg *config.Config, down *t
 	go func() {
 		defer close(done)
 		d.recordCalendars(ctx, cfg)
-		d.reloading(ctx, newWatch(cfg.Files))
+		d.reloading(ctx, newWatch(cfg.Files, cfg.Globs...))
 	}()
 	down.push("reloading", func() error { cancel(); <-done; return nil })
 }
@@ -84,15 +84,21 @@ func (d *Daemon) found() bool {
 	return false
 }
 
-// mended reports whether calendars that could not be read can be now, or a group. As long as a
-// calendar cannot, a reload would be refused.
+// mended reports whether included files or calendars that could not be read can be now, or a group.
+// As long as a file or a calendar cannot, a reload would be refused.
 func mended(cfg *config.Config) bool {
+	out := cfg.UnreadableFiles()
+	for i := range out {
+		if !out[i].Mended() {
+			return false
+		}
+	}
 	for _, u := range cfg.UnreadableCalendars {
 		if !u.Mended() {
 			return false
 		}
 	}
-	return len(cfg.UnreadableCalendars) > 0 || slices.ContainsFunc(cfg.Groups, func(g *config.Group) bool {
+	return len(out)+len(cfg.UnreadableCalendars) > 0 || slices.ContainsFunc(cfg.Groups, func(g *config.Group) bool {
 		if len(g.Problems) == 0 {
 			return false
 		}
@@ -120,7 +126,7 @@ func (d *Daemon) replace(ctx context.Context, w *watch) error {
 	w.remember()
 	cfg, err := d.load(w.retrying)
 	if err == nil {
-		err = cfg.CalendarsReadable()
+		err = cfg.Complete()
 	}
 	if err != nil {
 		return err
@@ -145,7 +151,7 @@ func (d *Daemon) replace(ctx context.Context, w *watch) error {
 	d.inUse()
 	c.done(d.stream.Emit)
 	c.after.emitMissing(d.stream.Emit)
-	w.follow(cfg.Files)
+	w.follow(cfg.Files, cfg.Globs...)
 	d.warn(cfg)
 	d.logUnreadable(cfg)
 	d.emitDifference(cfg.Path, compare(before.Schedules, cfg.Schedules, time.Now()))
@@ -174,10 +180,11 @@ func (d *Daemon) load(again bool) (cfg *config.Config, err error) {
 	return d.opts.Load()
 }
 
-// watch detects that a file differs from what was last read. A file that is still being written
-// counts only once two checks in a row saw it the same.
+// watch detects that a file differs from what was last read, and that patterns match another one. A
+// file that is still being written counts only once two checks in a row saw it the same.
 type watch struct {
 	files []string
+	globs []string
 	read  []stamp // as it was read
 	seen  []stamp // at the last check
 
@@ -186,8 +193,9 @@ type watch struct {
 	retrying bool
 }
 
-// stamp identifies a state of a file. The zero stamp is a missing file.
+// stamp identifies a state of a file. Of a missing one it has the name alone.
 type stamp struct {
+	name  string
 	size  int64
 	mtime time.Time
 	mode  os.FileMode
@@ -196,37 +204,57 @@ type stamp struct {
 	inode uint64
 }
 
-func newWatch(files []string) *watch {
+func newWatch(files []string, globs ...string) *watch {
 	w := &watch{}
-	w.follow(files)
+	w.follow(files, globs...)
 	return w
 }
 
-// follow replaces the files that are watched. New ones count as read; one that was watched before
-// may have changed since it was read.
-func (w *watch) follow(files []string) {
-	if slices.Equal(files, w.files) {
+// follow replaces the files that are watched, and the patterns whose matches are. New files count
+// as read; one that was watched before may have changed since it was read. A match that is not
+// among the files was not read.
+func (w *watch) follow(files []string, globs ...string) {
+	if slices.Equal(files, w.files) && slices.Equal(globs, w.globs) {
 		return
+	}
+	was := make(map[string]stamp, len(w.read))
+	for _, s := range w.read {
+		was[s.name] = s
 	}
 	read := stamps(files)
 	for i, name := range files {
-		if at := slices.Index(w.files, name); at >= 0 {
-			read[i] = w.read[at]
+		if s, ok := was[name]; ok {
+			read[i] = s
 		}
 	}
-	w.files, w.read, w.seen = slices.Clone(files), read, read
+	w.files, w.globs, w.read, w.seen = slices.Clone(files), slices.Clone(globs), read, read
 }
 
 // remember records the files' state before they are read.
 func (w *watch) remember() {
-	w.read = stamps(w.files)
+	w.read = stamps(w.watched())
 	w.seen = w.read
+}
+
+// watched are the files, and what the patterns match beyond them.
+func (w *watch) watched() []string {
+	known := make(map[string]bool, len(w.files))
+	for _, name := range w.files {
+		known[name] = true
+	}
+	all := slices.Clone(w.files)
+	for _, name := range config.Matches(w.globs) {
+		if !known[name] {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // changed reports whether the files differ from what was read and have not changed since the last
 // check.
 func (w *watch) changed() bool {
-	now := stamps(w.files)
+	now := stamps(w.watched())
 	still := slices.Equal(now, w.seen)
 	w.seen = now
 	return still && !slices.Equal(now, w.read)
@@ -235,8 +263,9 @@ func (w *watch) changed() bool {
 func stamps(files []string) []stamp {
 	all := make([]stamp, len(files))
 	for i, name := range files {
+		all[i].name = name
 		if info, err := os.Stat(name); err == nil {
-			all[i] = stamp{info.Size(), info.ModTime(), info.Mode(), inode(info)}
+			all[i] = stamp{name, info.Size(), info.ModTime(), info.Mode(), inode(info)}
 		}
 	}
 	return all

@@ -78,6 +78,22 @@ func TestAFileThatWasUnusableAtLoadIsTriedAgain(t *testing.T) {
 	t.Run("of a calendar", func(t *testing.T) {
 		triedAgain(t, "groups: {web: {instances: [i-1]}}\ncalendars: {off: {ics: file}}\n", calendar)
 	})
+	t.Run("of a team", func(t *testing.T) {
+		triedAgain(t, "include_files: [file]\ngroups: {web: {instances: [i-1]}}\n", "groups: {db: {instances: [i-2]}}\n")
+	})
+	t.Run("of a group, beside a team's file that stays unusable", func(t *testing.T) {
+		path := write(t, "include_files: [gone.yaml]\ngroups: {web: {instances_file: file}}\n")
+		cfg, err := config.LoadRunnable(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "file"), []byte("i-1\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if mended(cfg) {
+			t.Error("a reload is tried that the team's file refuses")
+		}
+	})
 	t.Run("of a group, beside a calendar that stays unusable", func(t *testing.T) {
 		path := write(t, "groups: {web: {instances_file: file}}\ncalendars: {off: {ics: gone.ics}}\n")
 		cfg, err := config.LoadRunnable(path)

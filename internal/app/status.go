@@ -22,6 +22,7 @@ type Status struct {
 	At        time.Time `json:"at"`
 
 	Config    ConfigStatus     `json:"config"`
+	Files     []FileStatus     `json:"unreadable_files,omitempty"`
 	Calendars []CalendarStatus `json:"unreadable_calendars,omitempty"`
 	Runs      []RunStatus      `json:"runs_in_progress"`
 	Waiting   []WaitingStatus  `json:"runs_waiting"`
@@ -37,8 +38,16 @@ type Status struct {
 // ConfigStatus is the configuration in use, and why the last reload failed if it did.
 type ConfigStatus struct {
 	Path     string    `json:"path"`
+	Included []string  `json:"included_files,omitempty"` // those in use
 	LoadedAt time.Time `json:"loaded_at"`
 	Rejected string    `json:"last_reload_error,omitempty"`
+}
+
+// FileStatus is an included file that was left out at the start.
+type FileStatus struct {
+	File    string `json:"file"`
+	Without string `json:"without"` // what follows from that
+	Error   string `json:"error"`
 }
 
 // CalendarStatus is a calendar whose iCalendar files could not be read at the start.
@@ -128,6 +137,7 @@ func (d *Daemon) Status() Status {
 		Budgets:  d.accounts.Load().status(cfg),
 		ClockSet: snap.ClockSteps,
 	}
+	s.files(cfg.Included)
 	for _, u := range cfg.UnreadableCalendars {
 		s.Calendars = append(s.Calendars, CalendarStatus{u.Name, cfg.Without(u), (&config.Invalid{Problems: u.Problems}).Error()})
 	}
@@ -151,6 +161,17 @@ func (d *Daemon) Status() Status {
 	}
 	s.AcceptedKeys = d.accounts.Load().acceptedKeys()
 	return s
+}
+
+// files adds the included files: those in use, and those left out.
+func (s *Status) files(included []config.Included) {
+	for _, f := range included {
+		if len(f.Problems) == 0 {
+			s.Config.Included = append(s.Config.Included, f.Name)
+			continue
+		}
+		s.Files = append(s.Files, FileStatus{f.Name, f.Without(), (&config.Invalid{Problems: f.Problems}).Error()})
+	}
 }
 
 func (d *Daemon) runStatus(r scheduler.Running) RunStatus {

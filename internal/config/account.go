@@ -39,7 +39,7 @@ func (c *Config) Account(name string) *Account {
 func (c *Config) AccountsInUse() []Account {
 	used := map[string]bool{}
 	for _, g := range c.Groups {
-		used[g.Account] = true
+		used[g.Account] = used[g.Account] || !g.leftOut // the account of such a group is not known
 	}
 	return slices.DeleteFunc(slices.Clone(c.Accounts), func(a Account) bool { return !used[a.Name] })
 }

@@ -21,8 +21,12 @@ func (l *loader) calendarSection(_, value *yaml.Node) {
 			l.Refuse(key, strictyaml.Faultf("put a letter in it", "the calendar's name reads as a date"))
 			return
 		}
-		l.names.calendars = append(l.names.calendars, name)
+		first := l.once("calendar", name, key)
 		c := l.readCalendar(name, key, value)
+		if !first {
+			return
+		}
+		l.names.calendars = append(l.names.calendars, name)
 		l.calendars[name] = c
 		if c != nil {
 			l.config.Calendars = append(l.config.Calendars, c)
@@ -192,7 +196,7 @@ func (l *loader) calendarFile(u *UnreadableCalendar, item *yaml.Node) {
 			return
 		}
 	}
-	file.Name = l.file(name)
+	file.Name = l.watched(name)
 	err := readICS(&file)
 	u.source.Files = append(u.source.Files, file)
 	if err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"zecpower/internal/nearest"
@@ -33,18 +34,23 @@ type Config struct {
 	// every host.
 	Timezone *time.Location
 
-	// Groups are in the order of the file. At least one.
+	// Included are the files that include_files names, in the order in which they are read. One
+	// that is left out has Problems; only LoadRunnable accepts any.
+	Included []Included
+
+	// Groups are in the order of the files. At least one, but where included files are left out.
+	// Those that a schedule needs and that stand in such a file are among them, and fail.
 	Groups []*Group
 
-	// Calendars are in the order of the file; the dates that stand in a schedule itself are not among
-	// them.
+	// Calendars are in the order of the files; the dates that stand in a schedule itself are not
+	// among them.
 	Calendars []*calendar.Calendar
 
-	// Schedules are in the order of the file. At least one.
+	// Schedules are in the order of the files. At least one, but where included files are left out.
 	Schedules []scheduler.Schedule
 
-	// Unreadable are the mistakes of instances_files and of iCalendar files, sorted; only LoadRunnable
-	// accepts any. The groups and calendars concerned have them as Problems.
+	// Unreadable are the mistakes of included files, instances_files and iCalendar files, sorted;
+	// only LoadRunnable accepts any. What is concerned has them as Problems.
 	Unreadable []Problem
 
 	// UnreadableCalendars are the Calendars some of whose files cannot be used, in the order of the file.
@@ -57,17 +63,30 @@ type Config struct {
 	// to load again.
 	Files []string
 
+	// Globs are the patterns of include_files as they are opened: that Matches finds another file
+	// is a reason to load again, too.
+	Globs []string
+
 	groups map[string]*Group
-	places map[string]place // of schedules, by name
+	places map[string]place // by "group ", "calendar " or "schedule " and the name
 }
 
-// place is where something stands in the file.
-type place struct{ line, column int }
+// place is where something stands.
+type place struct {
+	file         string
+	line, column int
+	included     bool // not in the main file
+}
 
-// ScheduleWarning is a warning about a schedule of c, at its place in the file.
+// UnreadableFiles are the Included that are left out.
+func (c *Config) UnreadableFiles() []Included {
+	return slices.DeleteFunc(slices.Clone(c.Included), func(f Included) bool { return len(f.Problems) == 0 })
+}
+
+// ScheduleWarning is a warning about a schedule of c, at its place.
 func (c *Config) ScheduleWarning(name, message, hint string) Problem {
-	at := c.places[name]
-	return Problem{File: c.Path, Line: at.line, Column: at.column, Message: message, Hint: hint}
+	at := c.places["schedule "+name]
+	return Problem{File: at.file, Line: at.line, Column: at.column, Message: message, Hint: hint}
 }
 
 // API is how the ZEC API is reached, and how hard.
@@ -169,8 +188,7 @@ func defaults(path string) *Config {
 	}
 }
 
-// UnreadableGroups names the groups whose instances_file could not be used at load, in the order of
-// the file.
+// UnreadableGroups names the groups whose ids could not be read at load, in the order of the files.
 func (c *Config) UnreadableGroups() []string {
 	var names []string
 	for _, g := range c.Groups {
@@ -181,7 +199,8 @@ func (c *Config) UnreadableGroups() []string {
 	return names
 }
 
-// Group finds a group by its name; the error of an unknown one names the nearest.
+// Group finds a group by its name; the error of an unknown one names the nearest, or the included
+// file that is left out with it.
 func (c *Config) Group(name string) (*Group, error) {
 	if g, ok := c.groups[name]; ok {
 		return g, nil
@@ -190,10 +209,10 @@ func (c *Config) Group(name string) (*Group, error) {
 	for i, g := range c.Groups {
 		names[i] = g.Name
 	}
-	return nil, c.unknown("group", name, names)
+	return nil, c.unknown("group", name, names, func(f *Included) []string { return f.groups })
 }
 
-// Schedule finds a schedule by its name; the error of an unknown one names the nearest.
+// Schedule finds a schedule by its name, with an error as of Group.
 func (c *Config) Schedule(name string) (*scheduler.Schedule, error) {
 	names := make([]string, len(c.Schedules))
 	for i := range c.Schedules {
@@ -202,12 +221,20 @@ func (c *Config) Schedule(name string) (*scheduler.Schedule, error) {
 		}
 		names[i] = c.Schedules[i].Name
 	}
-	return nil, c.unknown("schedule", name, names)
+	return nil, c.unknown("schedule", name, names, func(f *Included) []string { return f.Schedules })
 }
 
-func (c *Config) unknown(noun, name string, names []string) error {
+func (c *Config) unknown(noun, name string, names []string, held func(*Included) []string) error {
+	for _, f := range c.UnreadableFiles() {
+		if slices.Contains(held(&f), name) {
+			return &Invalid{Problems: []Problem{f.without(noun, name)}}
+		}
+	}
 	if near := nearest.Word(name, names); near != "" {
 		return fmt.Errorf("%s: there is no %s %s (did you mean %q?)", c.Path, noun, strictyaml.Quote(name), near)
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("%s: there is no %s %s (there is none at all)", c.Path, noun, strictyaml.Quote(name))
 	}
 	return fmt.Errorf("%s: there is no %s %s (there are %d, such as %q)", c.Path, noun, strictyaml.Quote(name), len(names), names[0])
 }

@@ -278,7 +278,7 @@ func TestExampleShowsEveryKey(t *testing.T) {
 	}
 	for _, key := range strings.Fields(`api endpoint api_version timeout requests_per_second burst max_in_flight
 		batch batch_size attempts backoff initial max poll_interval boot_timeout timezone
-		groups instances instances_file calendars dates ics match rrule
+		include_files groups instances instances_file calendars dates ics match rrule
 		schedules cron action exclude include only catch_up overlap jitter deadline paused`) {
 		if !strings.Contains(string(data), key+":") {
 			t.Errorf("the example does not show %s", key)

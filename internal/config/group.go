@@ -28,7 +28,7 @@ type Group struct {
 	// Size is the number of ids that Load saw, repeated ones included.
 	Size int
 
-	// Problems are why Load could not read the ids of File; empty where it could. IDs reads anew.
+	// Problems are why Load could not read the ids; empty where it could. IDs reads File anew.
 	Problems []Problem
 
 	// Guard bounds its newcomers; nil where its ids stand in the configuration itself.
@@ -36,13 +36,14 @@ type Group struct {
 
 	selects bool          // it has a selector
 	rules   members.Rules // with the ids that stand in the configuration
+	leftOut bool          // it stands in an included file that is left out, as Problems say
 }
 
 // IDs are the instance ids that the group names, less those that it excludes by id, in their order,
 // trimmed; one that is listed twice is there twice. They are its members unless it Selects. An
 // instances_file is read again at each call, so that a run sees what stands
-// there now; the error is an *Invalid with the file's bad lines. The caller must not change the
-// slice.
+// there now; the error is an *Invalid with the file's bad lines, or says which file of the
+// configuration is left out. The caller must not change the slice.
 func (g *Group) IDs() ([]string, error) {
 	ids, err := g.read()
 	if err != nil || len(g.rules.Exclude.Instances) == 0 {
@@ -59,7 +60,11 @@ func (g *Group) IDs() ([]string, error) {
 	return left, nil
 }
 
+// read reads the ids that it names, excluded ones too.
 func (g *Group) read() ([]string, error) {
+	if g.leftOut {
+		return nil, &Invalid{Problems: g.Problems}
+	}
 	if g.File == "" {
 		return g.rules.Instances, nil
 	}
@@ -72,10 +77,12 @@ func (g *Group) read() ([]string, error) {
 
 func (l *loader) groups(key, value *yaml.Node) {
 	l.Names(value, func(name string, key, value *yaml.Node) {
-		l.names.groups = append(l.names.groups, name)
 		g := &Group{Name: name, Account: power.DefaultAccount}
-		l.config.groups[name] = g
-		l.config.Groups = append(l.config.Groups, g)
+		if l.once("group", name, key) {
+			l.names.groups = append(l.names.groups, name)
+			l.config.groups[name] = g
+			l.config.Groups = append(l.config.Groups, g)
+		}
 		l.group(g, key, value)
 	})
 	l.needSome(key, value, "group")
@@ -84,9 +91,14 @@ func (l *loader) groups(key, value *yaml.Node) {
 // needSome refuses a section that holds nothing. One with broken entries has had its problems
 // reported.
 func (l *loader) needSome(key, value *yaml.Node, noun string) {
-	if strictyaml.IsEmpty(value) {
-		l.Refuse(key, strictyaml.Faultf("add at least one", "there is no %s", noun))
+	if !strictyaml.IsEmpty(value) {
+		return
 	}
+	hint := "add at least one"
+	if l.including { // the others may have some
+		hint += ", or take the key out"
+	}
+	l.Refuse(key, strictyaml.Faultf(hint, "there is no %s", noun))
 }
 
 func (l *loader) group(g *Group, key, value *yaml.Node) {
@@ -141,7 +153,7 @@ func (l *loader) instanceID(dst *[]string) func(*yaml.Node) {
 }
 
 func (l *loader) groupFile(g *Group, name string, at *yaml.Node) {
-	g.File = l.file(name)
+	g.File = l.watched(name)
 	f, again := l.idFiles[g.File]
 	if !again {
 		f.ids, f.problems = readIDs(g.File)
@@ -297,7 +309,7 @@ func isIDByte(c byte) bool {
 
 func notEmpty(text string) (string, error) {
 	if strings.TrimSpace(text) == "" || strings.ContainsRune(text, 0) {
-		return "", strictyaml.Faultf("the path is relative to the configuration's folder", "the file name is empty")
+		return "", strictyaml.Faultf("the path is relative to the folder of this file", "the file name is empty")
 	}
 	return text, nil
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,17 +34,43 @@ func LoadAt(path string, now time.Time) (*Config, error) {
 	return c, err
 }
 
-// LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its own
-// group and nothing else, and without an iCalendar file that cannot be used its calendar has its
-// other dates alone. The mistakes of both stand in Config.Unreadable. The error, of any other
-// mistake, has them too.
+// LoadRunnable is Load for what powers groups: an instances_file that cannot be used refuses its
+// own group and nothing else, without an iCalendar file that cannot be used its calendar has its
+// other dates alone, and an included file with a mistake is left out. The mistakes of all these
+// stand in Config.Unreadable. The error, of a mistake in the main file, has them too.
 func LoadRunnable(path string) (*Config, error) { return loadRunnable(path, time.Now()) }
 
 func loadRunnable(path string, now time.Time) (*Config, error) {
+	in := readInput(path)
+	if in.main.root == nil {
+		return nil, &Invalid{Problems: in.main.read}
+	}
+	l := in.load(now)
+	found := l.problems()
+	if l.files[0].doc.Err() != nil {
+		return nil, &Invalid{Problems: found}
+	}
+	// What is left out takes names away, and brings no mistake of its own: one that refers to such
+	// a name gets a group that fails, or a calendar without dates. So this ends after two loads.
+	for l.leaveOut() {
+		l = in.load(now)
+	}
+	if p, none := in.noSchedule(l.config); none {
+		found = append(found, p)
+	}
+	l.config.Unreadable, l.config.Warnings = found, l.warnings(in.warnings)
+	for _, s := range in.files {
+		l.config.Included = append(l.config.Included, s.Included)
+	}
+	return l.config, nil
+}
+
+// load checks what was read, without the files that are left out.
+func (in *input) load(now time.Time) *loader {
 	l := &loader{
 		now:        now,
-		Doc:        &strictyaml.Doc{File: path, Example: "schedules.example.yaml"},
-		config:     defaults(path),
+		including:  in.includes,
+		config:     defaults(in.main.Path),
 		zones:      make(map[string]loadedZone),
 		calendars:  make(map[string]*calendar.Calendar),
 		inline:     make(map[string]*calendar.Calendar),
@@ -52,26 +78,62 @@ func loadRunnable(path string, now time.Time) (*Config, error) {
 		idFiles:    make(map[string]idFile),
 		used:       make(map[string]bool),
 	}
-	data, err := strictyaml.ReadFile(path, maxFile)
-	if err != nil {
-		l.WholeFile(err)
-	} else if root := l.Parse(data); root != nil {
-		l.document(root)
+	l.config.Globs = in.globs
+	l.add(in.main)
+	for _, s := range in.files {
+		if !s.unlisted {
+			l.config.Files = append(l.config.Files, s.Path)
+		}
+		l.add(s)
 	}
-	if l.Err() != nil {
-		l.Add(l.unreadable...)
-		return nil, l.Err()
-	}
-	strictyaml.Sort(path, l.unreadable)
-	l.config.Unreadable, l.config.Warnings = l.unreadable, l.Warnings()
-	return l.config, nil
+	l.config.Files = append(l.config.Files, in.skipped...)
+	l.documents()
+	return l
 }
 
-// loader is one Load. What schedules refer to is complete before the first schedule is read.
+// add adds a file to those in use, or to those left out.
+func (l *loader) add(s *source) {
+	if len(s.Problems) > 0 {
+		l.out = append(l.out, s)
+		return
+	}
+	doc := &strictyaml.Doc{File: s.Path}
+	doc.Add(s.read...)
+	l.files = append(l.files, &file{source: s, doc: doc})
+}
+
+// problems are those of all files, sorted.
+func (l *loader) problems() []Problem {
+	all := slices.Clone(l.unreadable)
+	for _, f := range l.files {
+		all = append(all, f.doc.Problems()...)
+	}
+	for _, s := range l.out {
+		all = append(all, s.Problems...)
+	}
+	strictyaml.Sort(l.config.Path, all)
+	return all
+}
+
+// warnings are those of all files in use and some others, sorted.
+func (l *loader) warnings(others []Problem) []Problem {
+	all := slices.Clone(others)
+	for _, f := range l.files {
+		all = append(all, f.doc.Warnings()...)
+	}
+	strictyaml.Sort(l.config.Path, all)
+	return all
+}
+
+// loader is one load. What schedules refer to is complete before the first schedule is read.
 type loader struct {
-	*strictyaml.Doc
-	config *Config
-	now    time.Time
+	*strictyaml.Doc // of the file that is being read
+	config          *Config
+	now             time.Time
+
+	including bool      // the main file has include_files
+	files     []*file   // those in use, the main file first
+	out       []*source // those left out
 
 	zones      map[string]loadedZone
 	badZones   int // among zones
@@ -80,48 +142,73 @@ type loader struct {
 	inline     map[string]*calendar.Calendar // by date text
 	idFiles    map[string]idFile             // by path: groups may share one, whose mistakes are reported once
 	unreadable []Problem                     // the mistakes of those files
-	names      names
+	names      known
 	used       map[string]bool // "group ", "calendar ", "file " or "zone " and the name, once it is referred to
 }
 
-// names are what a wrong name may have been meant to be, in the order of the file.
-type names struct{ accounts, groups, calendars []string }
+// file is a file in use.
+type file struct {
+	*source
+	doc  *strictyaml.Doc
+	held map[string]section // by key
+}
 
-// document reads the sections in the order in which they build on each other, whatever their order
-// in the file.
-func (l *loader) document(root *yaml.Node) {
-	sections := make(map[string]section)
-	keep := func(name string) strictyaml.Read {
-		return func(key, value *yaml.Node) { sections[name] = section{key, value} }
+// known are what a wrong name may have been meant to be, in the order of the files.
+type known struct{ accounts, groups, calendars []string }
+
+// documents reads the sections of all files in the order in which they build on each other,
+// whatever their order in a file.
+func (l *loader) documents() {
+	l.mainDocument(l.files[0])
+	for _, f := range l.files[1:] {
+		l.Doc = f.doc
+		f.held = l.includedSections(f.root)
 	}
-	keys := make(strictyaml.Keys)
-	order := []struct {
-		name string
-		read strictyaml.Read
-	}{
-		{"api", l.api},
-		{"batch", l.batch},
-		{"accounts", l.accounts},
-		{"timezone", l.zone(&l.config.Timezone)},
-		{"groups", l.groups},
-		{"calendars", l.calendarSection},
-		{"schedules", l.schedules},
-	}
-	for _, o := range order {
-		keys[o.name] = keep(o.name)
-	}
-	l.Mapping(root, root, keys, "groups", "schedules")
-	for _, o := range order {
-		if o.name == "accounts" {
-			l.config.Accounts = []Account{{Name: power.DefaultAccount, API: l.config.API}}
-		}
-		if s, ok := sections[o.name]; ok {
-			l.In(o.name, func() { o.read(s.key, s.value) })
+	read := map[string]strictyaml.Read{"groups": l.groups, "calendars": l.calendarSection, "schedules": l.schedules}
+	for _, name := range shared {
+		for _, f := range l.files {
+			l.Doc = f.doc
+			l.section(f.held, name, read[name])
 		}
 	}
-	l.warnUnused(sections["accounts"].value, "account ", "group", "account")
-	l.warnUnused(sections["groups"].value, "group ", "schedule", "group")
-	l.warnUnused(sections["calendars"].value, "calendar ", "schedule", "calendar")
+	for _, f := range l.files {
+		l.Doc = f.doc
+		l.warnUnused(f.held["accounts"].value, "account ", "group", "account")
+		l.warnUnused(f.held["groups"].value, "group ", "schedule", "group")
+		l.warnUnused(f.held["calendars"].value, "calendar ", "schedule", "calendar")
+	}
+}
+
+// mainDocument reads the sections that the main file alone has.
+func (l *loader) mainDocument(main *file) {
+	l.Doc = main.doc
+	required := []string{"groups", "schedules"}
+	if l.including {
+		required = nil // they may stand in the others
+	}
+	main.held = l.sections(main.root, slices.Concat(mainOnly, shared), required...)
+	l.section(main.held, "api", l.api)
+	l.section(main.held, "batch", l.batch)
+	l.config.Accounts = []Account{{Name: power.DefaultAccount, API: l.config.API}}
+	l.section(main.held, "accounts", l.accounts)
+	l.section(main.held, "timezone", l.zone(&l.config.Timezone))
+}
+
+// sections keeps the values of a file's keys, for section.
+func (l *loader) sections(root *yaml.Node, keys []string, required ...string) map[string]section {
+	held, table := make(map[string]section), make(strictyaml.Keys)
+	for _, name := range keys {
+		table[name] = func(key, value *yaml.Node) { held[name] = section{key, value} }
+	}
+	l.Mapping(root, root, table, required...)
+	return held
+}
+
+// section reads one of the sections that were kept.
+func (l *loader) section(held map[string]section, name string, read strictyaml.Read) {
+	if s, ok := held[name]; ok {
+		l.In(name, func() { read(s.key, s.value) })
+	}
 }
 
 type section struct{ key, value *yaml.Node }
@@ -238,9 +325,9 @@ func (l *loader) warnUnused(section *yaml.Node, prefix, user, noun string) {
 	}
 }
 
-// file is a path of the configuration as it is opened: relative to the configuration's own folder.
-// It is remembered as one to watch, readable or not.
-func (l *loader) file(name string) string {
+// watched is a path of the configuration as it is opened: relative to the folder of the file that
+// names it. It is remembered as one to watch, readable or not.
+func (l *loader) watched(name string) string {
 	path := l.path(name)
 	if !l.used["file "+path] {
 		l.used["file "+path] = true
@@ -249,12 +336,7 @@ func (l *loader) file(name string) string {
 	return path
 }
 
-func (l *loader) path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(filepath.Dir(l.File), name)
-}
+func (l *loader) path(name string) string { return beside(l.File, name) }
 
 // checkEndpoint never shows the text itself where that may hold a password.
 func checkEndpoint(text string) (string, error) {

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -17,14 +18,16 @@ import (
 const manualRuns = "manual"
 
 func (l *loader) schedules(key, value *yaml.Node) {
-	l.config.Schedules = make([]scheduler.Schedule, 0, len(value.Content)/2)
+	l.config.Schedules = slices.Grow(l.config.Schedules, len(value.Content)/2)
 	l.Names(value, func(name string, key, value *yaml.Node) {
 		if name == manualRuns {
 			l.Refuse(key, strictyaml.Faultf("choose another", "the name is taken: runs by hand go by it in history"))
 			return
 		}
-		l.config.Schedules = append(l.config.Schedules, l.schedule(name, key, value))
-		l.config.places[name] = place{key.Line, key.Column}
+		first := l.once("schedule", name, key)
+		if s := l.schedule(name, key, value); first {
+			l.config.Schedules = append(l.config.Schedules, s)
+		}
 	})
 	l.needSome(key, value, "schedule")
 }
@@ -118,8 +121,8 @@ func (l *loader) groupName(dst *[]string, named map[string]bool) func(*yaml.Node
 	return func(item *yaml.Node) {
 		name, ok := l.Item(item)
 		switch {
-		case !ok || len(l.names.groups) == 0: // that there is none has been reported
-		case l.config.groups[name] == nil:
+		case !ok || len(l.names.groups) == 0 && !l.including: // that there is none has been reported
+		case l.config.groups[name] == nil && !l.leftOutGroup(name):
 			l.Refuse(item, l.unknownName("group", name, l.names.groups))
 		case named[name]:
 			l.Refuse(item, strictyaml.Faultf("name it once", "the group %q is named twice", name))
@@ -180,7 +183,9 @@ func (l *loader) dates(item *yaml.Node, text string) *calendar.Calendar {
 func (l *loader) calendar(item *yaml.Node, name string) *calendar.Calendar {
 	c, ok := l.calendars[name]
 	if !ok {
-		l.Refuse(item, l.unknownName("calendar", name, l.names.calendars))
+		if c = l.leftOutCalendar(name); c == nil {
+			l.Refuse(item, l.unknownName("calendar", name, l.names.calendars))
+		}
 	}
 	l.used["calendar "+name] = true
 	return c

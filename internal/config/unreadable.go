@@ -22,6 +22,7 @@ type UnreadableCalendar struct {
 	// ReadAt is when the dates that stand for the files were read; zero where there are none.
 	ReadAt time.Time
 
+	leftOut  bool            // it stands in an included file that is left out
 	source   calendar.Source // of what can be used
 	unusable []calendar.File // the others, without their content
 }
@@ -39,8 +40,12 @@ func (u *UnreadableCalendar) refuse(p Problem, name string) {
 	})
 }
 
-// Mended reports whether all files can be used by now. It reads them.
+// Mended reports whether all files can be used by now. It reads them. Of a calendar in an included
+// file that is left out, that file decides: see Included.Mended.
 func (u *UnreadableCalendar) Mended() bool {
+	if u.leftOut {
+		return true
+	}
 	files := slices.Clone(u.unusable)
 	for i := range files {
 		if readICS(&files[i]) != nil {
@@ -54,21 +59,28 @@ func (u *UnreadableCalendar) Mended() bool {
 // UsedBy reports whether a schedule names the calendar.
 func (u *UnreadableCalendar) UsedBy(s *scheduler.Schedule) bool { return uses(calendarsOf(s), u.Name) }
 
-// CalendarsReadable is an *Invalid with the mistakes of iCalendar files, or nil where there is none: a
-// reload is refused for what a start gets over.
-func (c *Config) CalendarsReadable() error {
+// Complete is an *Invalid with the mistakes of included files and of iCalendar files, or nil where
+// there is none: a reload is refused for what a start gets over.
+func (c *Config) Complete() error {
 	var problems []Problem
-	for _, u := range c.UnreadableCalendars {
-		problems = append(problems, u.Problems...)
+	for _, f := range c.UnreadableFiles() {
+		problems = append(problems, f.Problems...)
 	}
+	for _, u := range c.UnreadableCalendars {
+		if !u.leftOut {
+			problems = append(problems, u.Problems...)
+		}
+	}
+	strictyaml.Sort(c.Path, problems)
 	if len(problems) == 0 {
 		return nil
 	}
 	return &Invalid{Problems: problems}
 }
 
-// FileDates are the dates that the iCalendar files of the calendars gave, by the calendar's name. It
-// leaves out calendars without such files, and those of UnreadableCalendars.
+// FileDates are the dates that the iCalendar files of the calendars gave, by the calendar's name;
+// of a calendar in an included file all of its dates, since that file may be left out at the next
+// start. It leaves out other calendars without such files, and those of UnreadableCalendars.
 func (c *Config) FileDates() map[string]calendar.FileDates {
 	zones := make(map[string]map[string]*time.Location) // by calendar
 	for i := range c.Schedules {
@@ -84,7 +96,10 @@ func (c *Config) FileDates() map[string]calendar.FileDates {
 		if c.unreadable(cal.Name()) != nil {
 			continue
 		}
-		if dates, ok := cal.FileDates(slices.Collect(maps.Values(zones[cal.Name()]))); ok {
+		in := slices.Collect(maps.Values(zones[cal.Name()]))
+		if c.places["calendar "+cal.Name()].included {
+			read[cal.Name()] = cal.AllDates(in)
+		} else if dates, ok := cal.FileDates(in); ok {
 			read[cal.Name()] = dates
 		}
 	}
@@ -166,7 +181,11 @@ func (c *Config) Without(u *UnreadableCalendar) string {
 			excluding = append(excluding, s.Name)
 		}
 	}
-	return "the dates of its files are not known" + listed("without them never runs", idle) +
+	known := "the dates of its files are not known"
+	if u.leftOut {
+		known = "its dates are not known"
+	}
+	return known + listed("without them never runs", idle) +
 		listed("does not run on them", including) + listed("runs on them, too", excluding)
 }
 

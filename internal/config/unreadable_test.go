@@ -85,7 +85,7 @@ func TestAnUnusableCalendarFileLeavesItsCalendarTheOtherDates(t *testing.T) {
 			if len(cfg.Unreadable) != 1 || !strings.HasPrefix(cfg.Unreadable[0].String(), want) {
 				t.Errorf("%v, want %s", cfg.Unreadable, want)
 			}
-			if err := cfg.CalendarsReadable(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			if err := cfg.Complete(); err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("a reload is refused with %v, want %s", err, want)
 			}
 			if len(cfg.UnreadableCalendars) != 1 || cfg.UnreadableCalendars[0].Name != "off" {
@@ -106,8 +106,8 @@ func TestTheDatesLastReadStandForAnUnusableFile(t *testing.T) {
 	writeBeside(t, path, "off.ics", icsOfChristmas)
 	good := runnable(t, path)
 	read := good.FileDates()
-	if len(read) != 2 || good.CalendarsReadable() != nil {
-		t.Fatalf("%+v, %v", read, good.CalendarsReadable())
+	if len(read) != 2 || good.Complete() != nil {
+		t.Fatalf("%+v, %v", read, good.Complete())
 	}
 	want := datesOf(t, good, "morning")
 	if want != "2026-11-30 2026-12-25 2026-12-31" {

@@ -86,6 +86,18 @@ func (e GroupUnreadable) Lines() iter.Seq[Line] {
 	return lines(Line{Level: Error, Message: "group unreadable", Fields: []Field{{"group", e.Group}, {"error", text(e.Err)}}})
 }
 
+// FileUnreadable says that the configuration in use goes without a file that include_files names,
+// for its mistakes. Without says what that means; Err has the places and the remedies.
+type FileUnreadable struct {
+	File, Without string
+	Err           error
+}
+
+// Lines implements Event.
+func (e FileUnreadable) Lines() iter.Seq[Line] {
+	return lines(Line{Level: Error, Message: "configuration file unreadable", Fields: []Field{{"file", e.File}, {"without", e.Without}, {"error", text(e.Err)}}})
+}
+
 // CalendarUnreadable says that the configuration in use has a calendar one of whose files cannot be
 // read. Dates says which dates it has instead; Err has the file, the place and the remedy.
 type CalendarUnreadable struct {

@@ -453,6 +453,10 @@ func TestConfigurationEvents(t *testing.T) {
 	expect(t, only(t, logs, "calendar unreadable"), zapcore.ErrorLevel, map[string]any{
 		"calendar": "off", "dates": "the dates of its files are not known", "error": "off.ics: there is no such file",
 	})
+	e.Receive(event.FileUnreadable{File: "conf.d/hk.yaml", Without: "does not run: hk-morning", Err: errors.New("hk.yaml:1:1: no")})
+	expect(t, only(t, logs, "configuration file unreadable"), zapcore.ErrorLevel, map[string]any{
+		"file": "conf.d/hk.yaml", "without": "does not run: hk-morning", "error": "hk.yaml:1:1: no",
+	})
 }
 
 func TestEventsOfManyRunsAtOnce(t *testing.T) {

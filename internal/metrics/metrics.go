@@ -61,6 +61,7 @@ type Metrics struct {
 	storeFails  prometheus.Counter
 	calendarEnd *prometheus.GaugeVec
 
+	fileUnreadable     *prometheus.GaugeVec
 	calendarUnreadable *prometheus.GaugeVec
 
 	budgets *budgets
@@ -134,6 +135,7 @@ func (m *Metrics) registerDaemon(r *registrar) {
 	m.reloadAt = r.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded.").WithLabelValues()
 	m.clockSteps = r.counter("clock_steps_total", "Steps of the wall clock that were noticed.").WithLabelValues()
 	m.storeFails = r.counter("store_write_failures_total", "Writes of the store that failed, or may have; the fleet is powered on regardless.").WithLabelValues()
+	m.fileUnreadable = r.gauge("config_file_unreadable", "Whether the included file was left out at the start for a mistake (1) or is in use (0).", "file")
 	m.calendarUnreadable = r.gauge("calendar_unreadable", "Whether the calendar's iCalendar files could not be read at the start (1) or could (0).", "calendar")
 	m.calendarEnd = r.gauge("calendar_end_timestamp_seconds", "End of the last day of the calendar's data; absent where it never ends.", "calendar")
 	r.record(KindGauge, "build_info", "Version, revision and Go version of this binary.",

@@ -46,6 +46,7 @@ func known() Known {
 		Guarded:      map[string]bool{"web": true}, Unreadable: map[string]bool{"web": false, "db": true},
 
 		UnreadableCalendars: map[string]bool{"holidays": true, "office": false},
+		UnreadableFiles:     map[string]bool{"conf.d/hk.yaml": true, "conf.d/sg.yaml": false},
 	}
 }
 
@@ -210,6 +211,7 @@ func TestMetricsAreTheDocumentedOnes(t *testing.T) {
 		"store_write_failures_total":                   "counter",
 		"calendar_end_timestamp_seconds":               "gauge calendar",
 		"calendar_unreadable":                          "gauge calendar",
+		"config_file_unreadable":                       "gauge file",
 		"build_info":                                   "gauge version revision branch goversion goos goarch tags",
 	}
 	m := populated()
@@ -504,6 +506,15 @@ func TestUnreadableCalendarsFollowLoads(t *testing.T) {
 	m.SetKnown(Known{UnreadableCalendars: map[string]bool{"holidays": false}})
 	expect(t, m, `zecpower_calendar_unreadable{calendar="holidays"} 0`)
 	expectNone(t, m, `"office"`)
+}
+
+func TestUnreadableFilesFollowLoads(t *testing.T) {
+	m := New()
+	m.SetKnown(known())
+	expect(t, m, `zecpower_config_file_unreadable{file="conf.d/hk.yaml"} 1`, `zecpower_config_file_unreadable{file="conf.d/sg.yaml"} 0`)
+	m.SetKnown(Known{UnreadableFiles: map[string]bool{"conf.d/hk.yaml": false}})
+	expect(t, m, `zecpower_config_file_unreadable{file="conf.d/hk.yaml"} 0`)
+	expectNone(t, m, `"conf.d/sg.yaml"`)
 }
 
 func TestRunThatOutlivesItsScheduleIsStillCounted(t *testing.T) {

@@ -19,6 +19,8 @@ type Known struct {
 	Unreadable map[string]bool
 	// Guarded are the groups with a guard.
 	Guarded map[string]bool
+	// UnreadableFiles maps every included file to whether it is left out for a mistake.
+	UnreadableFiles map[string]bool
 	// CalendarEnds maps a calendar to the end of the last day of its data. It omits a calendar that
 	// never ends.
 	CalendarEnds map[string]time.Time
@@ -46,9 +48,9 @@ type series struct {
 	schedules map[string]bool // schedules with series
 	pairs     map[scheduleAction]bool
 	groups    map[groupAction]bool
-	// The names that have a series of calendar_end_timestamp_seconds, calendar_unreadable and
-	// group_unreadable.
-	calendarEnds, calendarUnreadable, groupUnreadable map[string]bool
+	// The names that have a series of calendar_end_timestamp_seconds, calendar_unreadable,
+	// group_unreadable and config_file_unreadable.
+	calendarEnds, calendarUnreadable, groupUnreadable, fileUnreadable map[string]bool
 	// running holds the runs in progress by id; busy counts them by what they write to.
 	running       map[string]running
 	busySchedules map[string]int
@@ -65,7 +67,7 @@ func newSeries() series {
 	return series{
 		known: map[string]bool{}, schedules: map[string]bool{}, pairs: map[scheduleAction]bool{},
 		groups: map[groupAction]bool{}, calendarEnds: map[string]bool{},
-		calendarUnreadable: map[string]bool{}, groupUnreadable: map[string]bool{},
+		calendarUnreadable: map[string]bool{}, groupUnreadable: map[string]bool{}, fileUnreadable: map[string]bool{},
 		busySchedules: map[string]int{}, busyGroups: map[groupAction]int{},
 		running: map[string]running{},
 	}
@@ -92,6 +94,7 @@ func (m *Metrics) SetKnown(k Known) {
 	m.keepGroups(groups)
 	m.membership.keep(k.Guarded)
 	setGauges(m.groupUnreadable, m.series.groupUnreadable, k.Unreadable, zeroOrOne)
+	setGauges(m.fileUnreadable, m.series.fileUnreadable, k.UnreadableFiles, zeroOrOne)
 	setGauges(m.calendarUnreadable, m.series.calendarUnreadable, k.UnreadableCalendars, zeroOrOne)
 	setGauges(m.calendarEnd, m.series.calendarEnds, k.CalendarEnds, unix)
 }

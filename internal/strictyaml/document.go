@@ -9,7 +9,7 @@ import (
 // Doc is one file being read, and what was found wrong with it.
 type Doc struct {
 	File    string // for problems: the path as it was opened
-	Example string // what to start from when there is nothing in the file; may be empty
+	IfEmpty string // the remedy where there is nothing in the file; may be empty
 
 	path     []string // keys down to the value being read
 	problems []Problem

@@ -15,25 +15,37 @@ import (
 // way and what to do, without the path (the caller's Problem has it). Regular files and pipes are
 // read; a pipe without a writer reads as empty instead of blocking.
 func ReadFile(path string, limit int64) ([]byte, error) {
+	return readFile(path, limit, "is neither a file nor a pipe", func(mode fs.FileMode) bool {
+		return mode.IsRegular() || mode&fs.ModeNamedPipe != 0
+	})
+}
+
+// ReadRegular is ReadFile for regular files alone: for one that is read again, and must never wait
+// for a writer.
+func ReadRegular(path string, limit int64) ([]byte, error) {
+	return readFile(path, limit, "is not a regular file", fs.FileMode.IsRegular)
+}
+
+func readFile(path string, limit int64, otherwise string, fits func(fs.FileMode) bool) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, openFault(err)
+		return nil, OpenFault(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, openFault(err)
+		return nil, OpenFault(err)
 	}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
 		return nil, Faultf("name a file in it", "is a directory, not a file")
-	case !mode.IsRegular() && mode&fs.ModeNamedPipe == 0:
-		return nil, Faultf("name a regular file", "is neither a file nor a pipe")
+	case !fits(mode):
+		return nil, Faultf("name a regular file", "%s", otherwise)
 	}
 	// One byte more than allowed shows that a file is above the limit, not at it.
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, openFault(err)
+		return nil, OpenFault(err)
 	}
 	if int64(len(data)) > limit {
 		return nil, Faultf("is this the right file?", "is larger than the %d MiB that are read", limit>>20)
@@ -41,7 +53,8 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-func openFault(err error) error {
+// OpenFault is the Fault of a file or folder that could not be opened or read.
+func OpenFault(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Faultf("check the path", "there is no such file")

@@ -26,7 +26,7 @@ func (d *Doc) Parse(data []byte) *yaml.Node {
 	var root, second yaml.Node
 	switch err := dec.Decode(&root); {
 	case errors.Is(err, io.EOF):
-		d.WholeFile(d.empty())
+		d.WholeFile(Faultf(d.IfEmpty, "the file is empty"))
 		return nil
 	case err != nil:
 		d.problems = append(d.problems, syntaxProblem(d.File, data, err))
@@ -40,13 +40,6 @@ func (d *Doc) Parse(data []byte) *yaml.Node {
 	}
 	d.refuseReferences(&root)
 	return root.Content[0]
-}
-
-func (d *Doc) empty() error {
-	if d.Example == "" {
-		return Faultf("", "the file is empty")
-	}
-	return Faultf("start from "+d.Example, "the file is empty")
 }
 
 // refuseReferences reports what would make a value stand elsewhere than where it is used.

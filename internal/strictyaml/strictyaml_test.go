@@ -178,11 +178,11 @@ func TestFaultsOfOtherPackagesEndInTheRemedy(t *testing.T) {
 }
 
 func TestOpenErrorsSayWhatToDo(t *testing.T) {
-	got := openFault(&fs.PathError{Op: "open", Path: "p", Err: fs.ErrPermission}).Error()
+	got := OpenFault(&fs.PathError{Op: "open", Path: "p", Err: fs.ErrPermission}).Error()
 	if want := "permission denied (let the user that runs zecpower read it and enter its folders)"; got != want {
 		t.Errorf("got %s", got)
 	}
-	if got := openFault(&fs.PathError{Op: "read", Path: "p", Err: errors.New("disk on fire")}).Error(); got != "cannot be read: disk on fire" {
+	if got := OpenFault(&fs.PathError{Op: "read", Path: "p", Err: errors.New("disk on fire")}).Error(); got != "cannot be read: disk on fire" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -31,7 +31,7 @@ func LoadScenario(path string, instances int) (Options, error) {
 // errors.
 func ParseScenario(name string, data []byte, instances int) (Options, error) {
 	r := &scenarioReader{
-		Doc:       &strictyaml.Doc{File: name, Example: "scenario.example.yaml"},
+		Doc:       &strictyaml.Doc{File: name, IfEmpty: "start from scenario.example.yaml"},
 		opts:      DefaultOptions(),
 		instances: instances,
 		doubtful:  make(map[int]bool),

@@ -26,6 +26,16 @@ func (c *Calendar) FileDates(zones []*time.Location) (FileDates, bool) {
 	if !c.hasFiles {
 		return FileDates{}, false
 	}
+	return c.datesOf(c.files, zones), true
+}
+
+// AllDates is FileDates with all other dates and rules of the calendar, for one whose whole
+// definition may be unreadable.
+func (c *Calendar) AllDates(zones []*time.Location) FileDates { return c.datesOf(c.fixed, zones) }
+
+// datesOf are the dates of fixed, which are the same in every zone, and those of the events that
+// are not.
+func (c *Calendar) datesOf(fixed dateSet, zones []*time.Location) FileDates {
 	from, to := DateOf(c.readAt.AddDate(-keepYears, 0, 0)).number(), DateOf(c.horizon).number()
 	kept := FileDates{ReadAt: c.readAt}
 	keep := func(set dateSet) (texts []string) {
@@ -34,25 +44,25 @@ func (c *Calendar) FileDates(zones []*time.Location) (FileDates, bool) {
 		return texts
 	}
 	if len(c.zoned) == 0 {
-		kept.Dates = keep(c.files)
-		return kept, true
+		kept.Dates = keep(fixed)
+		return kept
 	}
 	in := func(zone *time.Location) []string {
 		set := c.zonedIn(zone)
-		set.merge(c.files)
+		set.merge(fixed)
 		return keep(set)
 	}
 	kept.Dates, kept.Zones = in(time.UTC), make(map[string][]string, len(zones))
 	for _, zone := range zones {
 		kept.Zones[zone.String()] = in(zone)
 	}
-	return kept, true
+	return kept
 }
 
 // within are the days of the set from one day to another, as ParseDates reads them, and whether it
-// has later ones. It leaves out yearly dates, which no file has.
+// has later ones. Yearly dates stand as such, and are no later ones.
 func (s *dateSet) within(from, to dayNumber) (texts []string, more bool) {
-	more = s.endless
+	texts, more = s.yearlyTexts(), s.endless
 	for i, _ := s.spanFrom(from); i < len(s.spans); i++ {
 		if s.spans[i].from > to {
 			return texts, true
@@ -62,6 +72,18 @@ func (s *dateSet) within(from, to dayNumber) (texts []string, more bool) {
 		texts = append(texts, r.String())
 	}
 	return texts, more
+}
+
+// yearlyTexts are the yearly dates, as ParseDates reads them.
+func (s *dateSet) yearlyTexts() (texts []string) {
+	for month, days := range s.yearly {
+		for day := 1; day <= 31; day++ {
+			if days&(1<<day) != 0 {
+				texts = append(texts, fmt.Sprintf("*-%02d-%02d", month, day))
+			}
+		}
+	}
+	return texts
 }
 
 // filesLastRead adds the dates of files that cannot be read now.

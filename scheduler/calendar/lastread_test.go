@@ -46,6 +46,27 @@ func TestDatesLastReadAreThoseOfTheFiles(t *testing.T) {
 	}
 }
 
+// A whole calendar is kept, too: its dates, yearly ones, rules and files.
+func TestAllDatesOfACalendarAreKept(t *testing.T) {
+	floating := "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART:20261225T160000Z\r\nDTEND:20261226T020000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+	zones := []*time.Location{mustZone(t, "Asia/Singapore"), mustZone(t, "America/New_York")}
+	for name, files := range map[string][]File{"without a file": nil, "with a file whose dates differ by zone": {{Name: "f.ics", Data: []byte(floating)}}} {
+		t.Run(name, func(t *testing.T) {
+			read := mustNew(t, Source{
+				Name: "c", Dates: []string{"2026-11-02", "*-02-28..*-03-01"}, Rules: []string{"FREQ=MONTHLY;BYDAY=2TU"}, Files: files, Now: present,
+			})
+			kept := read.AllDates(zones)
+			again := mustNew(t, Source{Name: "c", Now: present, LastRead: &kept})
+			for _, zone := range zones {
+				want, got := spansOf(t, read.In(zone), "2026-01-01", "2029-12-31"), spansOf(t, again.In(zone), "2026-01-01", "2029-12-31")
+				if got != want || !strings.Contains(got, "2026-11-10") || !strings.Contains(got, "2028-02-28..2028-03-01") {
+					t.Errorf("in %s\ngot  %s\nwant %s", zone, got, want)
+				}
+			}
+		})
+	}
+}
+
 // The dates of files that can be read, and those of the configuration, count beside those last read.
 func TestDatesLastReadCountBesideTheOthers(t *testing.T) {
 	floating := "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART:20261225T160000Z\r\nDTEND:20261226T020000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
