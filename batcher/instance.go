@@ -10,32 +10,13 @@ import (
 // instance is what is known of one instance in work. An account has one for each id, so small types
 // are used where they suffice.
 type instance struct {
-	id string
-	// booting: the action was accepted and its end has not been seen yet.
-	booting bool
-	// byOther: that action was another actor's, and uses no attempt up.
-	byOther bool
-	// onWay: since the action was accepted it was seen on its way, so the state
-	// that it came from means that it fell back.
-	onWay bool
-	// raised: the accepted action was a graceful stop, and a forced one is wanted by now: it is sent
-	// once the instance is ready for it again.
-	raised bool
-	// unconfirmed: it was in a request that may have been applied, and no describe
-	// since then has shown what became of it.
-	unconfirmed bool
-	// refusedLast: the API refused the last request to this very instance; the
-	// next describe shows whether its state explains that.
-	refusedLast bool
-	// refusedReady: it was refused although a describe before had seen it ready.
+	id      string
+	stage   stage
+	applied evidence
+	// refusedReady: it was refused once although a describe before had seen it ready. It outlasts
+	// stages, as the counts do: from then on its refusals use its attempts up.
 	refusedReady bool
-	// ours: some request of this run was accepted for it, or may have been.
-	ours bool
-	// accepted: some request of this run was accepted for it, by its reply or by
-	// a describe that saw it on its way after one that may have been applied.
-	accepted bool
-	// missing: a describe left it out once although it was known before.
-	missing bool
+	absences     int8 // describes in a row that left it out although it was known before
 
 	fallen   int32 // accepted actions after which it fell back
 	rejected int32 // requests that the API refused to this very instance
@@ -43,8 +24,8 @@ type instance struct {
 	losses   int32 // the same, since an action was last accepted: for the backoff
 	attempts int32 // requests that named it and reached the API or may have
 
-	acceptedAt    time.Time // of the last request that was accepted or may have been
-	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
+	acceptedAt time.Time // of the last request that was accepted or may have been
+	doubtedAt  time.Time // when the reply to the last request that may have been applied was given up
 	// staleUntil: a run that lost it had an action, prior, accepted, or may have. Until then a describe
 	// may still show the state that prior came from, so that state says nothing; zero once prior was
 	// seen.
@@ -144,19 +125,19 @@ type rules struct {
 // changes only in. present is false where a complete reply left the instance out.
 func (ru rules) see(in *instance, state apiclient.State, present bool, asked, now time.Time) next {
 	in.trouble, in.seenAt = "", asked.UnixNano()
-	if in.booting {
+	if in.stage.accepted() {
 		in.forgetRefusal() // of a describe: an accepted action has none of its own
 	}
 	if !present {
 		return in.absent()
 	}
-	in.state, in.missing = state, false
+	in.state, in.absences = state, 0
 	ph := phaseOf(ru.action, state)
 	if in.stale(state, asked) {
 		return nextPoll
 	}
-	if ph != phaseReady {
-		in.refusedLast = false // its state explains the refusal
+	if ph != phaseReady && in.stage == stageRefused {
+		in.stage = stageIdle // its state explains the refusal
 	}
 	switch ph {
 	case phaseDone:
@@ -184,11 +165,11 @@ func (in *instance) staleBy(until time.Time, prior power.Action) {
 // shows is when the last action that was accepted for it, or may have been, shows at the latest;
 // zero: there is none.
 func (in *instance) shows(ru rules) (at time.Time) {
-	if in.booting {
+	switch {
+	case in.stage.accepted():
 		at = in.acceptedAt.Add(ru.lag)
-	}
-	if in.unconfirmed {
-		at = in.unconfirmedAt.Add(ru.doubtFor)
+	case in.stage == stageDoubted:
+		at = in.doubtedAt.Add(ru.doubtFor)
 	}
 	if in.staleUntil.After(at) {
 		at = in.staleUntil
@@ -218,31 +199,19 @@ func (in *instance) stale(state apiclient.State, asked time.Time) bool {
 // the other way after our action was accepted. A describe that left within
 // doubtFor of it may still show what was before.
 func (ru rules) reversed(in *instance, state apiclient.State, asked time.Time) bool {
-	return goesBack(ru.action, state) && in.accepted && in.booting && !in.byOther && asked.Sub(in.acceptedAt) >= ru.doubtFor
+	ours := in.stage.accepted() && in.applied == appliedSurely
+	return ours && goesBack(ru.action, state) && asked.Sub(in.acceptedAt) >= ru.doubtFor
 }
 
 // absent believes the first describe without an instance that nothing spoke for,
 // and the second without one that was seen, or that the API accepted an action
 // for: a listing may trail.
 func (in *instance) absent() next {
-	if (in.state != "" || in.ours) && !in.missing {
-		in.missing = true
+	if (in.state != "" || in.applied != appliedNever) && in.absences == 0 {
+		in.absences++
 		return nextPoll
 	}
 	return in.fail(power.ReasonNotFound)
-}
-
-// accept notes an action that the API accepted.
-func (in *instance) accept(now time.Time) {
-	in.booting, in.byOther, in.onWay, in.ours, in.accepted, in.acceptedAt = true, false, false, true, true, now
-	in.unconfirmed, in.losses = false, 0
-	in.forgetRefusal()
-}
-
-// refuse notes a request that the API refused to this very instance.
-func (in *instance) refuse(action power.Action) {
-	in.refusedLast = true
-	in.refusedReady = in.refusedReady || (in.state != "" && phaseOf(action, in.state) == phaseReady)
 }
 
 // blame keeps the words of a refusal for the report.
@@ -251,12 +220,6 @@ func (in *instance) blame(e *apiclient.Error) {
 }
 
 func (in *instance) forgetRefusal() { in.code, in.httpStatus = "", 0 }
-
-// doubt notes a request whose reply was given up: it may have been applied, at
-// any time between the two.
-func (in *instance) doubt(sent, givenUp time.Time) {
-	in.unconfirmed, in.ours, in.acceptedAt, in.unconfirmedAt = true, true, sent, givenUp
-}
 
 // takeBackRefusal forgets a refusal that was another instance's fault.
 func (in *instance) takeBackRefusal() {
@@ -272,7 +235,7 @@ func (in *instance) fail(reason power.Reason) next {
 func (ru rules) done(in *instance, now time.Time) next {
 	outcomes := power.Outcomes(ru.action)
 	in.outcome, in.reachedAt = outcomes[1], now
-	if in.ours {
+	if in.applied != appliedNever {
 		in.outcome = outcomes[0]
 	}
 	return nextFinal
@@ -280,18 +243,19 @@ func (ru rules) done(in *instance, now time.Time) next {
 
 // onWay also covers an action that another actor began: it is polled like ours.
 func (ru rules) onWay(in *instance, asked, now time.Time) next {
-	switch {
-	case in.unconfirmed:
-		in.unconfirmed, in.losses = false, 0
-		in.forgetRefusal()
-		in.accepted = in.accepted || in.ours
-		if !in.ours { // sent, if at all, by an earlier process
-			in.acceptedAt = now
+	switch in.stage {
+	case stageIdle:
+		in.stage, in.acceptedAt = stageByOther, now
+		if in.applied != appliedNever {
+			in.stage = stageOnWay
 		}
-	case !in.booting:
-		in.byOther, in.acceptedAt = !in.ours, now
+	case stageDoubted:
+		in.confirm(now)
+	case stageAccepted:
+		in.stage = stageOnWay
+	case stageRaised:
+		in.stage = stageRaisedOnWay
 	}
-	in.booting, in.onWay = true, true
 	return ru.wait(in, asked)
 }
 
@@ -299,7 +263,7 @@ func (ru rules) onWay(in *instance, asked, now time.Time) next {
 // state is by then: one with an unknown name may stay for ever. Only a describe that
 // left after that judges: an earlier one may have been answered late.
 func (ru rules) wait(in *instance, asked time.Time) next {
-	if in.booting && asked.Sub(in.acceptedAt) >= ru.timeout {
+	if in.stage.accepted() && asked.Sub(in.acceptedAt) >= ru.timeout {
 		return in.fail(timeoutReason(ru.action))
 	}
 	return nextPoll
@@ -321,29 +285,30 @@ func fallenReason(a power.Action) power.Reason {
 
 // ready is STOPPED for a start: send it, unless it was sent and failed too often.
 func (ru rules) ready(in *instance, asked time.Time) next {
-	switch {
-	case in.booting && !in.onWay && asked.Sub(in.acceptedAt) < ru.lag:
-		return nextPoll
-	case in.booting:
-		if !in.byOther && !in.raised {
-			in.fallen++
+	was := in.stage
+	switch was {
+	case stageAccepted, stageRaised:
+		if asked.Sub(in.acceptedAt) < ru.lag {
+			return nextPoll
 		}
-		in.booting, in.byOther, in.onWay, in.raised = false, false, false, false
-	case in.unconfirmed && asked.Sub(in.unconfirmedAt) < ru.doubtFor:
-		return nextDescribe
-	case in.unconfirmed:
-		in.unconfirmed = false
-		if in.ours { // else only an earlier process may have sent it
+	case stageDoubted:
+		if asked.Sub(in.doubtedAt) < ru.doubtFor {
+			return nextDescribe
+		}
+	}
+	in.stage = stageIdle
+	switch was {
+	case stageAccepted, stageOnWay:
+		in.fallen++
+	case stageDoubted:
+		if in.applied != appliedNever { // else only an earlier process may have sent it
 			in.unknown++
 			in.losses++
 		}
-	}
-	refused := in.refusedLast
-	if refused {
-		in.refusedLast = false
+	case stageRefused:
 		in.rejected++
 	}
-	return ru.again(in, refused)
+	return ru.again(in, was == stageRefused)
 }
 
 // again decides whether an instance that is ready may be sent once more. Requests
@@ -370,7 +335,7 @@ func (ru rules) again(in *instance, refused bool) next {
 // unsent reports whether all that an instance lacks is a request: nothing was
 // accepted for it, and no state keeps it from taking the action.
 func (in *instance) unsent(action power.Action) bool {
-	return !in.ours && !in.booting && (in.state == "" || phaseOf(action, in.state) == phaseReady)
+	return in.applied == appliedNever && !in.stage.accepted() && (in.state == "" || phaseOf(action, in.state) == phaseReady)
 }
 
 // unfinished is the reason of an instance that has no outcome when its run ends at
@@ -382,19 +347,19 @@ func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reas
 		return power.ReasonThrottled
 	case in.trouble == apiclient.ClassBlocked:
 		return power.ReasonBlocked
-	case in.trouble == apiclient.ClassCredentials && !in.accepted:
+	case in.trouble == apiclient.ClassCredentials && in.applied != appliedSurely:
 		return power.ReasonAuth
 	case in.trouble != "":
 		return power.ReasonAPIError
-	case in.booting && now.After(over) && in.seenAt < over.UnixNano():
+	case in.stage.accepted() && now.After(over) && in.seenAt < over.UnixNano():
 		return power.ReasonAPIError // no describe that left after its timeout was answered
-	case in.booting:
+	case in.stage.accepted():
 		return timeoutReason(ru.action)
 	case in.state != "" && phaseOf(ru.action, in.state) == phaseBusy:
 		return power.ReasonWrongState
 	case in.fallen > 0:
 		return fallenReason(ru.action)
-	case in.rejected > 0 || in.refusedLast || in.code != "":
+	case in.rejected > 0 || in.stage == stageRefused || in.code != "":
 		return power.ReasonRejected
 	case failing || in.losses > 0:
 		return power.ReasonAPIError
@@ -417,7 +382,7 @@ func (in *instance) result() power.InstanceResult {
 		}
 		return r
 	}
-	if in.ours && !in.acceptedAt.IsZero() {
+	if in.applied != appliedNever && !in.acceptedAt.IsZero() {
 		r.BootDuration = in.reachedAt.Sub(in.acceptedAt)
 	}
 	return r

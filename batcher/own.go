@@ -129,7 +129,8 @@ func (a *Account) joinFlying(w *work, x *run) {
 // raise makes the stop of w a forced one. Where the graceful stop was accepted it is sent again once
 // the instance is seen RUNNING.
 func (a *Account) raise(w *work, lane *lane, now time.Time) {
-	w.lane, w.raised = lane, w.booting
+	w.lane = lane
+	w.raise()
 	if w.at == inPolls {
 		a.poll(w, now)
 	}
@@ -163,11 +164,7 @@ func (a *Account) takeOver(w *work, r ref, lane *lane, now time.Time) (unsent bo
 	known := w.at == inPolls || w.at == inRequest && w.req.priority != PriorityStart // a describe was to come
 	opposite := w.lane.action
 	w.lane = lane
-	was := w.instance
-	w.instance = instance{id: was.id, state: was.state, seenAt: was.seenAt, staleUntil: was.staleUntil, prior: was.prior}
-	if was.booting || was.unconfirmed {
-		w.staleBy(was.shows(lane.rules()), opposite)
-	}
+	w.takeOver(lane.rules(), opposite)
 	switch {
 	case flying: // its reply decides
 	case known || !w.staleUntil.IsZero():

@@ -122,7 +122,7 @@ func (a *Account) listOf(w *work, now time.Time) int8 {
 	switch {
 	case w.lane.denied != nil:
 		return listDenied
-	case !w.booting, w.unconfirmed, w.missing, w.raised, !w.staleUntil.IsZero(), a.watches[action].late(w.acceptedAt, now):
+	case !w.stage.arrives(), w.absences > 0, !w.staleUntil.IsZero(), a.watches[action].late(w.acceptedAt, now):
 		return listSteady
 	}
 	return action

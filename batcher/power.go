@@ -158,7 +158,9 @@ func (a *Account) accepted(p reply, listed map[string]bool, now time.Time) {
 			continue
 		}
 		w.accept(now)
-		w.raised = w.lane != r.lane
+		if w.lane != r.lane {
+			w.raise()
+		}
 		accepted = append(accepted, w)
 		a.poll(w, now)
 	}
@@ -332,7 +334,7 @@ func (a *Account) denyRequest(r *request, now time.Time) {
 
 // denyWork describes an instance on that may be on its way, and ends any other.
 func (a *Account) denyWork(w *work, now time.Time) {
-	if w.ours && (w.booting || w.unconfirmed) {
+	if w.applied != appliedNever && w.stage.mayBeAccepted() {
 		a.poll(w, now)
 		return
 	}

@@ -74,8 +74,7 @@ func (a *Account) restoreAttempted(x *run, now time.Time) {
 			w.inherit(n, now)
 			continue
 		}
-		// It may have been in a request that was in flight when that process died.
-		w.unconfirmed, w.unconfirmedAt = true, now
+		w.inheritDoubt(now)
 	}
 }
 
@@ -95,11 +94,4 @@ func (a *Account) decided(x *run) {
 			}
 		}
 	}
-}
-
-// inherit notes that an earlier process had an action accepted n times; the last
-// one may still be on its way.
-func (in *instance) inherit(n int, now time.Time) {
-	in.ours, in.accepted, in.booting, in.acceptedAt = true, true, true, now
-	in.attempts, in.fallen = int32(n), int32(n-1) //nolint:gosec // a count of requests for one instance
 }

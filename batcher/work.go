@@ -126,7 +126,7 @@ func (a *Account) takeUp(w *work, now time.Time) bool {
 		return true
 	}
 	w.instance = instance{id: w.id, state: l.state, seenAt: l.seenAt}
-	if w.staleBy(l.until, l.action); !l.booting && !l.unconfirmed {
+	if w.staleBy(l.until, l.action); !l.stage.mayBeAccepted() {
 		w.prior = l.prior
 	}
 	a.describeNext(w, now)
