@@ -79,7 +79,7 @@ func (a *Account) describeWasRefused(r *request, e *apiclient.Error, now time.Ti
 		return
 	}
 	for _, w := range r.works {
-		w.trouble = e.Class
+		w.trouble = e
 		w.blame(e)
 	}
 	a.retry(r, e, now)
@@ -133,7 +133,7 @@ func (a *Account) see(s *sighting, r *request, w *work, state apiclient.State, p
 	doubted := w.stage == stageDoubted
 	switch w.lane.rules().see(&w.instance, state, present, asked, now) {
 	case nextFinal:
-		if w.outcome == power.Outcomes(w.lane.action)[0] {
+		if w.final.outcome == power.Outcomes(w.lane.action)[0] {
 			a.learn(w, asked, now)
 		}
 		a.final(w)
@@ -191,15 +191,13 @@ func statesOf(r *request, page apiclient.StatusPage) (states map[string]apiclien
 
 // describeLater repeats a describe that came too soon after a request that may have been applied.
 func (a *Account) describeLater(r *request, early []*work, now time.Time) {
-	var latest time.Time
+	var latest instant
 	for _, w := range early {
-		if w.doubtedAt.After(latest) {
-			latest = w.doubtedAt
-		}
+		latest = max(latest, w.doubtedAt)
 	}
 	again := &request{
 		lane: early[0].lane, refusals: r.refusals, refused: r.refused, whole: r.whole, undocumented: r.undocumented,
-		ready: latest.Add(early[0].lane.rules().doubtFor),
+		ready: latest.time().Add(early[0].lane.rules().doubtFor),
 	}
 	a.describe(again, early, now)
 }

@@ -24,28 +24,34 @@ type instance struct {
 	losses   int32 // the same, since an action was last accepted: for the backoff
 	attempts int32 // requests that named it and reached the API or may have
 
-	acceptedAt time.Time // of the last request that was accepted or may have been
-	doubtedAt  time.Time // when the reply to the last request that may have been applied was given up
-	// staleUntil: a run that lost it had an action, prior, accepted, or may have. Until then a describe
-	// may still show the state that prior came from, so that state says nothing; zero once prior was
-	// seen.
-	staleUntil time.Time
-	prior      power.Action
-	// Unix nanoseconds, which need a third of a time.Time. deniedAt is when the credentials were
-	// refused for it; 0 once they are accepted. seenAt is when the last describe left that was
-	// answered; 0: none.
-	deniedAt [kinds]int64
-	seenAt   int64
+	acceptedAt instant        // of the last request that was accepted or may have been
+	doubtedAt  instant        // when the reply to the last request that may have been applied was given up
+	seenAt     instant        // when the last describe left that was answered
+	deniedAt   [kinds]instant // when the credentials were refused for it; 0 once they are accepted
 
-	trouble    apiclient.Class
-	state      apiclient.State // last seen
-	code       apiclient.Code  // of the last refusal
-	httpStatus int16           // of the last refusal
-	requestID  string          // of the last request that did something to it
+	// These are few, or shared by all instances of a request.
+	prior   *prior           // nil: there is none, or it was seen
+	trouble *apiclient.Error // by which its last request failed, if that says nothing of it; else nil
+	refusal *apiclient.Error // the last one; nil: none, or it is forgotten
+	final   *final           // nil while it is open
 
+	state     apiclient.State // last seen
+	requestID string          // of the last request that did something to it
+}
+
+// prior is an action, accepted or maybe so, of a run that lost the instance. Until it shows, at the
+// latest at the given time, a describe may show the state that it came from, so that state says
+// nothing.
+type prior struct {
+	action power.Action
+	shows  time.Time
+}
+
+// final is how an instance ended.
+type final struct {
 	outcome   power.Outcome
 	reason    power.Reason
-	reachedAt time.Time
+	reachedAt time.Time // when the wanted state was first seen; zero where it was not
 }
 
 // phase is what a state means for an action.
@@ -124,7 +130,7 @@ type rules struct {
 // see decides from one describe that left at asked and was answered at now. It
 // changes only in. present is false where a complete reply left the instance out.
 func (ru rules) see(in *instance, state apiclient.State, present bool, asked, now time.Time) next {
-	in.trouble, in.seenAt = "", asked.UnixNano()
+	in.trouble, in.seenAt = nil, instantOf(asked)
 	if in.stage.accepted() {
 		in.forgetRefusal() // of a describe: an accepted action has none of its own
 	}
@@ -156,9 +162,9 @@ func (ru rules) see(in *instance, state apiclient.State, present bool, asked, no
 }
 
 // staleBy notes that an action of a run that lost the instance shows by a time.
-func (in *instance) staleBy(until time.Time, prior power.Action) {
-	if until.After(in.staleUntil) {
-		in.staleUntil, in.prior = until, prior
+func (in *instance) staleBy(until time.Time, action power.Action) {
+	if in.prior == nil || until.After(in.prior.shows) {
+		in.prior = &prior{action, until}
 	}
 }
 
@@ -167,12 +173,12 @@ func (in *instance) staleBy(until time.Time, prior power.Action) {
 func (in *instance) shows(ru rules) (at time.Time) {
 	switch {
 	case in.stage.accepted():
-		at = in.acceptedAt.Add(ru.lag)
+		at = in.acceptedAt.time().Add(ru.lag)
 	case in.stage == stageDoubted:
-		at = in.doubtedAt.Add(ru.doubtFor)
+		at = in.doubtedAt.time().Add(ru.doubtFor)
 	}
-	if in.staleUntil.After(at) {
-		at = in.staleUntil
+	if in.prior != nil && in.prior.shows.After(at) {
+		at = in.prior.shows
 	}
 	return at
 }
@@ -180,17 +186,17 @@ func (in *instance) shows(ru rules) (at time.Time) {
 // stale reports whether a describe that left at asked may still show what was before an action of a
 // run that lost the instance.
 func (in *instance) stale(state apiclient.State, asked time.Time) bool {
-	if in.staleUntil.IsZero() {
+	if in.prior == nil {
 		return false
 	}
-	switch phaseOf(in.prior, state) {
+	switch phaseOf(in.prior.action, state) {
 	case phaseReady:
-		if asked.Before(in.staleUntil) {
+		if asked.Before(in.prior.shows) {
 			return true
 		}
-		in.staleUntil = time.Time{} // it never arrived, or fell back
+		in.prior = nil // it never arrived, or fell back
 	case phaseOnWay, phaseDone:
-		in.staleUntil = time.Time{} // it is seen
+		in.prior = nil // it is seen
 	}
 	return false
 }
@@ -200,7 +206,7 @@ func (in *instance) stale(state apiclient.State, asked time.Time) bool {
 // doubtFor of it may still show what was before.
 func (ru rules) reversed(in *instance, state apiclient.State, asked time.Time) bool {
 	ours := in.stage.accepted() && in.applied == appliedSurely
-	return ours && goesBack(ru.action, state) && asked.Sub(in.acceptedAt) >= ru.doubtFor
+	return ours && goesBack(ru.action, state) && asked.Sub(in.acceptedAt.time()) >= ru.doubtFor
 }
 
 // absent believes the first describe without an instance that nothing spoke for,
@@ -216,10 +222,18 @@ func (in *instance) absent() next {
 
 // blame keeps the words of a refusal for the report.
 func (in *instance) blame(e *apiclient.Error) {
-	in.code, in.httpStatus, in.requestID = e.Code, int16(e.HTTPStatus), e.RequestID //nolint:gosec // three digits
+	in.refusal, in.requestID = e, e.RequestID
 }
 
-func (in *instance) forgetRefusal() { in.code, in.httpStatus = "", 0 }
+func (in *instance) forgetRefusal() { in.refusal = nil }
+
+// code is that of the last refusal; empty where there is none, or it has none.
+func (in *instance) code() apiclient.Code {
+	if in.refusal == nil {
+		return ""
+	}
+	return in.refusal.Code
+}
 
 // takeBackRefusal forgets a refusal that was another instance's fault.
 func (in *instance) takeBackRefusal() {
@@ -228,15 +242,15 @@ func (in *instance) takeBackRefusal() {
 }
 
 func (in *instance) fail(reason power.Reason) next {
-	in.outcome, in.reason = power.OutcomeFailed, reason
+	in.final = &final{outcome: power.OutcomeFailed, reason: reason}
 	return nextFinal
 }
 
 func (ru rules) done(in *instance, now time.Time) next {
 	outcomes := power.Outcomes(ru.action)
-	in.outcome, in.reachedAt = outcomes[1], now
+	in.final = &final{outcome: outcomes[1], reachedAt: now}
 	if in.applied != appliedNever {
-		in.outcome = outcomes[0]
+		in.final.outcome = outcomes[0]
 	}
 	return nextFinal
 }
@@ -245,7 +259,7 @@ func (ru rules) done(in *instance, now time.Time) next {
 func (ru rules) onWay(in *instance, asked, now time.Time) next {
 	switch in.stage {
 	case stageIdle:
-		in.stage, in.acceptedAt = stageByOther, now
+		in.stage, in.acceptedAt = stageByOther, instantOf(now)
 		if in.applied != appliedNever {
 			in.stage = stageOnWay
 		}
@@ -263,7 +277,7 @@ func (ru rules) onWay(in *instance, asked, now time.Time) next {
 // state is by then: one with an unknown name may stay for ever. Only a describe that
 // left after that judges: an earlier one may have been answered late.
 func (ru rules) wait(in *instance, asked time.Time) next {
-	if in.stage.accepted() && asked.Sub(in.acceptedAt) >= ru.timeout {
+	if in.stage.accepted() && asked.Sub(in.acceptedAt.time()) >= ru.timeout {
 		return in.fail(timeoutReason(ru.action))
 	}
 	return nextPoll
@@ -288,11 +302,11 @@ func (ru rules) ready(in *instance, asked time.Time) next {
 	was := in.stage
 	switch was {
 	case stageAccepted, stageRaised:
-		if asked.Sub(in.acceptedAt) < ru.lag {
+		if asked.Sub(in.acceptedAt.time()) < ru.lag {
 			return nextPoll
 		}
 	case stageDoubted:
-		if asked.Sub(in.doubtedAt) < ru.doubtFor {
+		if asked.Sub(in.doubtedAt.time()) < ru.doubtFor {
 			return nextDescribe
 		}
 	}
@@ -341,17 +355,11 @@ func (in *instance) unsent(action power.Action) bool {
 // unfinished is the reason of an instance that has no outcome when its run ends at
 // now. failing says that the API was then failing altogether.
 func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reason {
-	over := in.acceptedAt.Add(ru.timeout)
+	over := in.acceptedAt.time().Add(ru.timeout)
 	switch {
-	case in.trouble == apiclient.ClassThrottled:
-		return power.ReasonThrottled
-	case in.trouble == apiclient.ClassBlocked:
-		return power.ReasonBlocked
-	case in.trouble == apiclient.ClassCredentials && in.applied != appliedSurely:
-		return power.ReasonAuth
-	case in.trouble != "":
-		return power.ReasonAPIError
-	case in.stage.accepted() && now.After(over) && in.seenAt < over.UnixNano():
+	case in.trouble != nil:
+		return in.troubleReason()
+	case in.stage.accepted() && now.After(over) && in.seenAt < instantOf(over):
 		return power.ReasonAPIError // no describe that left after its timeout was answered
 	case in.stage.accepted():
 		return timeoutReason(ru.action)
@@ -359,7 +367,7 @@ func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reas
 		return power.ReasonWrongState
 	case in.fallen > 0:
 		return fallenReason(ru.action)
-	case in.rejected > 0 || in.stage == stageRefused || in.code != "":
+	case in.rejected > 0 || in.stage == stageRefused || in.code() != "":
 		return power.ReasonRejected
 	case failing || in.losses > 0:
 		return power.ReasonAPIError
@@ -367,23 +375,37 @@ func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reas
 	return power.ReasonThrottled
 }
 
-// result words the instance for the report.
-func (in *instance) result() power.InstanceResult {
-	r := power.InstanceResult{
-		InstanceID: in.id, Outcome: in.outcome, Reason: in.reason,
-		State: string(in.state), RequestID: in.requestID, Attempts: int(in.attempts), ReachedAt: in.reachedAt,
+// troubleReason is the reason of an instance whose last request met trouble.
+func (in *instance) troubleReason() power.Reason {
+	switch class := in.trouble.Class; {
+	case class == apiclient.ClassThrottled:
+		return power.ReasonThrottled
+	case class == apiclient.ClassBlocked:
+		return power.ReasonBlocked
+	case class == apiclient.ClassCredentials && in.applied != appliedSurely:
+		return power.ReasonAuth
 	}
-	if in.outcome == power.OutcomeFailed {
-		if in.explains() {
-			r.Code, r.HTTPStatus = string(in.code), int(in.httpStatus)
+	return power.ReasonAPIError
+}
+
+// result words the instance, which is final, for the report.
+func (in *instance) result() power.InstanceResult {
+	f := in.final
+	r := power.InstanceResult{
+		InstanceID: in.id, Outcome: f.outcome, Reason: f.reason,
+		State: string(in.state), RequestID: in.requestID, Attempts: int(in.attempts), ReachedAt: f.reachedAt,
+	}
+	if f.outcome == power.OutcomeFailed {
+		if in.refusal != nil && explains(in.refusal.Code, f.reason) {
+			r.Code, r.HTTPStatus = string(in.refusal.Code), in.refusal.HTTPStatus
 		}
-		if in.reason == power.ReasonNotFound {
+		if f.reason == power.ReasonNotFound {
 			r.State = ""
 		}
 		return r
 	}
-	if in.applied != appliedNever && !in.acceptedAt.IsZero() {
-		r.BootDuration = in.reachedAt.Sub(in.acceptedAt)
+	if in.applied != appliedNever && in.acceptedAt != 0 {
+		r.BootDuration = f.reachedAt.Sub(in.acceptedAt.time())
 	}
 	return r
 }
@@ -391,14 +413,14 @@ func (in *instance) result() power.InstanceResult {
 // explains reports whether the last refusal's code fits the reason. A refused
 // chunk names the code of one of its instances; for another's failure it would
 // mislead.
-func (in *instance) explains() bool {
-	switch in.code {
+func explains(code apiclient.Code, reason power.Reason) bool {
+	switch code {
 	case apiclient.CodeInstanceNotFound, apiclient.CodeResourceNotFound:
-		return in.reason == power.ReasonNotFound
+		return reason == power.ReasonNotFound
 	case apiclient.CodeInstanceRecycled:
-		return in.reason == power.ReasonRecycled
+		return reason == power.ReasonRecycled
 	case apiclient.CodeInstanceNotStopped, apiclient.CodeInstanceNotRunning:
-		return in.reason == power.ReasonWrongState || in.reason == power.ReasonRejected
+		return reason == power.ReasonWrongState || reason == power.ReasonRejected
 	}
 	return true
 }

@@ -167,7 +167,7 @@ func (a *Account) takeOver(w *work, r ref, lane *lane, now time.Time) (unsent bo
 	w.takeOver(lane.rules(), opposite)
 	switch {
 	case flying: // its reply decides
-	case known || !w.staleUntil.IsZero():
+	case known || w.prior != nil:
 		a.describeNext(w, now)
 	default:
 		return true
@@ -177,7 +177,7 @@ func (a *Account) takeOver(w *work, r ref, lane *lane, now time.Time) (unsent bo
 
 // describeNext describes w for its new owner: at once, or once an older action must show.
 func (a *Account) describeNext(w *work, now time.Time) {
-	if w.staleUntil.After(now) {
+	if w.prior != nil && w.prior.shows.After(now) {
 		a.poll(w, now)
 		return
 	}

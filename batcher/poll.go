@@ -34,13 +34,12 @@ const (
 // the account was made: that needs a third of a time.Time, and there is one for each instance.
 type polled struct {
 	visit
-	since time.Duration
+	since instant
 }
 
 // pollList is a queue of instances, the one that was left alone longest first. When each is due
 // follows from the interval of the moment.
 type pollList struct {
-	born time.Time // when the account was made
 	list []polled
 	live int // instances in it; entries of those that have left do not count
 }
@@ -48,7 +47,7 @@ type pollList struct {
 // add adds w to the end.
 func (l *pollList) add(w *work, now time.Time) {
 	l.live++
-	l.list = append(l.list, polled{w.visit(), now.Sub(l.born)})
+	l.list = append(l.list, polled{w.visit(), instantOf(now)})
 }
 
 // prune drops what is no longer polled from the front.
@@ -70,7 +69,7 @@ func (l *pollList) front() (since time.Time, ok bool) {
 	if l.prune(); len(l.list) == 0 {
 		return time.Time{}, false
 	}
-	return l.born.Add(l.list[0].since), true
+	return l.list[0].since.time(), true
 }
 
 // take removes up to size instances that are left alone since the given time, or for longer.
@@ -84,7 +83,7 @@ func (l *pollList) take(since time.Time, size int) (works []*work) {
 // alone counts the instances that are left alone since the given time, or for longer.
 func (l *pollList) alone(since time.Time) (n int) {
 	for _, p := range l.list {
-		if p.since > since.Sub(l.born) {
+		if p.since > instantOf(since) {
 			break
 		}
 		if !p.stale() {
@@ -98,7 +97,7 @@ func (l *pollList) alone(since time.Time) (n int) {
 func (l *pollList) oldest() (at time.Time) {
 	for _, p := range l.list {
 		if !p.stale() {
-			at = earlier(at, p.work.acceptedAt)
+			at = earlier(at, p.work.acceptedAt.time())
 		}
 	}
 	return at
@@ -111,7 +110,7 @@ func (a *Account) poll(w *work, now time.Time) {
 	w.list = list
 	a.polls[list].add(w, now)
 	if list < watches {
-		a.watches[list].add(w.acceptedAt, now, a.settings.PollInterval)
+		a.watches[list].add(w.acceptedAt.time(), now, a.settings.PollInterval)
 	}
 }
 
@@ -122,7 +121,7 @@ func (a *Account) listOf(w *work, now time.Time) int8 {
 	switch {
 	case w.lane.denied != nil:
 		return listDenied
-	case !w.stage.arrives(), w.absences > 0, !w.staleUntil.IsZero(), a.watches[action].late(w.acceptedAt, now):
+	case !w.stage.arrives(), w.absences > 0, w.prior != nil, a.watches[action].late(w.acceptedAt.time(), now):
 		return listSteady
 	}
 	return action
@@ -140,7 +139,7 @@ func watchOf(w *work) int8 {
 // began that, it is unknown.
 func (a *Account) learn(w *work, asked, now time.Time) {
 	resumed := func(r ref) bool { return r.run.run.Resumed }
-	if took := asked.Sub(w.acceptedAt); took > 0 && !slices.ContainsFunc(w.runs, resumed) {
+	if took := asked.Sub(w.acceptedAt.time()); took > 0 && !slices.ContainsFunc(w.runs, resumed) {
 		a.watches[watchOf(w)].reached(took, now)
 	}
 }

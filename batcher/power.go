@@ -31,7 +31,7 @@ func (a *Account) note(r *request, e *apiclient.Error) {
 		return
 	}
 	for _, w := range r.works {
-		w.trouble = e.Class
+		w.trouble = e
 		if e.Class == apiclient.ClassCredentials {
 			w.blame(e)
 		}
@@ -151,7 +151,7 @@ func (a *Account) accepted(p reply, listed map[string]bool, now time.Time) {
 	var accepted, refused []*work
 	for _, w := range r.works {
 		w.attempts++
-		w.requestID, w.trouble = p.power.RequestID, ""
+		w.requestID, w.trouble = p.power.RequestID, nil
 		if listed[w.id] {
 			w.refuse(r.lane.action)
 			refused = append(refused, w)
@@ -195,7 +195,7 @@ func (a *Account) refusedCredentials(r *request, e *apiclient.Error, now time.Ti
 		return
 	}
 	for _, w := range r.works {
-		w.deniedAt[kindOf(r)] = now.UnixNano()
+		w.deniedAt[kindOf(r)] = instantOf(now)
 	}
 	a.retry(r, e, now)
 }

@@ -100,7 +100,7 @@ const (
 
 // accept notes an action that the API accepted.
 func (in *instance) accept(now time.Time) {
-	in.stage, in.applied, in.acceptedAt, in.losses = stageAccepted, appliedSurely, now, 0
+	in.stage, in.applied, in.acceptedAt, in.losses = stageAccepted, appliedSurely, instantOf(now), 0
 	in.forgetRefusal()
 }
 
@@ -114,7 +114,7 @@ func (in *instance) refuse(action power.Action) {
 // two.
 func (in *instance) doubt(sent, givenUp time.Time) {
 	in.stage, in.applied = stageDoubted, max(in.applied, appliedMaybe)
-	in.acceptedAt, in.doubtedAt = sent, givenUp
+	in.acceptedAt, in.doubtedAt = instantOf(sent), instantOf(givenUp)
 }
 
 // confirm notes that the action of a request that may have been applied is seen on its way. What
@@ -123,7 +123,7 @@ func (in *instance) confirm(now time.Time) {
 	in.stage, in.losses = stageOnWay, 0
 	in.forgetRefusal()
 	if in.applied == appliedNever {
-		in.acceptedAt = now
+		in.acceptedAt = instantOf(now)
 		return
 	}
 	in.applied = appliedSurely
@@ -139,23 +139,23 @@ func (in *instance) raise() {
 	}
 }
 
-// takeOver makes the instance that of a run with other rules, whose action is the opposite of
-// prior. It keeps what was seen, and until when that may be older than what prior did.
-func (in *instance) takeOver(ru rules, prior power.Action) {
+// takeOver makes the instance that of a run with other rules, whose action is the opposite of older.
+// It keeps what was seen, and until when that may be from before what older did.
+func (in *instance) takeOver(ru rules, older power.Action) {
 	was := *in
-	*in = instance{id: was.id, state: was.state, seenAt: was.seenAt, staleUntil: was.staleUntil, prior: was.prior}
+	*in = instance{id: was.id, state: was.state, seenAt: was.seenAt, prior: was.prior}
 	if was.stage.mayBeAccepted() {
-		in.staleBy(was.shows(ru), prior)
+		in.staleBy(was.shows(ru), older)
 	}
 }
 
 // inherit notes that an earlier process had an action accepted n times; the last one may still be
 // on its way.
 func (in *instance) inherit(n int, now time.Time) {
-	in.stage, in.applied, in.acceptedAt = stageAccepted, appliedSurely, now
+	in.stage, in.applied, in.acceptedAt = stageAccepted, appliedSurely, instantOf(now)
 	in.attempts, in.fallen = int32(n), int32(n-1) //nolint:gosec // a count of requests for one instance
 }
 
 // inheritDoubt notes that it may have been in a request that was in flight when an earlier process
 // died.
-func (in *instance) inheritDoubt(now time.Time) { in.stage, in.doubtedAt = stageDoubted, now }
+func (in *instance) inheritDoubt(now time.Time) { in.stage, in.doubtedAt = stageDoubted, instantOf(now) }

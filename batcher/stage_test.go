@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -119,10 +120,10 @@ func (c *stageCase) takenOver() string {
 	if c.applied != appliedNever || c.attempts != 0 || c.state != was.state || c.seenAt != was.seenAt {
 		return fmt.Sprintf("begins with %+v", c.instance)
 	}
-	if c.staleUntil.IsZero() {
+	if c.prior == nil {
 		return "at once"
 	}
-	return fmt.Sprint("stale for ", c.staleUntil.Sub(c.begun))
+	return fmt.Sprint("stale for ", c.prior.shows.Sub(c.begun))
 }
 
 // changes words what f decides and changes.
@@ -132,11 +133,8 @@ func (c *stageCase) changes(f func() string) string {
 	if words[0] == "" {
 		words = nil
 	}
-	if words = append(words, stageNames[c.stage]); c.outcome != "" {
-		words = []string{string(c.reason)}
-		if c.reason == "" {
-			words = []string{string(c.outcome)}
-		}
+	if words = append(words, stageNames[c.stage]); c.final != nil {
+		words = []string{cmp.Or(string(c.final.reason), string(c.final.outcome))}
 	}
 	for name, n := range map[string]int32{
 		"fallen": c.fallen - was.fallen, "rejected": c.rejected - was.rejected, "lost": c.unknown - was.unknown,
@@ -285,7 +283,7 @@ func TestStageReadyOnceTheAttemptsAreUsedUp(t *testing.T) {
 		c := newStageCase()
 		c.ru.attempts = 1
 		tc.bring(c)
-		c.outcome, c.reason = "", ""
+		c.final = nil // the first fall was not the last attempt
 		if got := seen(20*time.Second, stateReady)(c); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}

@@ -88,7 +88,7 @@ func (a *Account) drop(w *work) {
 	w.move(nowhere, nil)
 	w.gone = true
 	delete(a.works, w.id)
-	if w.outcome == "" {
+	if w.final == nil {
 		a.leaveBehind(w)
 	}
 }
