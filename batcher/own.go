@@ -38,7 +38,7 @@ func (a *Account) submit(x *run, now time.Time, over bool) {
 // cancelRest ends what is open of a run that never began.
 func (x *run) cancelRest() {
 	for i, id := range x.targets.ids {
-		if x.results[i].Outcome == "" {
+		if x.results.open(i) {
 			x.settled(i, power.InstanceResult{InstanceID: id, Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled})
 		}
 	}
@@ -48,10 +48,9 @@ func (x *run) cancelRest() {
 // it.
 func (a *Account) own(x *run, lane *lane, now time.Time) {
 	var own []*work // in the order of the list
-	slab := make([]work, x.open)
-	refs := make([]ref, x.open)
+	var made workPieces
 	for i, id := range x.targets.ids {
-		if x.results[i].Outcome != "" {
+		if !x.results.open(i) {
 			continue
 		}
 		if higher, ok := a.memory.above(id, x.rank, now); ok {
@@ -61,9 +60,7 @@ func (a *Account) own(x *run, lane *lane, now time.Time) {
 		w := a.works[id]
 		switch {
 		case w == nil:
-			w, slab = &slab[0], slab[1:]
-			refs[0] = ref{x, i}
-			w.runs, refs = refs[:1:1], refs[1:]
+			w = made.next(ref{x, i}, len(x.targets.ids)-i)
 			w.id, w.lane, w.order = id, lane, a.sequence
 			a.sequence++
 			a.works[id] = w
@@ -89,7 +86,7 @@ func (a *Account) own(x *run, lane *lane, now time.Time) {
 func (x *run) openIDs() []string {
 	ids := make([]string, 0, x.open)
 	for i, id := range x.targets.ids {
-		if x.results[i].Outcome == "" {
+		if x.results.open(i) {
 			ids = append(ids, id)
 		}
 	}

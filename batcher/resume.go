@@ -15,7 +15,7 @@ func (a *Account) restoreFinal(x *run) {
 	index := x.index()
 	for _, group := range x.run.Groups {
 		for _, r := range group.Final {
-			if i, ok := index[r.InstanceID]; ok && x.results[i].Outcome == "" {
+			if i, ok := index[r.InstanceID]; ok && x.results.open(i) {
 				x.settled(i, r)
 			}
 		}
@@ -89,7 +89,7 @@ func (a *Account) decided(x *run) {
 			results[r.InstanceID] = r
 		}
 		for _, i := range x.targets.own(g) {
-			if r, ok := results[x.targets.ids[i]]; ok && x.results[i].Outcome == "" {
+			if r, ok := results[x.targets.ids[i]]; ok && x.results.open(i) {
 				x.settled(i, r)
 			}
 		}

@@ -23,7 +23,7 @@ type run struct {
 	started time.Time
 
 	works    []*work                // by index of targets.ids; nil once the instance is final for this run
-	results  []power.InstanceResult // by index; a zero Outcome: it is open
+	results  results
 	open     int                    // instances without an outcome
 	failed   int                    // instances that failed
 	pending  int                    // instances that were accepted and are on their way
@@ -60,7 +60,7 @@ func (a *Account) newRun(r Run) *run {
 	x.rank = rankOf(x.run)
 	x.open = len(x.targets.ids)
 	x.works = make([]*work, x.open)
-	x.results = make([]power.InstanceResult, x.open)
+	x.results = newResults(x.open)
 	x.name = event.Run{ID: r.RunID, Schedule: r.Schedule, Action: r.Action, Nominal: x.run.ScheduledAt}
 	return x
 }
@@ -180,7 +180,7 @@ func (x *run) flush() {
 	for _, g := range inOrder(x.finals) {
 		results := make([]power.InstanceResult, 0, len(x.finals[g]))
 		for _, i := range x.finals[g] {
-			results = append(results, x.results[i])
+			results = append(results, x.results.at(i))
 		}
 		delete(x.finals, g)
 		x.box.add(event.Final{Account: x.account.cfg.Name, Run: x.name, Group: x.targets.groups[g].name, Results: results})
@@ -206,7 +206,7 @@ func (x *run) report() power.Report {
 }
 
 func (x *run) groupReport(g targetGroup) power.GroupReport {
-	report := power.GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: x.resultsOf(g.members)}
+	report := power.GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: x.results.take(g.members, len(x.targets.also) == 0)}
 	if g.err != nil {
 		report.Err = g.err.Error()
 	}
@@ -224,25 +224,4 @@ func (x *run) groupReport(g targetGroup) power.GroupReport {
 		}
 	}
 	return report
-}
-
-// resultsOf are the results of the members of one group. Where no other group shares them they stand
-// together already, and a copy would be a tenth of the memory of a large run.
-func (x *run) resultsOf(members []int) []power.InstanceResult {
-	n := len(members)
-	if n == 0 {
-		return []power.InstanceResult{}
-	}
-	first, together := members[0], true
-	for k, i := range members {
-		together = together && i == first+k
-	}
-	if together {
-		return x.results[first : first+n : first+n]
-	}
-	results := make([]power.InstanceResult, 0, n)
-	for _, i := range members {
-		results = append(results, x.results[i])
-	}
-	return results
 }

@@ -158,4 +158,6 @@ func (in *instance) inherit(n int, now time.Time) {
 
 // inheritDoubt notes that it may have been in a request that was in flight when an earlier process
 // died.
-func (in *instance) inheritDoubt(now time.Time) { in.stage, in.doubtedAt = stageDoubted, instantOf(now) }
+func (in *instance) inheritDoubt(now time.Time) {
+	in.stage, in.doubtedAt = stageDoubted, instantOf(now)
+}

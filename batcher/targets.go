@@ -22,7 +22,12 @@ type targetGroup struct {
 // groups is one instance, worked on under the first.
 func newTargets(groups []Group) *targets {
 	t := &targets{also: map[int][]int{}}
-	index := map[string]int{}
+	n := 0
+	for _, group := range groups {
+		n += len(group.IDs)
+	}
+	t.ids, t.of = make([]string, 0, n), make([]int32, 0, n)
+	index := make(map[string]int, n)
 	for g, group := range groups {
 		tg := targetGroup{name: group.Name, err: group.Err}
 		if group.Err == nil {
@@ -34,6 +39,7 @@ func newTargets(groups []Group) *targets {
 }
 
 func (t *targets) add(tg *targetGroup, g int, ids []string, index map[string]int) {
+	tg.members = make([]int, 0, len(ids))
 	for _, id := range ids {
 		id = strings.TrimSpace(id)
 		if id == "" {

@@ -29,6 +29,29 @@ type ref struct {
 	i   int
 }
 
+// workPiece is how many works are made at once, at most: fewer to allocate one by one, and few that
+// the last open one of them keeps in memory.
+const workPiece = 256
+
+// workPieces makes works in pieces.
+type workPieces struct {
+	works []work
+	refs  []ref
+}
+
+// next is a new work that a run wants. left is how many are wanted at most, this one included.
+func (p *workPieces) next(of ref, left int) *work {
+	if len(p.works) == 0 {
+		n := min(workPiece, left)
+		p.works, p.refs = make([]work, n), make([]ref, n)
+	}
+	w := &p.works[0]
+	p.refs[0] = of
+	w.runs = p.refs[:1:1]
+	p.works, p.refs = p.works[1:], p.refs[1:]
+	return w
+}
+
 // place is where a work is.
 type place int8
 
@@ -156,7 +179,7 @@ func (a *Account) final(w *work) {
 // settled makes the outcome of one instance final for the run.
 func (x *run) settled(i int, result power.InstanceResult) {
 	x.works[i] = nil
-	x.results[i] = result
+	x.results.set(i, result)
 	x.open--
 	if result.Outcome == power.OutcomeFailed {
 		x.failed++
