@@ -2,48 +2,44 @@ package batcher
 
 import "zecpower/internal/power"
 
-// resultPiece is how many results are made at once, at most.
-const resultPiece = 256
-
-// results are those of a run, by the index of the instance. They are made in pieces as instances
-// become final: what is open needs its room as a work.
+// results are those of a run, by the index of the instance in ids. Instances that were sent and
+// described together have all but their ids in common; those that became final one after the other
+// share one result, without an id.
 type results struct {
-	n      int
-	pieces [][]power.InstanceResult
+	ids  []string
+	of   []*power.InstanceResult // nil while the instance is open
+	last *power.InstanceResult   // the newest
 }
 
-func newResults(n int) results {
-	return results{n, make([][]power.InstanceResult, requests(n, resultPiece))}
+func newResults(ids []string) results {
+	return results{ids: ids, of: make([]*power.InstanceResult, len(ids))}
 }
 
 // open reports whether instance i has no outcome yet.
-func (r *results) open(i int) bool { return r.at(i).Outcome == "" }
+func (r *results) open(i int) bool { return r.of[i] == nil }
 
 // at is the result of instance i; zero while it is open.
-func (r *results) at(i int) power.InstanceResult {
-	if piece := r.pieces[i/resultPiece]; piece != nil {
-		return piece[i%resultPiece]
+func (r *results) at(i int) (result power.InstanceResult) {
+	if r.of[i] != nil {
+		result = *r.of[i]
+		result.InstanceID = r.ids[i]
 	}
-	return power.InstanceResult{}
+	return result
 }
 
 func (r *results) set(i int, result power.InstanceResult) {
-	piece := &r.pieces[i/resultPiece]
-	if *piece == nil {
-		*piece = make([]power.InstanceResult, min(resultPiece, r.n-i/resultPiece*resultPiece))
+	result.InstanceID = ""
+	if r.last == nil || *r.last != result {
+		r.last = &result
 	}
-	(*piece)[i%resultPiece] = result
+	r.of[i] = r.last
 }
 
-// take lists the results of some instances, in order. Where none is taken twice, pieces are dropped
-// as they have been taken.
-func (r *results) take(of []int, once bool) []power.InstanceResult {
+// list lists the results of some instances, in their order.
+func (r *results) list(of []int) []power.InstanceResult {
 	all := make([]power.InstanceResult, 0, len(of))
 	for _, i := range of {
 		all = append(all, r.at(i))
-		if once && i%resultPiece == resultPiece-1 {
-			r.pieces[i/resultPiece] = nil
-		}
 	}
 	return all
 }

@@ -22,14 +22,14 @@ type run struct {
 	box     *mailbox
 	started time.Time
 
-	works    []*work                // by index of targets.ids; nil once the instance is final for this run
+	works    []*work // by index of targets.ids; nil once the instance is final for this run
 	results  results
-	open     int                    // instances without an outcome
-	failed   int                    // instances that failed
-	pending  int                    // instances that were accepted and are on their way
-	inFlight int                    // requests in flight that name its instances
-	finals   map[int][]int          // by group, instances that became final since the last flush
-	denied   *apiclient.Error       // the final refusal of the credentials, once it is reported
+	open     int              // instances without an outcome
+	failed   int              // instances that failed
+	pending  int              // instances that were accepted and are on their way
+	inFlight int              // requests in flight that name its instances
+	finals   map[int][]int    // by group, instances that became final since the last flush
+	denied   *apiclient.Error // the final refusal of the credentials, once it is reported
 
 	// ended is why nothing more is sent for it; empty while it goes on.
 	ended        ending
@@ -60,7 +60,7 @@ func (a *Account) newRun(r Run) *run {
 	x.rank = rankOf(x.run)
 	x.open = len(x.targets.ids)
 	x.works = make([]*work, x.open)
-	x.results = newResults(x.open)
+	x.results = newResults(x.targets.ids)
 	x.name = event.Run{ID: r.RunID, Schedule: r.Schedule, Action: r.Action, Nominal: x.run.ScheduledAt}
 	return x
 }
@@ -164,7 +164,7 @@ func (a *Account) settle(x *run, now time.Time) {
 	x.box.progressed(x.progress())
 	if x.open == 0 && x.inFlight == 0 {
 		a.runs = slices.Delete(a.runs, at, at+1)
-		x.finished = now
+		x.works, x.finished = nil, now
 		a.memory.forget(a, now)
 		x.box.end()
 	}
@@ -178,10 +178,7 @@ func (x *run) progress() event.Progress {
 // flush passes on what became final since the last flush.
 func (x *run) flush() {
 	for _, g := range inOrder(x.finals) {
-		results := make([]power.InstanceResult, 0, len(x.finals[g]))
-		for _, i := range x.finals[g] {
-			results = append(results, x.results.at(i))
-		}
+		results := x.results.list(x.finals[g])
 		delete(x.finals, g)
 		x.box.add(event.Final{Account: x.account.cfg.Name, Run: x.name, Group: x.targets.groups[g].name, Results: results})
 	}
@@ -206,7 +203,7 @@ func (x *run) report() power.Report {
 }
 
 func (x *run) groupReport(g targetGroup) power.GroupReport {
-	report := power.GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: x.results.take(g.members, len(x.targets.also) == 0)}
+	report := power.GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: x.results.list(g.members)}
 	if g.err != nil {
 		report.Err = g.err.Error()
 	}

@@ -15,12 +15,12 @@ type work struct {
 	instance
 	lane  *lane
 	runs  []ref
-	order int // in which instances came into work
-	at    place
 	req   *request // with inRequest: the one that has it
+	order int      // in which instances came into work
 	moves uint32   // counts its places: an entry of a queue that it has left is stale
-	list  int8     // with inPolls: which of the lists
-	gone  bool     // it is final, or no run wants it any more
+	at    place
+	list  int8 // with inPolls: which of the lists
+	gone  bool // it is final, or no run wants it any more
 }
 
 // ref is a run that wants an instance, and its index there.
