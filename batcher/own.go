@@ -223,7 +223,7 @@ func (a *Account) begin(x *run, lane *lane, own []*work, now time.Time) {
 func (x *run) suspicion(w *work) power.Reason {
 	for _, r := range w.runs {
 		if r.run == x {
-			return x.run.Groups[x.targets.of[r.i]].Suspects[w.id]
+			return x.run.Groups[x.targets.groupOf(r.i)].Suspects[w.id]
 		}
 	}
 	return ""

@@ -125,13 +125,13 @@ func (a *Account) observeBatch(p reply, e *apiclient.Error) {
 
 // groupOf is the one group under which the run has works; empty where there are several.
 func (x *run) groupOf(works []*work) string {
-	group := int32(-1)
+	group := -1
 	for _, w := range works {
 		for _, r := range w.runs {
 			if r.run != x {
 				continue
 			}
-			if g := x.targets.of[r.i]; group < 0 {
+			if g := x.targets.groupOf(r.i); group < 0 {
 				group = g
 			} else if g != group {
 				return ""

@@ -83,8 +83,8 @@ func (a *Account) Submit(ctx context.Context, r Run) Submitted {
 
 // Groups are the sizes of the run's groups.
 func (s Submitted) Groups() (groups []event.Group) {
-	for _, g := range s.run.targets.groups {
-		groups = append(groups, event.Group{Name: g.name, Total: len(g.members), Duplicates: g.duplicates})
+	for k, g := range s.run.targets.groups {
+		groups = append(groups, event.Group{Name: g.name, Total: s.run.targets.size(k), Duplicates: g.duplicates})
 	}
 	return groups
 }
@@ -196,14 +196,15 @@ func (x *run) report() power.Report {
 	if x.ended == endUnreached {
 		r.Err = fmt.Sprintf("the API was never reached: %v", x.invalid)
 	}
-	for _, g := range x.targets.groups {
+	for g := range x.targets.groups {
 		r.Groups = append(r.Groups, x.groupReport(g))
 	}
 	return r
 }
 
-func (x *run) groupReport(g targetGroup) power.GroupReport {
-	report := power.GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: x.results.list(g.members)}
+func (x *run) groupReport(group int) power.GroupReport {
+	g, members := x.targets.groups[group], x.targets.members(group)
+	report := power.GroupReport{Group: g.name, Total: len(members), Duplicates: g.duplicates, Results: x.results.list(members)}
 	if g.err != nil {
 		report.Err = g.err.Error()
 	}

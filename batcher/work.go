@@ -187,7 +187,7 @@ func (x *run) settled(i int, result power.InstanceResult) {
 	if x.run.Resumable && x.ended == endCancelled && result.Reason == power.ReasonCancelled {
 		return // it is open for the next process
 	}
-	g := int(x.targets.of[i])
+	g := x.targets.groupOf(i)
 	x.finals[g] = append(x.finals[g], i)
 	for _, g := range x.targets.also[i] {
 		x.finals[g] = append(x.finals[g], i)
