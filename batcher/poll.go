@@ -40,49 +40,42 @@ type polled struct {
 // pollList is a queue of instances, the one that was left alone longest first. When each is due
 // follows from the interval of the moment.
 type pollList struct {
-	list []polled
+	fifo fifo[polled]
 	live int // instances in it; entries of those that have left do not count
 }
 
 // add adds w to the end.
 func (l *pollList) add(w *work, now time.Time) {
 	l.live++
-	l.list = append(l.list, polled{w.visit(), instantOf(now)})
+	l.fifo.push(polled{w.visit(), instantOf(now)})
 }
 
 // prune drops what is no longer polled from the front.
 func (l *pollList) prune() {
-	for len(l.list) > 0 && l.list[0].stale() {
-		l.pop()
+	for !l.fifo.empty() && l.fifo.front().stale() {
+		l.fifo.pop()
 	}
-}
-
-func (l *pollList) pop() *work {
-	w := l.list[0].work
-	l.list[0] = polled{}
-	l.list = l.list[1:]
-	return w
 }
 
 // front is since when the first is left alone; ok is false where nothing is polled.
 func (l *pollList) front() (since time.Time, ok bool) {
-	if l.prune(); len(l.list) == 0 {
+	if l.prune(); l.fifo.empty() {
 		return time.Time{}, false
 	}
-	return l.list[0].since.time(), true
+	return l.fifo.front().since.time(), true
 }
 
 // take removes up to size instances that are left alone since the given time, or for longer.
 func (l *pollList) take(since time.Time, size int) (works []*work) {
 	for at, ok := l.front(); ok && len(works) < size && !at.After(since); at, ok = l.front() {
-		works = append(works, l.pop())
+		works = append(works, l.fifo.pop().work)
 	}
 	return works
 }
 
 // alone counts the instances that are left alone since the given time, or for longer.
 func (l *pollList) alone(since time.Time) (n int) {
-	for _, p := range l.list {
+	for p := range l.fifo.all() {
 		if p.since > instantOf(since) {
 			break
 		}
@@ -95,7 +88,7 @@ func (l *pollList) alone(since time.Time) (n int) {
 
 // oldest is when the first of the instances was accepted.
 func (l *pollList) oldest() (at time.Time) {
-	for _, p := range l.list {
+	for p := range l.fifo.all() {
 		if !p.stale() {
 			at = earlier(at, p.work.acceptedAt.time())
 		}
