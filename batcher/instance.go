@@ -25,7 +25,7 @@ type instance struct {
 	attempts int32 // requests that named it and reached the API or may have
 
 	acceptedAt instant        // of the last request that was accepted or may have been
-	doubtedAt  instant        // when the reply to the last request that may have been applied was given up
+	doubtedAt  instant        // when the reply to the last that may have been was given up
 	seenAt     instant        // when the last describe left that was answered
 	deniedAt   [kinds]instant // when the credentials were refused for it; 0 once they are accepted
 

@@ -68,7 +68,6 @@ func (a *Account) step(r *reply) (at time.Time, idle bool) {
 	at = a.dispatch(now)
 	if len(a.runs) == 0 && len(a.inFlight) == 0 {
 		a.looping = false
-		a.works = map[string]*work{} // the old one keeps the room of all that it ever held
 		a.memory.forget(a, now)
 		return time.Time{}, true
 	}

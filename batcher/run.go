@@ -165,6 +165,9 @@ func (a *Account) settle(x *run, now time.Time) {
 	if x.open == 0 && x.inFlight == 0 {
 		a.runs = slices.Delete(a.runs, at, at+1)
 		x.works, x.finished = nil, now
+		if len(a.works) == 0 {
+			a.works = map[string]*work{} // the old one keeps the room of all that it ever held
+		}
 		a.memory.forget(a, now)
 		x.box.end()
 	}

@@ -51,8 +51,8 @@ import (
 type stage int8
 
 const (
-	// stageIdle: no request for it is unanswered, and none that was answered is in progress. It is
-	// sent, or waits until it can be sent.
+	// stageIdle: nothing is known to be in progress. It waits to be sent, is in a request in flight, or
+	// waits until its state lets it be sent.
 	stageIdle stage = iota
 	// stageRefused: the API refused the last request to this very instance. The next describe shows
 	// whether its state explains that.

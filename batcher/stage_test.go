@@ -67,8 +67,8 @@ var stageRows = map[string]func(*stageCase){
 	"raised on way, of another":     func(c *stageCase) { c.describe(0, stateOnWay); c.raise() },
 }
 
-// stageEvents are what can happen to an instance. of says what follows: the decision, the stage after
-// it, and what is counted.
+// stageEvents are what can happen to an instance. of says what follows: the decision, the stage
+// after it, and what is counted.
 var stageEvents = []struct {
 	name string
 	of   func(*stageCase) string
@@ -290,8 +290,8 @@ func TestStageReadyOnceTheAttemptsAreUsedUp(t *testing.T) {
 	}
 }
 
-// A start took the instance over from a stop that was accepted: until the stop must show, RUNNING may
-// be what was before it. Once it shows, or should have, the state counts.
+// A start took the instance over from a stop that was accepted: until the stop must show, RUNNING
+// may be what was before it. Once it shows, or should have, the state counts.
 func TestStaleDescribeDecidesNothing(t *testing.T) {
 	takenOver := func() *stageCase {
 		c := newStageCase()

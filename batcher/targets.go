@@ -8,7 +8,8 @@ import (
 
 // targets are the instances of a run, each once, whichever of its groups name it.
 type targets struct {
-	ids    []string // those that are worked on under one group stand together, in the order of the groups
+	// ids stand together by the group that they are worked on under, in the order of the groups.
+	ids    []string
 	groups []targetGroup
 	// also lists, for the few ids that several groups name, the groups after the first.
 	also map[int][]int
