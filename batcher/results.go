@@ -30,7 +30,8 @@ func (r *results) at(i int) (result power.InstanceResult) {
 func (r *results) set(i int, result power.InstanceResult) {
 	result.InstanceID = ""
 	if r.last == nil || *r.last != result {
-		r.last = &result
+		newest := result // so that result itself needs no room of its own on each call
+		r.last = &newest
 	}
 	r.of[i] = r.last
 }
