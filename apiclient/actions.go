@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unique"
 )
 
 // The actions, as X-ZC-Action and as the api_action of metrics.
@@ -121,7 +122,7 @@ func (c *Client) DescribeInstancesStatus(ctx context.Context, q StatusQuery) (St
 	}
 	page := StatusPage{RequestID: requestID, TotalCount: *out.TotalCount, Instances: out.DataSet.items}
 	for i, s := range page.Instances { // new names may appear, and go to logs and reports
-		page.Instances[i].State = State(printable(string(s.State)))
+		page.Instances[i].State = State(unique.Make(printable(string(s.State))).Value()) // one text for all
 	}
 	return page, nil
 }

@@ -136,9 +136,6 @@ func NewAccount(cfg Config) (*Account, error) {
 		cfg: cfg, emit: event.Guarded(cfg.Emit, "an account"), settings: cfg.Settings, replies: make(chan reply), wake: make(chan struct{}, 1), rng: newRand(cfg.Seed),
 		works: map[string]*work{}, left: map[string]left{}, inFlight: map[*request]bool{}, memory: memory{of: map[string]int32{}, index: map[string]int32{}},
 	}
-	for list := range a.polls {
-		a.polls[list].born = time.Now()
-	}
 	a.budget = newBudget(cfg.Limits, a.budgetEvents(), a.rng)
 	for l := range a.lanes {
 		a.lanes[l] = newLane(a, l)

@@ -297,8 +297,8 @@ func TestUnsentIsWhatLacksARequestAlone(t *testing.T) {
 		{instance{}, true},
 		{instance{state: apiclient.StateStopped}, true},
 		{instance{state: apiclient.StateImaging}, false},
-		{instance{state: apiclient.StateBooting, booting: true, byOther: true}, false},
-		{instance{state: apiclient.StateStopped, ours: true}, false},
+		{instance{state: apiclient.StateBooting, stage: stageByOther}, false},
+		{instance{state: apiclient.StateStopped, applied: appliedMaybe}, false},
 	} {
 		if got := tc.in.unsent(power.ActionStart); got != tc.want {
 			t.Errorf("%+v: %v", tc.in, got)

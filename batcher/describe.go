@@ -79,7 +79,7 @@ func (a *Account) describeWasRefused(r *request, e *apiclient.Error, now time.Ti
 		return
 	}
 	for _, w := range r.works {
-		w.trouble = e.Class
+		w.trouble = e
 		w.blame(e)
 	}
 	a.retry(r, e, now)
@@ -88,7 +88,7 @@ func (a *Account) describeWasRefused(r *request, e *apiclient.Error, now time.Ti
 // refusedAlone decides about an instance whose describe was refused for itself. An accepted one is
 // never ended by that: its state, its timeout and the deadline alone do.
 func (a *Account) refusedAlone(w *work, e *apiclient.Error, failures int) (final bool) {
-	if w.booting || w.unconfirmed {
+	if w.stage.mayBeAccepted() {
 		return false
 	}
 	reason := power.ReasonRejected
@@ -130,15 +130,15 @@ type sighting struct{ ready, confirmed, unseen, early []*work }
 
 // see decides about one instance.
 func (a *Account) see(s *sighting, r *request, w *work, state apiclient.State, present bool, asked, now time.Time) {
-	unconfirmed := w.unconfirmed
+	doubted := w.stage == stageDoubted
 	switch w.lane.rules().see(&w.instance, state, present, asked, now) {
 	case nextFinal:
-		if w.outcome == power.Outcomes(w.lane.action)[0] {
+		if w.final.outcome == power.Outcomes(w.lane.action)[0] {
 			a.learn(w, asked, now)
 		}
 		a.final(w)
 	case nextSend:
-		if r.refused && len(r.works) > 1 && !unconfirmed {
+		if r.refused && len(r.works) > 1 && !doubted {
 			w.takeBackRefusal()
 		}
 		s.ready = append(s.ready, w)
@@ -146,7 +146,7 @@ func (a *Account) see(s *sighting, r *request, w *work, state apiclient.State, p
 		s.early = append(s.early, w)
 	case nextPoll:
 		a.poll(w, now)
-		if unconfirmed && w.booting {
+		if doubted && w.stage.accepted() {
 			s.confirmed = append(s.confirmed, w)
 		}
 	}
@@ -191,15 +191,13 @@ func statesOf(r *request, page apiclient.StatusPage) (states map[string]apiclien
 
 // describeLater repeats a describe that came too soon after a request that may have been applied.
 func (a *Account) describeLater(r *request, early []*work, now time.Time) {
-	var latest time.Time
+	var latest instant
 	for _, w := range early {
-		if w.unconfirmedAt.After(latest) {
-			latest = w.unconfirmedAt
-		}
+		latest = max(latest, w.doubtedAt)
 	}
 	again := &request{
 		lane: early[0].lane, refusals: r.refusals, refused: r.refused, whole: r.whole, undocumented: r.undocumented,
-		ready: latest.Add(early[0].lane.rules().doubtFor),
+		ready: latest.time().Add(early[0].lane.rules().doubtFor),
 	}
 	a.describe(again, early, now)
 }

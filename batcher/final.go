@@ -19,7 +19,7 @@ func observeAccepted(works []*work) {
 	ids := map[key][]string{}
 	for _, w := range works {
 		for _, r := range w.runs {
-			of := key{r.run, int(r.run.targets.of[r.i])}
+			of := key{r.run, r.run.targets.groupOf(r.i)}
 			if ids[of] == nil {
 				order = append(order, of)
 			}

@@ -10,32 +10,13 @@ import (
 // instance is what is known of one instance in work. An account has one for each id, so small types
 // are used where they suffice.
 type instance struct {
-	id string
-	// booting: the action was accepted and its end has not been seen yet.
-	booting bool
-	// byOther: that action was another actor's, and uses no attempt up.
-	byOther bool
-	// onWay: since the action was accepted it was seen on its way, so the state
-	// that it came from means that it fell back.
-	onWay bool
-	// raised: the accepted action was a graceful stop, and a forced one is wanted by now: it is sent
-	// once the instance is ready for it again.
-	raised bool
-	// unconfirmed: it was in a request that may have been applied, and no describe
-	// since then has shown what became of it.
-	unconfirmed bool
-	// refusedLast: the API refused the last request to this very instance; the
-	// next describe shows whether its state explains that.
-	refusedLast bool
-	// refusedReady: it was refused although a describe before had seen it ready.
+	id      string
+	stage   stage
+	applied evidence
+	// refusedReady: it was refused once although a describe before had seen it ready. It outlasts
+	// stages, as the counts do: from then on its refusals use its attempts up.
 	refusedReady bool
-	// ours: some request of this run was accepted for it, or may have been.
-	ours bool
-	// accepted: some request of this run was accepted for it, by its reply or by
-	// a describe that saw it on its way after one that may have been applied.
-	accepted bool
-	// missing: a describe left it out once although it was known before.
-	missing bool
+	absences     int8 // describes in a row that left it out although it was known before
 
 	fallen   int32 // accepted actions after which it fell back
 	rejected int32 // requests that the API refused to this very instance
@@ -43,28 +24,34 @@ type instance struct {
 	losses   int32 // the same, since an action was last accepted: for the backoff
 	attempts int32 // requests that named it and reached the API or may have
 
-	acceptedAt    time.Time // of the last request that was accepted or may have been
-	unconfirmedAt time.Time // when the reply to the last request that may have been applied was given up
-	// staleUntil: a run that lost it had an action, prior, accepted, or may have. Until then a describe
-	// may still show the state that prior came from, so that state says nothing; zero once prior was
-	// seen.
-	staleUntil time.Time
-	prior      power.Action
-	// Unix nanoseconds, which need a third of a time.Time. deniedAt is when the credentials were
-	// refused for it; 0 once they are accepted. seenAt is when the last describe left that was
-	// answered; 0: none.
-	deniedAt [kinds]int64
-	seenAt   int64
+	acceptedAt instant        // of the last request that was accepted or may have been
+	doubtedAt  instant        // when the reply to the last that may have been was given up
+	seenAt     instant        // when the last describe left that was answered
+	deniedAt   [kinds]instant // when the credentials were refused for it; 0 once they are accepted
 
-	trouble    apiclient.Class
-	state      apiclient.State // last seen
-	code       apiclient.Code  // of the last refusal
-	httpStatus int16           // of the last refusal
-	requestID  string          // of the last request that did something to it
+	// These are few, or shared by all instances of a request.
+	prior   *prior           // nil: there is none, or it was seen
+	trouble *apiclient.Error // by which its last request failed, if that says nothing of it; else nil
+	refusal *apiclient.Error // the last one; nil: none, or it is forgotten
+	final   *final           // nil while it is open
 
+	state     apiclient.State // last seen
+	requestID string          // of the last request that did something to it
+}
+
+// prior is an action, accepted or maybe so, of a run that lost the instance. Until it shows, at the
+// latest at the given time, a describe may show the state that it came from, so that state says
+// nothing.
+type prior struct {
+	action power.Action
+	shows  time.Time
+}
+
+// final is how an instance ended.
+type final struct {
 	outcome   power.Outcome
 	reason    power.Reason
-	reachedAt time.Time
+	reachedAt time.Time // when the wanted state was first seen; zero where it was not
 }
 
 // phase is what a state means for an action.
@@ -143,20 +130,20 @@ type rules struct {
 // see decides from one describe that left at asked and was answered at now. It
 // changes only in. present is false where a complete reply left the instance out.
 func (ru rules) see(in *instance, state apiclient.State, present bool, asked, now time.Time) next {
-	in.trouble, in.seenAt = "", asked.UnixNano()
-	if in.booting {
+	in.trouble, in.seenAt = nil, instantOf(asked)
+	if in.stage.accepted() {
 		in.forgetRefusal() // of a describe: an accepted action has none of its own
 	}
 	if !present {
 		return in.absent()
 	}
-	in.state, in.missing = state, false
+	in.state, in.absences = state, 0
 	ph := phaseOf(ru.action, state)
 	if in.stale(state, asked) {
 		return nextPoll
 	}
-	if ph != phaseReady {
-		in.refusedLast = false // its state explains the refusal
+	if ph != phaseReady && in.stage == stageRefused {
+		in.stage = stageIdle // its state explains the refusal
 	}
 	switch ph {
 	case phaseDone:
@@ -175,23 +162,23 @@ func (ru rules) see(in *instance, state apiclient.State, present bool, asked, no
 }
 
 // staleBy notes that an action of a run that lost the instance shows by a time.
-func (in *instance) staleBy(until time.Time, prior power.Action) {
-	if until.After(in.staleUntil) {
-		in.staleUntil, in.prior = until, prior
+func (in *instance) staleBy(until time.Time, action power.Action) {
+	if in.prior == nil || until.After(in.prior.shows) {
+		in.prior = &prior{action, until}
 	}
 }
 
 // shows is when the last action that was accepted for it, or may have been, shows at the latest;
 // zero: there is none.
 func (in *instance) shows(ru rules) (at time.Time) {
-	if in.booting {
-		at = in.acceptedAt.Add(ru.lag)
+	switch {
+	case in.stage.accepted():
+		at = in.acceptedAt.time().Add(ru.lag)
+	case in.stage == stageDoubted:
+		at = in.doubtedAt.time().Add(ru.doubtFor)
 	}
-	if in.unconfirmed {
-		at = in.unconfirmedAt.Add(ru.doubtFor)
-	}
-	if in.staleUntil.After(at) {
-		at = in.staleUntil
+	if in.prior != nil && in.prior.shows.After(at) {
+		at = in.prior.shows
 	}
 	return at
 }
@@ -199,17 +186,17 @@ func (in *instance) shows(ru rules) (at time.Time) {
 // stale reports whether a describe that left at asked may still show what was before an action of a
 // run that lost the instance.
 func (in *instance) stale(state apiclient.State, asked time.Time) bool {
-	if in.staleUntil.IsZero() {
+	if in.prior == nil {
 		return false
 	}
-	switch phaseOf(in.prior, state) {
+	switch phaseOf(in.prior.action, state) {
 	case phaseReady:
-		if asked.Before(in.staleUntil) {
+		if asked.Before(in.prior.shows) {
 			return true
 		}
-		in.staleUntil = time.Time{} // it never arrived, or fell back
+		in.prior = nil // it never arrived, or fell back
 	case phaseOnWay, phaseDone:
-		in.staleUntil = time.Time{} // it is seen
+		in.prior = nil // it is seen
 	}
 	return false
 }
@@ -218,44 +205,34 @@ func (in *instance) stale(state apiclient.State, asked time.Time) bool {
 // the other way after our action was accepted. A describe that left within
 // doubtFor of it may still show what was before.
 func (ru rules) reversed(in *instance, state apiclient.State, asked time.Time) bool {
-	return goesBack(ru.action, state) && in.accepted && in.booting && !in.byOther && asked.Sub(in.acceptedAt) >= ru.doubtFor
+	ours := in.stage.accepted() && in.applied == appliedSurely
+	return ours && goesBack(ru.action, state) && asked.Sub(in.acceptedAt.time()) >= ru.doubtFor
 }
 
 // absent believes the first describe without an instance that nothing spoke for,
 // and the second without one that was seen, or that the API accepted an action
 // for: a listing may trail.
 func (in *instance) absent() next {
-	if (in.state != "" || in.ours) && !in.missing {
-		in.missing = true
+	if (in.state != "" || in.applied != appliedNever) && in.absences == 0 {
+		in.absences++
 		return nextPoll
 	}
 	return in.fail(power.ReasonNotFound)
 }
 
-// accept notes an action that the API accepted.
-func (in *instance) accept(now time.Time) {
-	in.booting, in.byOther, in.onWay, in.ours, in.accepted, in.acceptedAt = true, false, false, true, true, now
-	in.unconfirmed, in.losses = false, 0
-	in.forgetRefusal()
-}
-
-// refuse notes a request that the API refused to this very instance.
-func (in *instance) refuse(action power.Action) {
-	in.refusedLast = true
-	in.refusedReady = in.refusedReady || (in.state != "" && phaseOf(action, in.state) == phaseReady)
-}
-
 // blame keeps the words of a refusal for the report.
 func (in *instance) blame(e *apiclient.Error) {
-	in.code, in.httpStatus, in.requestID = e.Code, int16(e.HTTPStatus), e.RequestID //nolint:gosec // three digits
+	in.refusal, in.requestID = e, e.RequestID
 }
 
-func (in *instance) forgetRefusal() { in.code, in.httpStatus = "", 0 }
+func (in *instance) forgetRefusal() { in.refusal = nil }
 
-// doubt notes a request whose reply was given up: it may have been applied, at
-// any time between the two.
-func (in *instance) doubt(sent, givenUp time.Time) {
-	in.unconfirmed, in.ours, in.acceptedAt, in.unconfirmedAt = true, true, sent, givenUp
+// code is that of the last refusal; empty where there is none, or it has none.
+func (in *instance) code() apiclient.Code {
+	if in.refusal == nil {
+		return ""
+	}
+	return in.refusal.Code
 }
 
 // takeBackRefusal forgets a refusal that was another instance's fault.
@@ -265,33 +242,34 @@ func (in *instance) takeBackRefusal() {
 }
 
 func (in *instance) fail(reason power.Reason) next {
-	in.outcome, in.reason = power.OutcomeFailed, reason
+	in.final = &final{outcome: power.OutcomeFailed, reason: reason}
 	return nextFinal
 }
 
 func (ru rules) done(in *instance, now time.Time) next {
 	outcomes := power.Outcomes(ru.action)
-	in.outcome, in.reachedAt = outcomes[1], now
-	if in.ours {
-		in.outcome = outcomes[0]
+	in.final = &final{outcome: outcomes[1], reachedAt: now}
+	if in.applied != appliedNever {
+		in.final.outcome = outcomes[0]
 	}
 	return nextFinal
 }
 
 // onWay also covers an action that another actor began: it is polled like ours.
 func (ru rules) onWay(in *instance, asked, now time.Time) next {
-	switch {
-	case in.unconfirmed:
-		in.unconfirmed, in.losses = false, 0
-		in.forgetRefusal()
-		in.accepted = in.accepted || in.ours
-		if !in.ours { // sent, if at all, by an earlier process
-			in.acceptedAt = now
+	switch in.stage {
+	case stageIdle:
+		in.stage, in.acceptedAt = stageByOther, instantOf(now)
+		if in.applied != appliedNever {
+			in.stage = stageOnWay
 		}
-	case !in.booting:
-		in.byOther, in.acceptedAt = !in.ours, now
+	case stageDoubted:
+		in.confirm(now)
+	case stageAccepted:
+		in.stage = stageOnWay
+	case stageRaised:
+		in.stage = stageRaisedOnWay
 	}
-	in.booting, in.onWay = true, true
 	return ru.wait(in, asked)
 }
 
@@ -299,7 +277,7 @@ func (ru rules) onWay(in *instance, asked, now time.Time) next {
 // state is by then: one with an unknown name may stay for ever. Only a describe that
 // left after that judges: an earlier one may have been answered late.
 func (ru rules) wait(in *instance, asked time.Time) next {
-	if in.booting && asked.Sub(in.acceptedAt) >= ru.timeout {
+	if in.stage.accepted() && asked.Sub(in.acceptedAt.time()) >= ru.timeout {
 		return in.fail(timeoutReason(ru.action))
 	}
 	return nextPoll
@@ -321,29 +299,30 @@ func fallenReason(a power.Action) power.Reason {
 
 // ready is STOPPED for a start: send it, unless it was sent and failed too often.
 func (ru rules) ready(in *instance, asked time.Time) next {
-	switch {
-	case in.booting && !in.onWay && asked.Sub(in.acceptedAt) < ru.lag:
-		return nextPoll
-	case in.booting:
-		if !in.byOther && !in.raised {
-			in.fallen++
+	was := in.stage
+	switch was {
+	case stageAccepted, stageRaised:
+		if asked.Sub(in.acceptedAt.time()) < ru.lag {
+			return nextPoll
 		}
-		in.booting, in.byOther, in.onWay, in.raised = false, false, false, false
-	case in.unconfirmed && asked.Sub(in.unconfirmedAt) < ru.doubtFor:
-		return nextDescribe
-	case in.unconfirmed:
-		in.unconfirmed = false
-		if in.ours { // else only an earlier process may have sent it
+	case stageDoubted:
+		if asked.Sub(in.doubtedAt.time()) < ru.doubtFor {
+			return nextDescribe
+		}
+	}
+	in.stage = stageIdle
+	switch was {
+	case stageAccepted, stageOnWay:
+		in.fallen++
+	case stageDoubted:
+		if in.applied != appliedNever { // else only an earlier process may have sent it
 			in.unknown++
 			in.losses++
 		}
-	}
-	refused := in.refusedLast
-	if refused {
-		in.refusedLast = false
+	case stageRefused:
 		in.rejected++
 	}
-	return ru.again(in, refused)
+	return ru.again(in, was == stageRefused)
 }
 
 // again decides whether an instance that is ready may be sent once more. Requests
@@ -370,31 +349,25 @@ func (ru rules) again(in *instance, refused bool) next {
 // unsent reports whether all that an instance lacks is a request: nothing was
 // accepted for it, and no state keeps it from taking the action.
 func (in *instance) unsent(action power.Action) bool {
-	return !in.ours && !in.booting && (in.state == "" || phaseOf(action, in.state) == phaseReady)
+	return in.applied == appliedNever && !in.stage.accepted() && (in.state == "" || phaseOf(action, in.state) == phaseReady)
 }
 
 // unfinished is the reason of an instance that has no outcome when its run ends at
 // now. failing says that the API was then failing altogether.
 func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reason {
-	over := in.acceptedAt.Add(ru.timeout)
+	over := in.acceptedAt.time().Add(ru.timeout)
 	switch {
-	case in.trouble == apiclient.ClassThrottled:
-		return power.ReasonThrottled
-	case in.trouble == apiclient.ClassBlocked:
-		return power.ReasonBlocked
-	case in.trouble == apiclient.ClassCredentials && !in.accepted:
-		return power.ReasonAuth
-	case in.trouble != "":
-		return power.ReasonAPIError
-	case in.booting && now.After(over) && in.seenAt < over.UnixNano():
+	case in.trouble != nil:
+		return in.troubleReason()
+	case in.stage.accepted() && now.After(over) && in.seenAt < instantOf(over):
 		return power.ReasonAPIError // no describe that left after its timeout was answered
-	case in.booting:
+	case in.stage.accepted():
 		return timeoutReason(ru.action)
 	case in.state != "" && phaseOf(ru.action, in.state) == phaseBusy:
 		return power.ReasonWrongState
 	case in.fallen > 0:
 		return fallenReason(ru.action)
-	case in.rejected > 0 || in.refusedLast || in.code != "":
+	case in.rejected > 0 || in.stage == stageRefused || in.code() != "":
 		return power.ReasonRejected
 	case failing || in.losses > 0:
 		return power.ReasonAPIError
@@ -402,23 +375,37 @@ func (ru rules) unfinished(in *instance, failing bool, now time.Time) power.Reas
 	return power.ReasonThrottled
 }
 
-// result words the instance for the report.
-func (in *instance) result() power.InstanceResult {
-	r := power.InstanceResult{
-		InstanceID: in.id, Outcome: in.outcome, Reason: in.reason,
-		State: string(in.state), RequestID: in.requestID, Attempts: int(in.attempts), ReachedAt: in.reachedAt,
+// troubleReason is the reason of an instance whose last request met trouble.
+func (in *instance) troubleReason() power.Reason {
+	switch class := in.trouble.Class; {
+	case class == apiclient.ClassThrottled:
+		return power.ReasonThrottled
+	case class == apiclient.ClassBlocked:
+		return power.ReasonBlocked
+	case class == apiclient.ClassCredentials && in.applied != appliedSurely:
+		return power.ReasonAuth
 	}
-	if in.outcome == power.OutcomeFailed {
-		if in.explains() {
-			r.Code, r.HTTPStatus = string(in.code), int(in.httpStatus)
+	return power.ReasonAPIError
+}
+
+// result words the instance, which is final, for the report.
+func (in *instance) result() power.InstanceResult {
+	f := in.final
+	r := power.InstanceResult{
+		InstanceID: in.id, Outcome: f.outcome, Reason: f.reason,
+		State: string(in.state), RequestID: in.requestID, Attempts: int(in.attempts), ReachedAt: f.reachedAt,
+	}
+	if f.outcome == power.OutcomeFailed {
+		if in.refusal != nil && explains(in.refusal.Code, f.reason) {
+			r.Code, r.HTTPStatus = string(in.refusal.Code), in.refusal.HTTPStatus
 		}
-		if in.reason == power.ReasonNotFound {
+		if f.reason == power.ReasonNotFound {
 			r.State = ""
 		}
 		return r
 	}
-	if in.ours && !in.acceptedAt.IsZero() {
-		r.BootDuration = in.reachedAt.Sub(in.acceptedAt)
+	if in.applied != appliedNever && in.acceptedAt != 0 {
+		r.BootDuration = f.reachedAt.Sub(in.acceptedAt.time())
 	}
 	return r
 }
@@ -426,14 +413,14 @@ func (in *instance) result() power.InstanceResult {
 // explains reports whether the last refusal's code fits the reason. A refused
 // chunk names the code of one of its instances; for another's failure it would
 // mislead.
-func (in *instance) explains() bool {
-	switch in.code {
+func explains(code apiclient.Code, reason power.Reason) bool {
+	switch code {
 	case apiclient.CodeInstanceNotFound, apiclient.CodeResourceNotFound:
-		return in.reason == power.ReasonNotFound
+		return reason == power.ReasonNotFound
 	case apiclient.CodeInstanceRecycled:
-		return in.reason == power.ReasonRecycled
+		return reason == power.ReasonRecycled
 	case apiclient.CodeInstanceNotStopped, apiclient.CodeInstanceNotRunning:
-		return in.reason == power.ReasonWrongState || in.reason == power.ReasonRejected
+		return reason == power.ReasonWrongState || reason == power.ReasonRejected
 	}
 	return true
 }

@@ -225,7 +225,7 @@ func TestDescribesDecideAboutAnAcceptedStart(t *testing.T) {
 		"lost, seen booting, reversed":   {lost, []step{{6 * time.Second, booting, nextPoll}, {11 * time.Second, stopping, nextFinal}}, power.ReasonReversed},
 		"another actor's boot, reversed": {func(*instance, time.Time) {}, []step{{0, booting, nextPoll}, {20 * time.Second, stopping, nextPoll}}, ""},
 		"sent, if at all, by an earlier process": {
-			func(in *instance, at time.Time) { in.unconfirmed, in.unconfirmedAt = true, at },
+			func(in *instance, at time.Time) { in.inheritDoubt(at) },
 			[]step{{0, booting, nextPoll}, {40 * time.Second, stopping, nextPoll}},
 			"",
 		},
@@ -243,10 +243,18 @@ func TestDescribesDecideAboutAnAcceptedStart(t *testing.T) {
 				t.Errorf("%s: %s after %s: %d, want %d", name, s.state, s.at, got, s.want)
 			}
 		}
-		if in.reason != tc.reason {
-			t.Errorf("%s: ends %q, want %q", name, in.reason, tc.reason)
+		if reasonOf(&in) != tc.reason {
+			t.Errorf("%s: ends %q, want %q", name, reasonOf(&in), tc.reason)
 		}
 	}
+}
+
+// reasonOf is why an instance failed; empty where it did not, or is open.
+func reasonOf(in *instance) power.Reason {
+	if in.final == nil {
+		return ""
+	}
+	return in.final.reason
 }
 
 // The reason of what the deadline cut off.
@@ -260,17 +268,17 @@ func TestReasonOfAnUnfinishedInstance(t *testing.T) {
 	}{
 		{instance{}, false, power.ReasonThrottled},
 		{instance{}, true, power.ReasonAPIError},
-		{instance{trouble: apiclient.ClassBlocked, booting: true}, false, power.ReasonBlocked},
-		{instance{trouble: apiclient.ClassCredentials}, false, power.ReasonAuth},
-		{instance{trouble: apiclient.ClassCredentials, accepted: true, booting: true}, false, power.ReasonAPIError},
-		{instance{code: outOfStock}, true, power.ReasonRejected}, // refused in a chunk that was not isolated yet
+		{instance{trouble: &apiclient.Error{Class: apiclient.ClassBlocked}, stage: stageAccepted}, false, power.ReasonBlocked},
+		{instance{trouble: &apiclient.Error{Class: apiclient.ClassCredentials}}, false, power.ReasonAuth},
+		{instance{trouble: &apiclient.Error{Class: apiclient.ClassCredentials}, applied: appliedSurely, stage: stageAccepted}, false, power.ReasonAPIError},
+		{instance{refusal: &apiclient.Error{Code: outOfStock}}, true, power.ReasonRejected}, // refused in a chunk that was not isolated yet
 		{instance{state: apiclient.StateStopped, fallen: 1}, false, power.ReasonBootFailed},
-		{instance{state: apiclient.StateImaging, code: outOfStock}, false, power.ReasonWrongState},
+		{instance{state: apiclient.StateImaging, refusal: &apiclient.Error{Code: outOfStock}}, false, power.ReasonWrongState},
 		{instance{losses: 1}, false, power.ReasonAPIError},
-		{instance{booting: true, acceptedAt: accepted, seenAt: over.Add(-time.Minute).UnixNano()}, false, power.ReasonBootTimeout},
-		{instance{booting: true, acceptedAt: over.Add(-time.Minute)}, false, power.ReasonBootTimeout}, // the deadline came first
+		{instance{stage: stageAccepted, acceptedAt: instantOf(accepted), seenAt: instantOf(over.Add(-time.Minute))}, false, power.ReasonBootTimeout},
+		{instance{stage: stageAccepted, acceptedAt: instantOf(over.Add(-time.Minute))}, false, power.ReasonBootTimeout}, // the deadline came first
 		// Its timeout is over, and no describe that left after that was answered.
-		{instance{booting: true, acceptedAt: accepted, seenAt: accepted.Add(time.Minute).UnixNano()}, false, power.ReasonAPIError},
+		{instance{stage: stageAccepted, acceptedAt: instantOf(accepted), seenAt: instantOf(accepted.Add(time.Minute))}, false, power.ReasonAPIError},
 	} {
 		ru := rules{action: power.ActionStart, timeout: 10 * time.Minute}
 		if got := ru.unfinished(&tc.in, tc.failing, over); got != tc.want {

@@ -109,34 +109,39 @@ type fair struct{ queues []*runQueue }
 // runQueue is what waits of one run, in order.
 type runQueue struct {
 	run   *run
-	works []visit
+	works fifo[visit]
 }
 
 // add queues works of a run that are nowhere else.
 func (f *fair) add(x *run, works []*work) {
-	visits := make([]visit, 0, len(works))
+	if len(works) == 0 {
+		return
+	}
+	q := f.of(x)
 	for _, w := range works {
 		w.move(inQueue, nil)
-		visits = append(visits, w.visit())
+		q.works.push(w.visit())
 	}
+}
+
+// of is the queue of a run.
+func (f *fair) of(x *run) *runQueue {
 	for _, q := range f.queues {
 		if q.run == x {
-			q.works = append(q.works, visits...)
-			return
+			return q
 		}
 	}
-	if len(visits) > 0 {
-		f.queues = append(f.queues, &runQueue{x, visits})
-	}
+	q := &runQueue{run: x}
+	f.queues = append(f.queues, q)
+	return q
 }
 
 // prune drops what is no longer waiting from the front of q, and reports whether something is left.
 func (q *runQueue) prune() bool {
-	for len(q.works) > 0 && q.works[0].stale() {
-		q.works[0] = visit{}
-		q.works = q.works[1:]
+	for !q.works.empty() && q.works.front().stale() {
+		q.works.pop()
 	}
-	return len(q.works) > 0
+	return !q.works.empty()
 }
 
 // prune drops the queues in which nothing waits.
@@ -189,9 +194,7 @@ func (f *fair) take(now time.Time, size int) (works []*work) {
 			continue
 		}
 		for len(works) < size && q.prune() {
-			works = append(works, q.works[0].work)
-			q.works[0] = visit{}
-			q.works = q.works[1:]
+			works = append(works, q.works.pop().work)
 		}
 		if q.prune() {
 			later = append(later, q)
@@ -204,7 +207,7 @@ func (f *fair) take(now time.Time, size int) (works []*work) {
 // all lists what waits.
 func (f *fair) all() (works []*work) {
 	for _, q := range f.queues {
-		for _, v := range q.works {
+		for v := range q.works.all() {
 			if !v.stale() {
 				works = append(works, v.work)
 			}

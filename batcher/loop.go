@@ -418,7 +418,7 @@ func (a *Account) classified(r reply) *apiclient.Error {
 		return e
 	}
 	for _, w := range r.request.works {
-		if at := w.deniedAt[kind]; at != 0 && a.keySent[kind].UnixNano() > at {
+		if at := w.deniedAt[kind]; at != 0 && instantOf(a.keySent[kind]) > at {
 			unknown := *e
 			unknown.Class = apiclient.ClassUnknown
 			return &unknown

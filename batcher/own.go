@@ -43,7 +43,7 @@ func (a *Account) work() {
 // cancelRest ends what is open of a run that never began.
 func (x *run) cancelRest() {
 	for i, id := range x.targets.ids {
-		if x.results[i].Outcome == "" {
+		if x.results.open(i) {
 			x.settled(i, power.InstanceResult{InstanceID: id, Outcome: power.OutcomeFailed, Reason: power.ReasonCancelled})
 		}
 	}
@@ -53,10 +53,9 @@ func (x *run) cancelRest() {
 // it.
 func (a *Account) own(x *run, lane *lane, now time.Time) {
 	var own []*work // in the order of the list
-	slab := make([]work, x.open)
-	refs := make([]ref, x.open)
+	var made workPieces
 	for i, id := range x.targets.ids {
-		if x.results[i].Outcome != "" {
+		if !x.results.open(i) {
 			continue
 		}
 		if higher, ok := a.memory.above(id, x.rank, now); ok {
@@ -66,9 +65,7 @@ func (a *Account) own(x *run, lane *lane, now time.Time) {
 		w := a.works[id]
 		switch {
 		case w == nil:
-			w, slab = &slab[0], slab[1:]
-			refs[0] = ref{x, i}
-			w.runs, refs = refs[:1:1], refs[1:]
+			w = made.next(ref{x, i}, len(x.targets.ids)-i)
 			w.id, w.lane, w.order = id, lane, a.sequence
 			a.sequence++
 			a.works[id] = w
@@ -94,7 +91,7 @@ func (a *Account) own(x *run, lane *lane, now time.Time) {
 func (x *run) openIDs() []string {
 	ids := make([]string, 0, x.open)
 	for i, id := range x.targets.ids {
-		if x.results[i].Outcome == "" {
+		if x.results.open(i) {
 			ids = append(ids, id)
 		}
 	}
@@ -134,7 +131,8 @@ func (a *Account) joinFlying(w *work, x *run) {
 // raise makes the stop of w a forced one. Where the graceful stop was accepted it is sent again once
 // the instance is seen RUNNING.
 func (a *Account) raise(w *work, lane *lane, now time.Time) {
-	w.lane, w.raised = lane, w.booting
+	w.lane = lane
+	w.raise()
 	if w.at == inPolls {
 		a.poll(w, now)
 	}
@@ -168,14 +166,10 @@ func (a *Account) takeOver(w *work, r ref, lane *lane, now time.Time) (unsent bo
 	known := w.at == inPolls || w.at == inRequest && w.req.priority != PriorityStart // a describe was to come
 	opposite := w.lane.action
 	w.lane = lane
-	was := w.instance
-	w.instance = instance{id: was.id, state: was.state, seenAt: was.seenAt, staleUntil: was.staleUntil, prior: was.prior}
-	if was.booting || was.unconfirmed {
-		w.staleBy(was.shows(lane.rules()), opposite)
-	}
+	w.takeOver(lane.rules(), opposite)
 	switch {
 	case flying: // its reply decides
-	case known || !w.staleUntil.IsZero():
+	case known || w.prior != nil:
 		a.describeNext(w, now)
 	default:
 		return true
@@ -185,7 +179,7 @@ func (a *Account) takeOver(w *work, r ref, lane *lane, now time.Time) (unsent bo
 
 // describeNext describes w for its new owner: at once, or once an older action must show.
 func (a *Account) describeNext(w *work, now time.Time) {
-	if w.staleUntil.After(now) {
+	if w.prior != nil && w.prior.shows.After(now) {
 		a.poll(w, now)
 		return
 	}
@@ -234,7 +228,7 @@ func (a *Account) begin(x *run, lane *lane, own []*work, now time.Time) {
 func (x *run) suspicion(w *work) power.Reason {
 	for _, r := range w.runs {
 		if r.run == x {
-			return x.run.Groups[x.targets.of[r.i]].Suspects[w.id]
+			return x.run.Groups[x.targets.groupOf(r.i)].Suspects[w.id]
 		}
 	}
 	return ""

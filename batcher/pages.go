@@ -121,7 +121,7 @@ func (a *Account) takeListed(r *request, page apiclient.StatusPage, asked time.T
 		if w == nil || w.at != inPolls || w.list == listDenied || !w.wanted() {
 			continue
 		}
-		if w.acceptedAt.After(asked) || w.seenAt > asked.UnixNano() {
+		if left := instantOf(asked); w.acceptedAt > left || w.seenAt > left {
 			continue
 		}
 		w.move(nowhere, nil)

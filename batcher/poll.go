@@ -34,57 +34,49 @@ const (
 // the account was made: that needs a third of a time.Time, and there is one for each instance.
 type polled struct {
 	visit
-	since time.Duration
+	since instant
 }
 
 // pollList is a queue of instances, the one that was left alone longest first. When each is due
 // follows from the interval of the moment.
 type pollList struct {
-	born time.Time // when the account was made
-	list []polled
+	fifo fifo[polled]
 	live int // instances in it; entries of those that have left do not count
 }
 
 // add adds w to the end.
 func (l *pollList) add(w *work, now time.Time) {
 	l.live++
-	l.list = append(l.list, polled{w.visit(), now.Sub(l.born)})
+	l.fifo.push(polled{w.visit(), instantOf(now)})
 }
 
 // prune drops what is no longer polled from the front.
 func (l *pollList) prune() {
-	for len(l.list) > 0 && l.list[0].stale() {
-		l.pop()
+	for !l.fifo.empty() && l.fifo.front().stale() {
+		l.fifo.pop()
 	}
-}
-
-func (l *pollList) pop() *work {
-	w := l.list[0].work
-	l.list[0] = polled{}
-	l.list = l.list[1:]
-	return w
 }
 
 // front is since when the first is left alone; ok is false where nothing is polled.
 func (l *pollList) front() (since time.Time, ok bool) {
-	if l.prune(); len(l.list) == 0 {
+	if l.prune(); l.fifo.empty() {
 		return time.Time{}, false
 	}
-	return l.born.Add(l.list[0].since), true
+	return l.fifo.front().since.time(), true
 }
 
 // take removes up to size instances that are left alone since the given time, or for longer.
 func (l *pollList) take(since time.Time, size int) (works []*work) {
 	for at, ok := l.front(); ok && len(works) < size && !at.After(since); at, ok = l.front() {
-		works = append(works, l.pop())
+		works = append(works, l.fifo.pop().work)
 	}
 	return works
 }
 
 // alone counts the instances that are left alone since the given time, or for longer.
 func (l *pollList) alone(since time.Time) (n int) {
-	for _, p := range l.list {
-		if p.since > since.Sub(l.born) {
+	for p := range l.fifo.all() {
+		if p.since > instantOf(since) {
 			break
 		}
 		if !p.stale() {
@@ -96,9 +88,9 @@ func (l *pollList) alone(since time.Time) (n int) {
 
 // oldest is when the first of the instances was accepted.
 func (l *pollList) oldest() (at time.Time) {
-	for _, p := range l.list {
+	for p := range l.fifo.all() {
 		if !p.stale() {
-			at = earlier(at, p.work.acceptedAt)
+			at = earlier(at, p.work.acceptedAt.time())
 		}
 	}
 	return at
@@ -111,7 +103,7 @@ func (a *Account) poll(w *work, now time.Time) {
 	w.list = list
 	a.polls[list].add(w, now)
 	if list < watches {
-		a.watches[list].add(w.acceptedAt, now, a.settings.PollInterval)
+		a.watches[list].add(w.acceptedAt.time(), now, a.settings.PollInterval)
 	}
 }
 
@@ -122,7 +114,7 @@ func (a *Account) listOf(w *work, now time.Time) int8 {
 	switch {
 	case w.lane.denied != nil:
 		return listDenied
-	case !w.booting, w.unconfirmed, w.missing, w.raised, !w.staleUntil.IsZero(), a.watches[action].late(w.acceptedAt, now):
+	case !w.stage.arrives(), w.absences > 0, w.prior != nil, a.watches[action].late(w.acceptedAt.time(), now):
 		return listSteady
 	}
 	return action
@@ -140,7 +132,7 @@ func watchOf(w *work) int8 {
 // began that, it is unknown.
 func (a *Account) learn(w *work, asked, now time.Time) {
 	resumed := func(r ref) bool { return r.run.run.Resumed }
-	if took := asked.Sub(w.acceptedAt); took > 0 && !slices.ContainsFunc(w.runs, resumed) {
+	if took := asked.Sub(w.acceptedAt.time()); took > 0 && !slices.ContainsFunc(w.runs, resumed) {
 		a.watches[watchOf(w)].reached(took, now)
 	}
 }

@@ -31,7 +31,7 @@ func (a *Account) note(r *request, e *apiclient.Error) {
 		return
 	}
 	for _, w := range r.works {
-		w.trouble = e.Class
+		w.trouble = e
 		if e.Class == apiclient.ClassCredentials {
 			w.blame(e)
 		}
@@ -125,13 +125,13 @@ func (a *Account) observeBatch(p reply, e *apiclient.Error) {
 
 // groupOf is the one group under which the run has works; empty where there are several.
 func (x *run) groupOf(works []*work) string {
-	group := int32(-1)
+	group := -1
 	for _, w := range works {
 		for _, r := range w.runs {
 			if r.run != x {
 				continue
 			}
-			if g := x.targets.of[r.i]; group < 0 {
+			if g := x.targets.groupOf(r.i); group < 0 {
 				group = g
 			} else if g != group {
 				return ""
@@ -151,14 +151,16 @@ func (a *Account) accepted(p reply, listed map[string]bool, now time.Time) {
 	var accepted, refused []*work
 	for _, w := range r.works {
 		w.attempts++
-		w.requestID, w.trouble = p.power.RequestID, ""
+		w.requestID, w.trouble = p.power.RequestID, nil
 		if listed[w.id] {
 			w.refuse(r.lane.action)
 			refused = append(refused, w)
 			continue
 		}
 		w.accept(now)
-		w.raised = w.lane != r.lane
+		if w.lane != r.lane {
+			w.raise()
+		}
 		accepted = append(accepted, w)
 		a.poll(w, now)
 	}
@@ -193,7 +195,7 @@ func (a *Account) refusedCredentials(r *request, e *apiclient.Error, now time.Ti
 		return
 	}
 	for _, w := range r.works {
-		w.deniedAt[kindOf(r)] = now.UnixNano()
+		w.deniedAt[kindOf(r)] = instantOf(now)
 	}
 	a.retry(r, e, now)
 }
@@ -332,7 +334,7 @@ func (a *Account) denyRequest(r *request, now time.Time) {
 
 // denyWork describes an instance on that may be on its way, and ends any other.
 func (a *Account) denyWork(w *work, now time.Time) {
-	if w.ours && (w.booting || w.unconfirmed) {
+	if w.applied != appliedNever && w.stage.mayBeAccepted() {
 		a.poll(w, now)
 		return
 	}

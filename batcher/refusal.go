@@ -189,13 +189,13 @@ func (l *lane) delayAlone(now time.Time) {
 func inTurn(works []*work) []*work {
 	type key struct {
 		run   *run
-		group int32
+		group int
 	}
 	slices.SortFunc(works, func(a, b *work) int { return cmp.Compare(a.order, b.order) })
 	var groups [][]*work
 	at := map[key]int{}
 	for _, w := range works {
-		of := key{w.runs[0].run, w.runs[0].run.targets.of[w.runs[0].i]}
+		of := key{w.runs[0].run, w.runs[0].run.targets.groupOf(w.runs[0].i)}
 		k, ok := at[of]
 		if !ok {
 			k = len(groups)

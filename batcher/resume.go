@@ -15,7 +15,7 @@ func (a *Account) restoreFinal(x *run) {
 	index := x.index()
 	for _, group := range x.run.Groups {
 		for _, r := range group.Final {
-			if i, ok := index[r.InstanceID]; ok && x.results[i].Outcome == "" {
+			if i, ok := index[r.InstanceID]; ok && x.results.open(i) {
 				x.settled(i, r)
 			}
 		}
@@ -74,8 +74,7 @@ func (a *Account) restoreAttempted(x *run, now time.Time) {
 			w.inherit(n, now)
 			continue
 		}
-		// It may have been in a request that was in flight when that process died.
-		w.unconfirmed, w.unconfirmedAt = true, now
+		w.inheritDoubt(now)
 	}
 }
 
@@ -90,16 +89,9 @@ func (a *Account) decided(x *run) {
 			results[r.InstanceID] = r
 		}
 		for _, i := range x.targets.own(g) {
-			if r, ok := results[x.targets.ids[i]]; ok && x.results[i].Outcome == "" {
+			if r, ok := results[x.targets.ids[i]]; ok && x.results.open(i) {
 				x.settled(i, r)
 			}
 		}
 	}
-}
-
-// inherit notes that an earlier process had an action accepted n times; the last
-// one may still be on its way.
-func (in *instance) inherit(n int, now time.Time) {
-	in.ours, in.accepted, in.booting, in.acceptedAt = true, true, true, now
-	in.attempts, in.fallen = int32(n), int32(n-1) //nolint:gosec // a count of requests for one instance
 }

@@ -22,14 +22,14 @@ type run struct {
 	box     *mailbox
 	started time.Time
 
-	works    []*work                // by index of targets.ids; nil once the instance is final for this run
-	results  []power.InstanceResult // by index; a zero Outcome: it is open
-	open     int                    // instances without an outcome
-	failed   int                    // instances that failed
-	pending  int                    // instances that were accepted and are on their way
-	inFlight int                    // requests in flight that name its instances
-	finals   map[int][]int          // by group, instances that became final since the last flush
-	denied   *apiclient.Error       // the final refusal of the credentials, once it is reported
+	works    []*work // by index of targets.ids; nil once the instance is final for this run
+	results  results
+	open     int              // instances without an outcome
+	failed   int              // instances that failed
+	pending  int              // instances that were accepted and are on their way
+	inFlight int              // requests in flight that name its instances
+	finals   map[int][]int    // by group, instances that became final since the last flush
+	denied   *apiclient.Error // the final refusal of the credentials, once it is reported
 
 	// ended is why nothing more is sent for it; empty while it goes on.
 	ended        ending
@@ -60,7 +60,7 @@ func (a *Account) newRun(r Run) *run {
 	x.rank = rankOf(x.run)
 	x.open = len(x.targets.ids)
 	x.works = make([]*work, x.open)
-	x.results = make([]power.InstanceResult, x.open)
+	x.results = newResults(x.targets.ids)
 	x.name = event.Run{ID: r.RunID, Schedule: r.Schedule, Action: r.Action, Nominal: x.run.ScheduledAt}
 	return x
 }
@@ -83,8 +83,8 @@ func (a *Account) Submit(ctx context.Context, r Run) Submitted {
 
 // Groups are the sizes of the run's groups.
 func (s Submitted) Groups() (groups []event.Group) {
-	for _, g := range s.run.targets.groups {
-		groups = append(groups, event.Group{Name: g.name, Total: len(g.members), Duplicates: g.duplicates})
+	for k, g := range s.run.targets.groups {
+		groups = append(groups, event.Group{Name: g.name, Total: s.run.targets.size(k), Duplicates: g.duplicates})
 	}
 	return groups
 }
@@ -164,7 +164,10 @@ func (a *Account) settle(x *run, now time.Time) {
 	x.box.progressed(x.progress())
 	if x.open == 0 && x.inFlight == 0 {
 		a.runs = slices.Delete(a.runs, at, at+1)
-		x.finished = now
+		x.works, x.finished = nil, now
+		if len(a.works) == 0 {
+			a.works = map[string]*work{} // the old one keeps the room of all that it ever held
+		}
 		a.memory.forget(a, now)
 		x.box.end()
 	}
@@ -178,10 +181,7 @@ func (x *run) progress() event.Progress {
 // flush passes on what became final since the last flush.
 func (x *run) flush() {
 	for _, g := range inOrder(x.finals) {
-		results := make([]power.InstanceResult, 0, len(x.finals[g]))
-		for _, i := range x.finals[g] {
-			results = append(results, x.results[i])
-		}
+		results := x.results.list(x.finals[g])
 		delete(x.finals, g)
 		x.box.add(event.Final{Account: x.account.cfg.Name, Run: x.name, Group: x.targets.groups[g].name, Results: results})
 	}
@@ -199,14 +199,15 @@ func (x *run) report() power.Report {
 	if x.ended == endUnreached {
 		r.Err = fmt.Sprintf("the API was never reached: %v", x.invalid)
 	}
-	for _, g := range x.targets.groups {
+	for g := range x.targets.groups {
 		r.Groups = append(r.Groups, x.groupReport(g))
 	}
 	return r
 }
 
-func (x *run) groupReport(g targetGroup) power.GroupReport {
-	report := power.GroupReport{Group: g.name, Total: len(g.members), Duplicates: g.duplicates, Results: x.resultsOf(g.members)}
+func (x *run) groupReport(group int) power.GroupReport {
+	g, members := x.targets.groups[group], x.targets.members(group)
+	report := power.GroupReport{Group: g.name, Total: len(members), Duplicates: g.duplicates, Results: x.results.list(members)}
 	if g.err != nil {
 		report.Err = g.err.Error()
 	}
@@ -224,25 +225,4 @@ func (x *run) groupReport(g targetGroup) power.GroupReport {
 		}
 	}
 	return report
-}
-
-// resultsOf are the results of the members of one group. Where no other group shares them they stand
-// together already, and a copy would be a tenth of the memory of a large run.
-func (x *run) resultsOf(members []int) []power.InstanceResult {
-	n := len(members)
-	if n == 0 {
-		return []power.InstanceResult{}
-	}
-	first, together := members[0], true
-	for k, i := range members {
-		together = together && i == first+k
-	}
-	if together {
-		return x.results[first : first+n : first+n]
-	}
-	results := make([]power.InstanceResult, 0, n)
-	for _, i := range members {
-		results = append(results, x.results[i])
-	}
-	return results
 }

@@ -135,7 +135,7 @@ func BenchmarkRun10000(b *testing.B) {
 }
 
 // Everything that the process holds, ids and report included.
-func Test200000InstancesFitIn300MB(t *testing.T) {
+func Test200000InstancesFitIn200MB(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
@@ -151,8 +151,8 @@ func Test200000InstancesFitIn300MB(t *testing.T) {
 			t.Errorf("%d started", report.Groups[0].Done)
 		}
 		t.Logf("at most %d MB in use, %d requests", peak>>20, api.requests)
-		if peak > 300<<20 {
-			t.Errorf("%d MB in use, want at most 300", peak>>20)
+		if peak > 200<<20 {
+			t.Errorf("%d MB in use, want at most 200", peak>>20)
 		}
 	})
 }

@@ -111,8 +111,7 @@ func TestCodeOfAChunkIsShownOnlyWhereItFitsTheReason(t *testing.T) {
 		{apiclient.CodeSignatureFailure, power.ReasonAuth, true},
 		{"SOMETHING_ELSE", power.ReasonNotFound, true},
 	} {
-		it := instance{code: tc.code, reason: tc.reason}
-		if got := it.code != "" && it.explains(); got != tc.shown {
+		if got := tc.code != "" && explains(tc.code, tc.reason); got != tc.shown {
 			t.Errorf("%s for %s: shown %v, want %v", tc.code, tc.reason, got, tc.shown)
 		}
 	}

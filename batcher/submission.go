@@ -41,7 +41,8 @@ type Run struct {
 // Group is one group of a run.
 type Group struct {
 	Name string
-	// IDs may hold repeats and surrounding blanks; both are removed.
+	// IDs may hold repeats and surrounding blanks; both are removed. It must not change while the run
+	// is in work.
 	IDs []string
 	// Err says why the ids could not be read; the group then fails, and the others go on.
 	Err error

@@ -326,7 +326,7 @@ func TestPageThatLeftBeforeIsNotBelieved(t *testing.T) {
 		a := newTestAccount(t, newFakeAPI(nil))
 		left := time.Now()
 		put := func(id string, accepted time.Time, seen time.Time) {
-			w := &work{instance: instance{id: id, booting: true, acceptedAt: accepted, seenAt: seen.UnixNano()}, lane: a.lanes[laneStart]}
+			w := &work{instance: instance{id: id, stage: stageAccepted, acceptedAt: instantOf(accepted), seenAt: instantOf(seen)}, lane: a.lanes[laneStart]}
 			w.runs = []ref{{run: a.newRun(startRun([]string{id}))}}
 			a.works[id] = w
 			a.poll(w, time.Now())

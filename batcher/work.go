@@ -15,18 +15,41 @@ type work struct {
 	instance
 	lane  *lane
 	runs  []ref
-	order int // in which instances came into work
-	at    place
 	req   *request // with inRequest: the one that has it
+	order int      // in which instances came into work
 	moves uint32   // counts its places: an entry of a queue that it has left is stale
-	list  int8     // with inPolls: which of the lists
-	gone  bool     // it is final, or no run wants it any more
+	at    place
+	list  int8 // with inPolls: which of the lists
+	gone  bool // it is final, or no run wants it any more
 }
 
 // ref is a run that wants an instance, and its index there.
 type ref struct {
 	run *run
 	i   int
+}
+
+// workPiece is how many works are made at once, at most: fewer to allocate one by one, and few that
+// the last open one of them keeps in memory.
+const workPiece = 256
+
+// workPieces makes works in pieces.
+type workPieces struct {
+	works []work
+	refs  []ref
+}
+
+// next is a new work that a run wants. left is how many are wanted at most, this one included.
+func (p *workPieces) next(of ref, left int) *work {
+	if len(p.works) == 0 {
+		n := min(workPiece, left)
+		p.works, p.refs = make([]work, n), make([]ref, n)
+	}
+	w := &p.works[0]
+	p.refs[0] = of
+	w.runs = p.refs[:1:1]
+	p.works, p.refs = p.works[1:], p.refs[1:]
+	return w
 }
 
 // place is where a work is.
@@ -88,7 +111,7 @@ func (a *Account) drop(w *work) {
 	w.move(nowhere, nil)
 	w.gone = true
 	delete(a.works, w.id)
-	if w.outcome == "" {
+	if w.final == nil {
 		a.leaveBehind(w)
 	}
 }
@@ -126,7 +149,7 @@ func (a *Account) takeUp(w *work, now time.Time) bool {
 		return true
 	}
 	w.instance = instance{id: w.id, state: l.state, seenAt: l.seenAt}
-	if w.staleBy(l.until, l.action); !l.booting && !l.unconfirmed {
+	if w.staleBy(l.until, l.action); !l.stage.mayBeAccepted() {
 		w.prior = l.prior
 	}
 	a.describeNext(w, now)
@@ -156,7 +179,7 @@ func (a *Account) final(w *work) {
 // settled makes the outcome of one instance final for the run.
 func (x *run) settled(i int, result power.InstanceResult) {
 	x.works[i] = nil
-	x.results[i] = result
+	x.results.set(i, result)
 	x.open--
 	if result.Outcome == power.OutcomeFailed {
 		x.failed++
@@ -164,7 +187,7 @@ func (x *run) settled(i int, result power.InstanceResult) {
 	if x.run.Resumable && x.ended == endCancelled && result.Reason == power.ReasonCancelled {
 		return // it is open for the next process
 	}
-	g := int(x.targets.of[i])
+	g := x.targets.groupOf(i)
 	x.finals[g] = append(x.finals[g], i)
 	for _, g := range x.targets.also[i] {
 		x.finals[g] = append(x.finals[g], i)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/prometheus/common/version"
@@ -21,7 +22,16 @@ const (
 	exitConfig = 78 // EX_CONFIG of sysexits.h
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+// garbagePercent is how much garbage may stand beside what is in use, unless GOGC says otherwise. It
+// is half of Go's own: the largest runs then need a fifth less memory, for a tenth more CPU time.
+const garbagePercent = 50
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // host is the environment of a command.
 type host struct {
