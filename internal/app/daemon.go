@@ -69,6 +69,7 @@ type Daemon struct {
 	// progress and suspects listen to the stream.
 	progress event.Tally
 	suspects *suspects
+	turns    run.Turns
 	started  time.Time
 
 	current  atomic.Pointer[config.Config] // in use
@@ -86,7 +87,7 @@ func New(opts Options) (*Daemon, error) {
 		opts.Load = func() (*config.Config, error) { return config.LoadRunnable(opts.Config.Path) }
 	}
 	return &Daemon{
-		opts: opts, log: opts.Logger, metrics: metrics.New(), suspects: newSuspects(), started: time.Now(), notify: newNotifier(opts.Logger),
+		opts: opts, log: opts.Logger, metrics: metrics.New(), suspects: newSuspects(), turns: run.NewTurns(), started: time.Now(), notify: newNotifier(opts.Logger),
 	}, nil
 }
 

@@ -14,7 +14,7 @@ import (
 func (d *Daemon) prepareRun(ctx context.Context, f scheduler.Firing) scheduler.Prepared {
 	cfg, set := f.Source.(*config.Config), d.accounts.Load()
 	maker := run.New(run.Config{
-		Account: set.account, Emit: d.stream.Emit, Progress: d.store.Progress, Suspects: d.suspects.group,
+		Account: set.account, Emit: d.stream.Emit, Progress: d.store.Progress, Suspects: d.suspects.group, Turns: d.turns,
 	})
 	together, _ := f.Round.(*batcher.Gathering)
 	p := maker.Prepare(ctx, run.Run{

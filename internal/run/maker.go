@@ -18,6 +18,8 @@ type Config struct {
 	Emit func(event.Event)
 	// Progress returns what an earlier process recorded of a run. Nil: no run is resumed.
 	Progress func(ctx context.Context, runID string) (store.Progress, error)
+	// Turns are those of all runs of the process that may begin together. Nil: there are none.
+	Turns Turns
 	// Suspects returns the ids that failed in the last finished run of a group, and why; see
 	// batcher.Group.
 	Suspects func(group string) map[string]power.Reason

@@ -38,12 +38,14 @@ type part struct {
 func (m *Maker) power(ctx context.Context, p *passage) {
 	began := time.Now()
 	parts := m.parts(p.run)
-	for i := range parts {
-		of := &parts[i]
-		of.submitted = of.of.Submit(ctx, p.run.batch(of.account, of.groups))
-	}
-	p.run.Gathering.Arrive()
-	m.cfg.Emit(p.run.started(parts))
+	m.cfg.Turns.take(func() {
+		for i := range parts {
+			of := &parts[i]
+			of.submitted = of.of.Submit(ctx, p.run.batch(of.account, of.groups))
+		}
+		p.run.Gathering.Arrive()
+	})
+	m.cfg.Turns.take(func() { m.cfg.Emit(p.run.started(parts)) })
 	var waits sync.WaitGroup
 	for i := range parts {
 		waits.Go(func() { parts[i].report = parts[i].submitted.Wait(ctx) })
