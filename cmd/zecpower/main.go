@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/prometheus/common/version"
@@ -21,7 +22,22 @@ const (
 	exitConfig = 78 // EX_CONFIG of sysexits.h
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	limitGarbage(os.Getenv)
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// garbagePercent is how much garbage may lie beside what is in use before it is collected, in percent
+// of that. Go's own 100 takes twice the memory of a run of a million instances, and nearly all of it
+// lives as long as the run, so that collecting twice as often costs little.
+const garbagePercent = 50
+
+// limitGarbage sets garbagePercent, unless the environment has its own GOGC.
+func limitGarbage(getenv func(string) string) {
+	if getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
+}
 
 // host is the environment of a command.
 type host struct {

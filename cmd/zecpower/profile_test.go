@@ -25,6 +25,7 @@ func profiledMain() {
 		defer close(stopped)
 		profileHeap(dir, done)
 	}()
+	limitGarbage(os.Getenv)
 	status := run(os.Args[1:], os.Stdout, os.Stderr)
 	close(done)
 	<-stopped
