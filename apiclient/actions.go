@@ -88,6 +88,25 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &l.items)
 }
 
+// readQuickly implements quickReader for a page with rows. A large run spends most of its time in such
+// replies; the piecewise way goes over each row six times.
+func (p *pageResponse[T]) readQuickly(body []byte) (requestID string, ok bool) {
+	var env struct {
+		RequestID string `json:"requestId"`
+		Code      Code   `json:"code"`
+		Message   string `json:"message"`
+		Response  struct {
+			TotalCount *int `json:"totalCount"`
+			DataSet    []T  `json:"dataSet"`
+		} `json:"response"`
+	}
+	if json.Unmarshal(body, &env) != nil || env.Code != "" || len(env.Response.DataSet) == 0 {
+		return "", false
+	}
+	p.TotalCount, p.DataSet = env.Response.TotalCount, list[T]{items: env.Response.DataSet, present: true}
+	return env.RequestID, true
+}
+
 // StartInstances asks to start 1–100 instances that are STOPPED. Errors are *Error.
 func (c *Client) StartInstances(ctx context.Context, ids []string) (PowerReply, error) {
 	return c.power(ctx, ActionStartInstances, powerRequest{InstanceIDs: ids})

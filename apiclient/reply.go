@@ -37,6 +37,12 @@ type envelope struct {
 	Message   string          `json:"message"`
 }
 
+// quickReader is a reply that can be read in one pass over its body. Where readQuickly returns false
+// it has changed nothing, and decode reads the body piece by piece, to see what is wrong with it.
+type quickReader interface {
+	readQuickly(body []byte) (requestID string, ok bool)
+}
+
 // lost is the error of a request without any reply.
 func lost(action string, maybeApplied bool, err error) *Error {
 	e := &Error{Action: action, Class: ClassTransient, MaybeApplied: maybeApplied, Err: err}
@@ -49,6 +55,11 @@ func lost(action string, maybeApplied bool, err error) *Error {
 // decode turns a reply into out or an *Error. sentAt is this host's clock when
 // the request was signed.
 func (r reply) decode(action string, mutating bool, sentAt time.Time, out any) (requestID string, err error) {
+	if page, ok := out.(quickReader); ok && r.status == http.StatusOK && r.broken == nil {
+		if requestID, ok := page.readQuickly(r.body); ok {
+			return printable(requestID), nil
+		}
+	}
 	var env envelope
 	jsonErr := r.broken
 	if jsonErr == nil {

@@ -17,5 +17,5 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
 		os.Exit(exitFailed)
 	}
-	testscript.Main(m, map[string]func(){"zecpower": main})
+	testscript.Main(m, map[string]func(){"zecpower": main, "zecpower-profiled": profiledMain})
 }

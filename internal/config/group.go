@@ -243,21 +243,25 @@ func parseIDs(doc *strictyaml.Doc, data []byte) []string {
 // checkLine checks a line of an instances_file. A column's heading, which an export puts on top and
 // which would pass as an id, would be not_found at each run.
 func checkLine(text string) error {
-	end := strings.IndexAny(text, ",;|\t")
+	err := checkID(text)
+	end := -1
+	if err != nil { // an id has none of these, and a file may have a million of them
+		end = strings.IndexAny(text, ",;|\t")
+	}
 	if end < 0 && isHeading(text) {
 		return strictyaml.Faultf("delete the line", "%s is the heading of a column, not an instance id", strictyaml.Quote(text))
 	}
 	if end >= 0 && isHeading(text[:end]) {
 		return strictyaml.Faultf("delete the line, and keep only the column of ids, one id a line", "%s is the header of a table, not an instance id", strictyaml.Quote(text))
 	}
-	return checkID(text)
+	return err
 }
 
 // isHeading reports whether text is what exports and tools call a column of ids, however it is
 // spelt and quoted.
 func isHeading(text string) bool {
-	const longest = 40                                                  // of any spelling
-	if len(text) > longest || strings.ContainsAny(text, "0123456789") { // almost every id has a digit
+	const longest = 40                                              // of any spelling
+	if len(text) > longest || strings.ContainsFunc(text, isDigit) { // almost every id has a digit
 		return false
 	}
 	plain := strings.Map(func(c rune) rune {
@@ -273,14 +277,21 @@ func isHeading(text string) bool {
 	return false
 }
 
+func isDigit(c rune) bool { return c >= '0' && c <= '9' }
+
 // withoutComment cuts at a # that starts the line or follows a space, as in YAML.
 func withoutComment(line string) string {
-	for i := 0; i < len(line); i++ {
-		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+	for from := 0; ; {
+		next := strings.IndexByte(line[from:], '#')
+		if next < 0 {
+			return line
+		}
+		i := from + next
+		if i == 0 || line[i-1] == ' ' || line[i-1] == '\t' {
 			return line[:i]
 		}
+		from = i + 1
 	}
-	return line
 }
 
 // maxID is more than twice what the cloud gives out.

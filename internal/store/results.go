@@ -105,8 +105,12 @@ func appendResults(out []byte, results []power.InstanceResult) []byte {
 	base := earliest(results)
 	out = binary.AppendVarint(out, base)
 	for _, text := range textColumns {
+		at, before := 0, "" // as in newWordTable
 		for i := range results {
-			out = binary.AppendUvarint(out, uint64(words.index[text(&results[i])])) //nolint:gosec // an index
+			if word := text(&results[i]); i == 0 || word != before {
+				at, before = words.index[word], word
+			}
+			out = binary.AppendUvarint(out, uint64(at)) //nolint:gosec // an index
 		}
 	}
 	for i := range results {
@@ -147,7 +151,7 @@ func appendBy(out []byte, results []power.InstanceResult, words wordTable) []byt
 }
 
 // textColumns are the text columns, in the order of the file.
-var textColumns = []func(*power.InstanceResult) string{
+var textColumns = [...]func(*power.InstanceResult) string{
 	func(r *power.InstanceResult) string { return string(r.Outcome) },
 	func(r *power.InstanceResult) string { return string(r.Reason) },
 	func(r *power.InstanceResult) string { return r.Code },
@@ -177,9 +181,13 @@ type wordTable struct {
 
 func newWordTable(results []power.InstanceResult) wordTable {
 	t := wordTable{index: map[string]int{}}
+	var before [len(textColumns)]string // most of a column repeats one word
 	for i := range results {
-		for _, text := range textColumns {
-			t.add(text(&results[i]))
+		for column, text := range textColumns {
+			if word := text(&results[i]); i == 0 || word != before[column] {
+				t.add(word)
+				before[column] = word
+			}
 		}
 	}
 	for i := range results { // last: most results have none, and the table stays as it was without it

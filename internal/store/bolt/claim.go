@@ -31,8 +31,11 @@ func (l *Store) claimPart(ctx context.Context, r store.Round) ([]string, error) 
 	}
 	err = l.update(ctx, "record decisions", func(tx *bbolt.Tx) error {
 		held = nil
+		// A run that is claimed and begins in this round is one record, written once: below remain
+		// the beginnings of runs that were claimed before.
+		open := byRun(begins)
 		for _, run := range r.Claims {
-			already, err := claim(tx, run)
+			already, err := l.claim(tx, run, open)
 			if err != nil {
 				return err
 			}
@@ -46,6 +49,9 @@ func (l *Store) claimPart(ctx context.Context, r store.Round) ([]string, error) 
 			}
 		}
 		for _, b := range begins {
+			if open[b.Run.ID] == nil {
+				continue
+			}
 			if err := l.begin(tx, b); err != nil {
 				return err
 			}
@@ -88,8 +94,9 @@ func (l *Store) putWatermarks(tx *bbolt.Tx, r store.Round) error {
 	return nil
 }
 
-// claim puts a run where its id has none. held reports that it has one already.
-func claim(tx *bbolt.Tx, run store.Run) (held bool, err error) {
+// claim puts a run where its id has none, with its beginning where begins has that, and takes it out
+// of them. held reports that the id has a run already.
+func (l *Store) claim(tx *bbolt.Tx, run store.Run, begins map[string]*encodedBeginning) (held bool, err error) {
 	there, err := getRun(tx, run.ID)
 	if err != nil {
 		return false, err
@@ -98,6 +105,12 @@ func claim(tx *bbolt.Tx, run store.Run) (held bool, err error) {
 		return true, nil // a recorded run stays, whatever is decided about its time later
 	}
 	r := store.NewClaim(run)
+	if b := begins[run.ID]; b != nil {
+		delete(begins, run.ID)
+		if err := l.putBeginning(tx, &r, b); err != nil {
+			return false, err
+		}
+	}
 	if err := putRecord(tx, &r); err != nil {
 		return false, err
 	}

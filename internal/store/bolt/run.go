@@ -53,11 +53,23 @@ func (l *Store) packNew(groups []store.GroupValue) error {
 	return nil
 }
 
+// byRun finds beginnings by the id of their run.
+func byRun(begins []encodedBeginning) map[string]*encodedBeginning {
+	found := make(map[string]*encodedBeginning, len(begins))
+	for i := range begins {
+		found[begins[i].Run.ID] = &begins[i]
+	}
+	return found
+}
+
 func (l *Store) begin(tx *bbolt.Tx, b encodedBeginning) error {
-	return changeRun(tx, b.Run, func(r *store.Record) error {
-		r.Begin(b.Beginning, b.targets, l.process)
-		return putGroups(tx, r, b.targets)
-	})
+	return changeRun(tx, b.Run, func(r *store.Record) error { return l.putBeginning(tx, r, &b) })
+}
+
+// putBeginning changes r to a run that begins, and puts its lists.
+func (l *Store) putBeginning(tx *bbolt.Tx, r *store.Record, b *encodedBeginning) error {
+	r.Begin(b.Beginning, b.targets, l.process)
+	return putGroups(tx, r, b.targets)
 }
 
 // Finish implements store.Store. A run without a report is closed with its progress.
@@ -148,7 +160,9 @@ func putGroup(tx *bbolt.Tx, r *store.Record, g store.GroupValue) error {
 			return err
 		}
 	}
-	if newest := tx.Bucket(bucketGroups); !g.Partial || newest.Get([]byte(g.Totals.Group)) == nil {
+	// Most runs have the list of the run before: a write that changes nothing is left out.
+	newest := tx.Bucket(bucketGroups)
+	if before := newest.Get([]byte(g.Totals.Group)); before == nil || !g.Partial && !bytes.Equal(before, hash) {
 		if err := newest.Put([]byte(g.Totals.Group), hash); err != nil {
 			return err
 		}
