@@ -271,17 +271,24 @@ func TestExampleLoadsWithoutWarningAndShowsTheDefaults(t *testing.T) {
 	}
 }
 
-func TestExampleShowsEveryKey(t *testing.T) {
+func TestTheExamplesShowEveryKey(t *testing.T) {
 	data, err := os.ReadFile("../../schedules.example.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, more := range []string{"schedules.yaml", "conf.d/payments.yaml", "conf.d/shop.yaml"} {
+		text, err := os.ReadFile(filepath.Join("../../docs/company", more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = append(data, text...)
+	}
 	for _, key := range strings.Fields(`api endpoint api_version timeout requests_per_second burst max_in_flight
 		batch batch_size attempts backoff initial max poll_interval boot_timeout timezone
-		include_files groups instances instances_file calendars dates ics match rrule
+		include_files groups instances instances_file selector tags zone resource_group max_instances max_change accounts calendars dates ics match rrule
 		schedules cron action exclude include only catch_up overlap jitter deadline paused`) {
 		if !strings.Contains(string(data), key+":") {
-			t.Errorf("the example does not show %s", key)
+			t.Errorf("no example shows %s", key)
 		}
 	}
 }
