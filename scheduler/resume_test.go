@@ -84,6 +84,32 @@ func TestJitteredRunThatWasDownOverItsTime(t *testing.T) {
 	}
 }
 
+// The store cannot be read at start, and the clock was set back, so that a time comes again which an
+// earlier process has claimed. That claim goes on once the store can be read.
+func TestAClaimThatIsMetBeforeTheStoreIsReadGoesOn(t *testing.T) {
+	story(t, "05 07:59", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "0 8 * * *", jitter(40*time.Minute))
+		w.start(s)
+		w.until("05 08:00:30")
+		w.kill()
+		w.clock.step(-2 * time.Minute)
+		unreadable := true
+		w.store.fault = func(op string) fault {
+			if op == "load" && unreadable {
+				return lost
+			}
+			return noFault
+		}
+		w.start(s)
+		w.until("05 08:00:30") // it is met
+		unreadable = false
+		w.pass(s.JitterOffset() + time.Minute)
+		if len(w.calls) != 1 || !w.calls[0].Resumed {
+			t.Errorf("calls %+v", w.calls)
+		}
+	})
+}
+
 func TestJitteredRunThatWasAsleepOverItsTimeWithCatchUpOff(t *testing.T) {
 	story(t, "05 07:44", func(t *testing.T, w *world) {
 		w.start(mustSchedule(t, "s", "45 7 * * *", jitter(10*time.Minute), catchUp(0)))
