@@ -108,6 +108,10 @@ func RecordManual(ctx context.Context, stateDir string, r power.Report, accepted
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	return recordManual(ctx, l, r, acceptedKeys)
+}
+
+func recordManual(ctx context.Context, l store.Store, r power.Report, acceptedKeys []string) error {
 	for _, name := range acceptedKeys {
 		if err := l.AcceptKey(ctx, name, r.FinishedAt); err != nil {
 			return err
