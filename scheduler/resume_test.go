@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 func TestResumeDecidesHowAClaimedRunGoesOn(t *testing.T) {
@@ -106,6 +107,38 @@ func TestAClaimThatIsMetBeforeTheStoreIsReadGoesOn(t *testing.T) {
 		w.pass(s.JitterOffset() + time.Minute)
 		if len(w.calls) != 1 || !w.calls[0].Resumed {
 			t.Errorf("calls %+v", w.calls)
+		}
+	})
+}
+
+// What the store has is passed on once, when it can be read, and before a run goes on.
+func TestTheStateIsPassedOnBeforeARunGoesOn(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		w.start(s)
+		w.until("05 07:45:10")
+		w.kill()
+		unreadable := true
+		w.store.fault = func(op string) fault {
+			if op == "load" && unreadable {
+				return lost
+			}
+			return noFault
+		}
+		passed := 0
+		w.recalled = func(state store.State) {
+			passed++
+			if len(w.calls) != 1 || len(state.Newest["web"]) != 1 {
+				t.Errorf("calls %+v, newest %+v", w.calls, state.Newest)
+			}
+		}
+		w.start(s)
+		w.pass(time.Minute)
+		unreadable = false
+		w.pass(time.Minute)
+		if passed != 1 || len(w.calls) != 2 || !w.calls[1].Resumed {
+			t.Errorf("passed on %d times, calls %+v", passed, w.calls)
 		}
 	})
 }

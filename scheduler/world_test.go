@@ -100,19 +100,20 @@ type stretch struct{ from, until time.Time }
 
 // world is a simulated machine on which daemons start, stop and are killed.
 type world struct {
-	t       testing.TB
-	clock   *settableClock
-	store   *memoryStore
-	runFor  func(Firing) time.Duration
-	gather  func(n int) Round
-	custom  func(context.Context, Firing) Prepared // makes the runs; nil: prepare
-	listen  func(event.Event)                      // receives each event after the log; nil: no call
-	cut     power.Result                           // of a run whose context ends before it has had its time
-	process int
-	loop    *Loop
-	sess    *session
-	cancel  context.CancelFunc
-	gone    chan struct{}
+	t        testing.TB
+	clock    *settableClock
+	store    *memoryStore
+	runFor   func(Firing) time.Duration
+	gather   func(n int) Round
+	custom   func(context.Context, Firing) Prepared // makes the runs; nil: prepare
+	listen   func(event.Event)                      // receives each event after the log; nil: no call
+	cut      power.Result                           // of a run whose context ends before it has had its time
+	process  int
+	recalled func(store.State) // nil: no call
+	loop     *Loop
+	sess     *session
+	cancel   context.CancelFunc
+	gone     chan struct{}
 
 	mu      sync.Mutex
 	rounds  int
@@ -201,7 +202,7 @@ func (w *world) start(schedules ...Schedule) {
 		prepare = w.prepare(w.process)
 	}
 	loop, err := New(Config{
-		Schedules: schedules, Prepare: prepare, Gather: w.gather, Store: w.sess, Emit: w.Receive, Clock: w.clock, Alive: w.countRound,
+		Schedules: schedules, Prepare: prepare, Gather: w.gather, Store: w.sess, Emit: w.Receive, Clock: w.clock, Alive: w.countRound, Recalled: w.recalled,
 	})
 	if err != nil {
 		w.t.Fatal(err)
