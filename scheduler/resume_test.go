@@ -94,16 +94,16 @@ func TestAClaimThatIsMetBeforeTheStoreIsReadGoesOn(t *testing.T) {
 		w.until("05 08:00:30")
 		w.kill()
 		w.clock.step(-2 * time.Minute)
-		unreadable := true
+		var readable atomic.Bool
 		w.store.fault = func(op string) fault {
-			if op == "load" && unreadable {
+			if op == "load" && !readable.Load() {
 				return lost
 			}
 			return noFault
 		}
 		w.start(s)
 		w.until("05 08:00:30") // it is met
-		unreadable = false
+		readable.Store(true)
 		w.pass(s.JitterOffset() + time.Minute)
 		if len(w.calls) != 1 || !w.calls[0].Resumed {
 			t.Errorf("calls %+v", w.calls)
@@ -119,15 +119,17 @@ func TestTheStateIsPassedOnBeforeARunGoesOn(t *testing.T) {
 		w.start(s)
 		w.until("05 07:45:10")
 		w.kill()
-		unreadable := true
+		var readable atomic.Bool
 		w.store.fault = func(op string) fault {
-			if op == "load" && unreadable {
+			if op == "load" && !readable.Load() {
 				return lost
 			}
 			return noFault
 		}
 		passed := 0
 		w.recalled = func(state store.State) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			passed++
 			if len(w.calls) != 1 || len(state.Newest["web"]) != 1 {
 				t.Errorf("calls %+v, newest %+v", w.calls, state.Newest)
@@ -135,7 +137,7 @@ func TestTheStateIsPassedOnBeforeARunGoesOn(t *testing.T) {
 		}
 		w.start(s)
 		w.pass(time.Minute)
-		unreadable = false
+		readable.Store(true)
 		w.pass(time.Minute)
 		if passed != 1 || len(w.calls) != 2 || !w.calls[1].Resumed {
 			t.Errorf("passed on %d times, calls %+v", passed, w.calls)
