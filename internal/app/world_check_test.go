@@ -119,7 +119,8 @@ func (w *world) checkReason(t tenure, nominal time.Time, kind store.Kind, reason
 	case kind == store.KindOverlap:
 		so = w.overlaps(t.name, nominal)
 	case reason == string(scheduler.MissedDown), reason == string(scheduler.MissedCatchUpOff):
-		so = !up || w.forgetful() // the loop may have waited for the store until it died
+		// The loop may have waited for the store, or the run for its turn, until the process ended.
+		so = !up || w.forgetful() || s.overlap == "queue" && len(w.processes) > 1
 	case reason == string(scheduler.MissedSuperseded):
 		so = w.newer(t, planned)
 	case reason == string(scheduler.MissedInterrupted), kind == store.KindInterrupted:
