@@ -368,20 +368,24 @@ func (l *lane) another() *work {
 }
 
 // refillAlone gives a trial, or a probe of the account, something to name, where the ids that waited
-// first are gone.
+// first are gone. Ids that came since the account's refusal was decided are named before those that
+// were refused already: these may all be refused for their own sake.
 func (l *lane) refillAlone(now time.Time) {
 	u := &l.refusals
 	if !u.holds() || u.flying {
 		return
 	}
-	if u.ids = slices.DeleteFunc(u.ids, leftTrial); len(u.ids) > 0 {
-		return
+	u.ids = slices.DeleteFunc(u.ids, leftTrial)
+	if u.state == refusalAccount {
+		if came := l.pullAll(); len(came) > 0 {
+			u.ids = append(hold(inTurn(came)), u.ids...)
+		}
 	}
-	if u.state == refusalTrial {
+	switch {
+	case len(u.ids) > 0:
+	case u.state == refusalTrial:
 		l.tryAnother(now)
-		return
-	}
-	if u.ids = hold(inTurn(l.pullAll())); len(u.ids) == 0 {
+	default:
 		u.state = refusalApart
 	}
 }

@@ -91,6 +91,41 @@ func TestLoneIDsThatBringNoWordBackOff(t *testing.T) {
 	}
 }
 
+// All instances of a run are refused for their own sake, so the refusal passes for the account's. Those
+// of a run that comes later are tried, too, and not held back by it.
+func TestARunThatComesDuringTheAccountsRefusalIsTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := fleet(104)
+		api := newFakeAPI(ids)
+		sick := ids[:4]
+		api.onStart = func(_ int, asked []string) ([]string, error, bool) {
+			if slices.ContainsFunc(asked, func(id string) bool { return slices.Contains(sick, id) }) {
+				return nil, soldOutReply(), true
+			}
+			return nil, nil, false
+		}
+		a := newTestAccount(t, api)
+		first, second := startRun(sick), startRun(ids)
+		first.RunID, second.RunID = "first", "second"
+		var runs sync.WaitGroup
+		runs.Go(func() { a.Run(t.Context(), first) })
+		time.Sleep(2 * time.Minute)
+		begun := time.Now()
+		if got := listing(a.Run(t.Context(), second)); got != "4 rejected, 100 started" {
+			t.Errorf("outcomes: %s", got)
+		}
+		runs.Wait()
+		if up := api.startTimes[len(api.startTimes)-1].Sub(begun); up > 10*time.Minute {
+			t.Errorf("the last start came after %s", up)
+		}
+		for _, id := range ids[4:] {
+			if api.states[id] != apiclient.StateRunning {
+				t.Fatalf("%s is %s", id, api.states[id])
+			}
+		}
+	})
+}
+
 // The key has no right to the first, or the last, of the three that are sent alone to
 // find out about another code. It must not pass for a key that is refused.
 func TestTrialOfAnInstanceWithoutRightsIsNoRefusedKey(t *testing.T) {

@@ -26,6 +26,9 @@ type Config struct {
 	Gather func(n int) Round
 	// Store keeps what must survive a crash.
 	Store store.Store
+	// Recalled is called with what the store has of earlier processes, once it could be read, and before
+	// a run that they left is resumed. The call comes from the goroutine of Loop.Run. Nil: no call.
+	Recalled func(store.State)
 	// Emit receives what the loop does, as it does it. The calls come from the goroutine of Loop.Run:
 	// they never overlap, and a slow one delays decisions. A panic ends that one call.
 	Emit func(event.Event)
@@ -64,6 +67,9 @@ func New(cfg Config) (*Loop, error) {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = SystemClock()
+	}
+	if cfg.Recalled == nil {
+		cfg.Recalled = func(store.State) {}
 	}
 	if cfg.Alive == nil {
 		cfg.Alive = func() {}

@@ -24,8 +24,10 @@ type entry struct {
 	waiting []Firing // claimed, begin at their RunAt, ordered by it
 	queued  *Firing  // claimed, begins when no run is going; nil: none
 	running []Running
-	ran     []int64       // claimed nominal times (Unix seconds): the latest maxRemembered, in order
-	last    store.LastRun // the newest finished run; zero: none
+	ran     []int64 // claimed nominal times (Unix seconds): the latest maxRemembered, in order
+	// abandoned are those of ran whose run did not begin, or did not go on.
+	abandoned map[int64]bool
+	last      store.LastRun // the newest finished run; zero: none
 
 	index int // in the queue; -1: not in it
 }
@@ -44,6 +46,7 @@ func (e *entry) remember(nominal time.Time) {
 	}
 	e.ran = slices.Insert(e.ran, at, nominal.Unix())
 	if len(e.ran) > maxRemembered {
+		delete(e.abandoned, e.ran[0])
 		e.ran = append(e.ran[:0], e.ran[1:]...)
 	}
 }
@@ -52,6 +55,22 @@ func (e *entry) remember(nominal time.Time) {
 func (e *entry) hasRun(nominal time.Time) bool {
 	_, found := slices.BinarySearch(e.ran, nominal.Unix())
 	return found
+}
+
+// abandon notes that the run of a remembered nominal time does not begin, or does not go on.
+func (e *entry) abandon(nominal time.Time) {
+	if !e.hasRun(nominal) {
+		return
+	}
+	if e.abandoned == nil {
+		e.abandoned = map[int64]bool{}
+	}
+	e.abandoned[nominal.Unix()] = true
+}
+
+// made reports whether the run of a nominal time was made, or may still be.
+func (e *entry) made(nominal time.Time) bool {
+	return e.hasRun(nominal) && !e.abandoned[nominal.Unix()]
 }
 
 // seek sets next and hasNext: the first nominal time after through.

@@ -153,7 +153,7 @@ func (e *entry) newestIntention(after, now time.Time, grace time.Duration) *inte
 		return nil
 	}
 	i := e.schedule.intention(o.Nominal)
-	i.stands = e.hasRun(o.Nominal) || now.Sub(i.planned) <= max(grace, e.schedule.CatchUp)
+	i.stands = e.made(o.Nominal) || now.Sub(i.planned) <= max(grace, e.schedule.CatchUp)
 	return &i
 }
 
@@ -182,12 +182,14 @@ func (l *Loop) noteMade(i intention, groups []string) {
 }
 
 // recallMade notes what the runs of earlier processes wanted, and those by hand.
-func (l *Loop) recallMade(newest map[string]store.Run) {
-	for group, r := range newest {
-		i := intention{planned: r.Nominal, action: r.Action, schedule: r.Schedule, runID: r.ID}
-		if e := l.entries[r.Schedule]; e != nil && e.schedule != nil {
-			i.planned = r.Nominal.Add(e.schedule.JitterOffset())
+func (l *Loop) recallMade(newest map[string][]store.Run) {
+	for group, runs := range newest {
+		for _, r := range runs {
+			i := intention{planned: r.Nominal, action: r.Action, schedule: r.Schedule, runID: r.ID}
+			if e := l.entries[r.Schedule]; e != nil && e.schedule != nil {
+				i.planned = r.Nominal.Add(e.schedule.JitterOffset())
+			}
+			l.noteMade(i, []string{group})
 		}
-		l.noteMade(i, []string{group})
 	}
 }

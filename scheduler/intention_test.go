@@ -149,6 +149,48 @@ func TestTheNewestIntentionWins(t *testing.T) {
 	}
 }
 
+// A run that was claimed, and then missed, keeps no older one of the same action from being made up
+// for.
+func TestAClaimThatWasMissedDoesNotStand(t *testing.T) {
+	story(t, "05 07:00", func(t *testing.T, w *world) {
+		schedules := []Schedule{
+			mustSchedule(t, "first", "1 8 * * *", catchUp(2*time.Hour)),
+			mustSchedule(t, "shifted", "0 8 * * *", jitter(40*time.Minute), catchUp(0)),
+		}
+		w.start(schedules...)
+		w.until("05 08:00:30") // the claim waits for its time
+		w.kill()
+		w.until("05 08:50")
+		w.start(schedules...)
+		w.until("05 08:55")
+		if got, want := w.summary(), []string{"missed shifted catch_up_off", "run first"}; !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
+}
+
+// A run that lost a group to a newer intention keeps the next time of its schedule from nothing.
+func TestARunThatLostAGroupDoesNotCountAsGoing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		groups []string // of the other schedule
+		want   []string
+	}{
+		"it lost one":  {[]string{"web"}, []string{"run morning", "run night", "run night"}},
+		"it lost none": {[]string{"other"}, []string{"run morning", "run night", "skipped night overlap"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, "05 07:30", func(t *testing.T, w *world) {
+				w.runFor = func(Firing) time.Duration { return 20 * time.Minute }
+				w.start(mustSchedule(t, "night", "0,10 8 * * *", stops, over("db", "web")), mustSchedule(t, "morning", "5 8 * * *", over(tc.groups...)))
+				w.until("05 08:12")
+				if got := w.summary(); !slices.Equal(got, tc.want) {
+					t.Errorf("got  %q\nwant %q", got, tc.want)
+				}
+			})
+		})
+	}
+}
+
 // summary lists, in order, what ran, without which groups, and what did not and why.
 func (w *world) summary() (lines []string) {
 	w.mu.Lock()

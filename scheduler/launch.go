@@ -134,12 +134,11 @@ func (l *Loop) takeUnbegun() {
 // dropBeginning forgets the beginning of a run that has ended. Its end says as much, and a store
 // that fails for days must not fill the memory with lists of ids.
 func (l *Loop) dropBeginning(runID string) {
-	kept := l.unrecorded.Begins[:0]
+	kept := l.unrecorded.Begins[:0:0] // a new array: the store may still write the present one
 	for _, b := range l.unrecorded.Begins {
 		if b.Run.ID != runID {
 			kept = append(kept, b)
 		}
 	}
-	clear(l.unrecorded.Begins[len(kept):])
 	l.unrecorded.Begins = kept
 }

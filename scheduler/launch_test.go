@@ -156,6 +156,33 @@ func TestAnEndIsRecordedBeforeItIsReported(t *testing.T) {
 	}
 }
 
+// A write that the store gave up may still be made: what it was passed must not change meanwhile.
+func TestWhatTheStoreWasPassedDoesNotChange(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		w.store.fault = func(op string) fault {
+			if op == "decide" {
+				return lost
+			}
+			return noFault
+		}
+		w.runFor = func(f Firing) time.Duration {
+			return map[string]time.Duration{"short": time.Minute, "long": 10 * time.Minute}[f.Schedule]
+		}
+		w.start(mustSchedule(t, "short", "45 7 * * *"), mustSchedule(t, "long", "45 7 * * *"))
+		w.until("05 07:45:10")
+		given := w.store.given[len(w.store.given)-1]
+		w.until("05 07:47") // the short one has ended
+		for _, b := range given {
+			if b.Run.ID == "" {
+				t.Errorf("%+v", given)
+			}
+		}
+		if len(given) != 2 {
+			t.Errorf("%d beginnings", len(given))
+		}
+	})
+}
+
 // A firing means what the schedule said that decided it, also where a reload replaces that in the
 // same second; what waits means what its schedule says when it begins.
 func TestAFiringCarriesWhatItsScheduleMeant(t *testing.T) {

@@ -33,6 +33,7 @@ type memoryStore struct {
 	other      []store.Note
 	last       map[string]store.LastRun
 	fault      func(op string) fault
+	given      [][]store.Beginning // by the rounds to claim, as they were passed
 }
 
 type memoryRun struct {
@@ -111,6 +112,9 @@ func (s *session) Load(_ context.Context, recent time.Time) (state store.State, 
 }
 
 func (s *session) Claim(_ context.Context, r store.Round) (held []string, err error) {
+	s.mu.Lock()
+	s.given = append(s.given, r.Begins)
+	s.mu.Unlock()
 	err = s.write("decide", func() {
 		if !r.At.IsZero() {
 			s.through = r.At

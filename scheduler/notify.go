@@ -18,9 +18,12 @@ func (l *Loop) notify(d Decision) {
 	}
 }
 
-// notifyAbandoned reports claimed runs that do not run.
-func (l *Loop) notifyAbandoned(all []store.Abandonment) {
+// abandoned notes and reports claimed runs that do not run.
+func (l *Loop) abandoned(all []store.Abandonment) {
 	for _, a := range all {
+		if e := l.entries[a.Run.Schedule]; e != nil {
+			l.lock(func() { e.abandon(a.Run.Nominal) })
+		}
 		l.notify(decisionOf(a))
 	}
 }

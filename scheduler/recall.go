@@ -54,6 +54,7 @@ func (l *Loop) recall(now time.Time) {
 	// 3. Remember what ran, so that no time runs twice, and report how each schedule last ended.
 	l.remember(state)
 	l.recallMade(state.Newest)
+	l.cfg.Recalled(state)
 	for _, name := range slices.Sorted(maps.Keys(state.Last)) {
 		if e := l.entries[name]; e != nil && e.schedule != nil {
 			l.cfg.Emit(e.lastRun())
@@ -125,6 +126,9 @@ func (l *Loop) remember(state store.State) {
 			for _, t := range times {
 				e.remember(t)
 			}
+			for _, t := range state.Abandoned[name] {
+				e.abandon(t)
+			}
 		}
 	}
 	for name, last := range state.Last {
@@ -153,7 +157,7 @@ func (l *Loop) resumeAll(unfinished []Firing, now time.Time) {
 	launches := l.prepareAll(r.begins)
 	addBeginnings(&r.round, launches, now)
 	l.record(r.round)
-	l.notifyAbandoned(r.round.Abandons)
+	l.abandoned(r.round.Abandons)
 	for _, p := range launches {
 		l.begin(l.entries[p.firing.Schedule], p)
 	}

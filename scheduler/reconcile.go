@@ -116,7 +116,7 @@ func (e *entry) plan(shared situation) plan {
 
 	// 1. Complete the situation. shared is a copy.
 	shared.schedule, shared.through, shared.ran = e.schedule, e.through, e.hasRun
-	shared.running, shared.queued = len(e.running), e.queued != nil
+	shared.running, shared.queued = e.going(shared.intents), e.queued != nil
 
 	// 2. First the runs that were claimed earlier and whose run time has come. They are older than
 	// any nominal time that is undecided, so they come before those in the overlap policy:
@@ -135,6 +135,17 @@ func (e *entry) plan(shared situation) plan {
 		shared.heed(p.decisions)
 	}
 	return p
+}
+
+// going counts the runs that count as going for the overlap policy. One that lost a group to a newer
+// intention does not: it must not keep the next time from wanting that group again.
+func (e *entry) going(x *intents) (n int) {
+	for _, r := range e.running {
+		if lost, _ := x.of(r.Firing, e.schedule); len(lost) == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // placeClaim decides what becomes of a claimed run whose run time has come, and counts it in s.
@@ -182,13 +193,13 @@ func (l *Loop) apply(p plan, launches map[string]*launch, held map[string]bool, 
 		if p.queue != nil {
 			p.entry.queued = p.queue
 		}
-		begins = append(begins, p.entry.claim(p.decisions, held)...)
+		begins = append(begins, p.entry.claim(p.decisions, held, l.recalled)...)
 		l.queue.place(p.entry)
 	})
 
 	// 2. Report the times and claims that do not run. notify leaves out those that do: begin
 	// reports them.
-	l.notifyAbandoned(p.abandons)
+	l.abandoned(p.abandons)
 	for _, d := range p.decisions {
 		l.notify(d)
 	}
@@ -219,14 +230,18 @@ func (e *entry) advance(now time.Time) {
 }
 
 // claim adds the runs among decisions to e, and returns those that begin now. A run in held had its
-// turn already, in this process or another: it is remembered and does not begin.
-func (e *entry) claim(decisions []Decision, held map[string]bool) (begins []Firing) {
+// turn already, in this process or another: it is remembered and does not begin. Before the store was
+// recalled it is another process's, and recall decides how it goes on: it must not pass for one of
+// this process.
+func (e *entry) claim(decisions []Decision, held map[string]bool, recalled bool) (begins []Firing) {
 	for _, d := range decisions {
 		if !d.Claims() {
 			continue
 		}
-		e.remember(d.Nominal)
 		f := d.Firing()
+		if !held[f.RunID] || recalled {
+			e.remember(d.Nominal)
+		}
 		switch {
 		case held[f.RunID]:
 		case d.Kind == DecisionJittered:

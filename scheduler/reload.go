@@ -92,7 +92,7 @@ func (l *Loop) applyReload(now time.Time) {
 	// 3. Record before reporting, and answer the caller last: after that a crash finds the new
 	// schedules' watermarks.
 	l.record(round)
-	l.notifyAbandoned(round.Abandons)
+	l.abandoned(round.Abandons)
 	for _, name := range round.Forget {
 		l.cfg.Emit(event.NextRun{Schedule: name})
 	}

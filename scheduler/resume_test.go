@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 func TestResumeDecidesHowAClaimedRunGoesOn(t *testing.T) {
@@ -82,6 +83,66 @@ func TestJitteredRunThatWasDownOverItsTime(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The store cannot be read at start, and the clock was set back, so that a time comes again which an
+// earlier process has claimed. That claim goes on once the store can be read.
+func TestAClaimThatIsMetBeforeTheStoreIsReadGoesOn(t *testing.T) {
+	story(t, "05 07:59", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "0 8 * * *", jitter(40*time.Minute))
+		w.start(s)
+		w.until("05 08:00:30")
+		w.kill()
+		w.clock.step(-2 * time.Minute)
+		var readable atomic.Bool
+		w.store.fault = func(op string) fault {
+			if op == "load" && !readable.Load() {
+				return lost
+			}
+			return noFault
+		}
+		w.start(s)
+		w.until("05 08:00:30") // it is met
+		readable.Store(true)
+		w.pass(s.JitterOffset() + time.Minute)
+		if len(w.calls) != 1 || !w.calls[0].Resumed {
+			t.Errorf("calls %+v", w.calls)
+		}
+	})
+}
+
+// What the store has is passed on once, when it can be read, and before a run goes on.
+func TestTheStateIsPassedOnBeforeARunGoesOn(t *testing.T) {
+	story(t, "05 07:44", func(t *testing.T, w *world) {
+		s := mustSchedule(t, "s", "45 7 * * *")
+		w.runFor = func(Firing) time.Duration { return 10 * time.Minute }
+		w.start(s)
+		w.until("05 07:45:10")
+		w.kill()
+		var readable atomic.Bool
+		w.store.fault = func(op string) fault {
+			if op == "load" && !readable.Load() {
+				return lost
+			}
+			return noFault
+		}
+		passed := 0
+		w.recalled = func(state store.State) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			passed++
+			if len(w.calls) != 1 || len(state.Newest["web"]) != 1 {
+				t.Errorf("calls %+v, newest %+v", w.calls, state.Newest)
+			}
+		}
+		w.start(s)
+		w.pass(time.Minute)
+		readable.Store(true)
+		w.pass(time.Minute)
+		if passed != 1 || len(w.calls) != 2 || !w.calls[1].Resumed {
+			t.Errorf("passed on %d times, calls %+v", passed, w.calls)
+		}
+	})
 }
 
 func TestJitteredRunThatWasAsleepOverItsTimeWithCatchUpOff(t *testing.T) {

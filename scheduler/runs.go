@@ -157,7 +157,7 @@ func (l *Loop) beginQueued(e *entry) {
 	if reason != "" {
 		gone := []store.Abandonment{abandonment(f, kind, reason, now)}
 		l.record(store.Round{Abandons: gone})
-		l.notifyAbandoned(gone)
+		l.abandoned(gone)
 		return
 	}
 	f.Superseded = superseded

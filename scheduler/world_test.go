@@ -94,23 +94,26 @@ type call struct {
 	at      time.Time
 }
 
+type overlapping struct{ before, call call }
+
 type stretch struct{ from, until time.Time }
 
 // world is a simulated machine on which daemons start, stop and are killed.
 type world struct {
-	t       testing.TB
-	clock   *settableClock
-	store   *memoryStore
-	runFor  func(Firing) time.Duration
-	gather  func(n int) Round
-	custom  func(context.Context, Firing) Prepared // makes the runs; nil: prepare
-	listen  func(event.Event)                      // receives each event after the log; nil: no call
-	cut     power.Result                           // of a run whose context ends before it has had its time
-	process int
-	loop    *Loop
-	sess    *session
-	cancel  context.CancelFunc
-	gone    chan struct{}
+	t        testing.TB
+	clock    *settableClock
+	store    *memoryStore
+	runFor   func(Firing) time.Duration
+	gather   func(n int) Round
+	custom   func(context.Context, Firing) Prepared // makes the runs; nil: prepare
+	listen   func(event.Event)                      // receives each event after the log; nil: no call
+	cut      power.Result                           // of a run whose context ends before it has had its time
+	process  int
+	recalled func(store.State) // nil: no call
+	loop     *Loop
+	sess     *session
+	cancel   context.CancelFunc
+	gone     chan struct{}
 
 	mu      sync.Mutex
 	rounds  int
@@ -118,14 +121,14 @@ type world struct {
 	calls   []call
 	covered map[string][]stretch
 	next    map[string]time.Time
-	going   map[string]int // runs by schedule
-	// overlapped is a schedule whose runs overlapped though it does not allow that.
-	overlapped string
+	going   map[string][]call // runs by schedule
+	// overlaps are runs of a schedule that began while another of it was going.
+	overlaps []overlapping
 }
 
 func newWorld(t testing.TB, now string) *world {
 	return &world{
-		t: t, clock: newSettableClock(at(now)), store: newMemoryStore(), covered: map[string][]stretch{}, next: map[string]time.Time{}, going: map[string]int{},
+		t: t, clock: newSettableClock(at(now)), store: newMemoryStore(), covered: map[string][]stretch{}, next: map[string]time.Time{}, going: map[string][]call{},
 		runFor: func(Firing) time.Duration { return time.Minute }, cut: power.ResultPartial,
 	}
 }
@@ -158,15 +161,17 @@ func targets(f Firing) (all []store.Targets) {
 
 func (w *world) run(ctx context.Context, process int, f Firing) RunEnd {
 	w.mu.Lock()
-	w.calls = append(w.calls, call{f, process, w.clock.now()})
-	if w.going[f.Schedule]++; w.going[f.Schedule] > 1 && f.Schedule != "allows" {
-		w.overlapped = f.Schedule
+	k := call{f, process, w.clock.now()}
+	w.calls = append(w.calls, k)
+	for _, before := range w.going[f.Schedule] {
+		w.overlaps = append(w.overlaps, overlapping{before, k})
 	}
+	w.going[f.Schedule] = append(w.going[f.Schedule], k)
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.going[f.Schedule]--
+		w.going[f.Schedule] = slices.DeleteFunc(w.going[f.Schedule], func(k call) bool { return k.RunID == f.RunID })
 	}()
 	w.note("run %s%s", f.RunID, map[bool]string{true: " resumed"}[f.Resumed])
 	d := w.runFor(f)
@@ -197,7 +202,7 @@ func (w *world) start(schedules ...Schedule) {
 		prepare = w.prepare(w.process)
 	}
 	loop, err := New(Config{
-		Schedules: schedules, Prepare: prepare, Gather: w.gather, Store: w.sess, Emit: w.Receive, Clock: w.clock, Alive: w.countRound,
+		Schedules: schedules, Prepare: prepare, Gather: w.gather, Store: w.sess, Emit: w.Receive, Clock: w.clock, Alive: w.countRound, Recalled: w.recalled,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 
@@ -22,6 +24,8 @@ type Access struct {
 	Source string
 	// Read reads that source again; nil where it cannot change.
 	Read func() (apiclient.Credentials, error)
+	// DialContext opens connections to the account's endpoint; nil: the network's own.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // FindAccess finds the access to an account.

@@ -37,7 +37,7 @@ func (a *account) newCaller(cfg *config.Config, k *key) (*caller, error) {
 	of := cfg.Account(a.name).API
 	c := &caller{account: a, config: apiclient.Config{
 		Endpoint: of.Endpoint, APIVersion: of.APIVersion,
-		Timeout: of.Timeout, MaxConns: of.MaxInFlight, UserAgent: a.userAgent, Observer: a,
+		Timeout: of.Timeout, MaxConns: of.MaxInFlight, UserAgent: a.userAgent, Observer: a, DialContext: a.access.DialContext,
 	}}
 	if err := c.change(k); err != nil {
 		return nil, err

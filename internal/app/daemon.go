@@ -151,14 +151,13 @@ func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
 	d.current.Store(cfg)
 	d.metrics.SetKnown(known(cfg, set))
 	d.restoreMetrics()
-	d.restoreRanks()
 	d.inUse()
 	d.warn(cfg)
 	d.logUnreadable(cfg)
 	set.emitMissing(d.stream.Emit)
 	d.loop, err = scheduler.New(scheduler.Config{
 		Schedules: cfg.Schedules, Prepare: d.prepareRun, Gather: gather, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
-		Emit: d.stream.Emit,
+		Recalled: d.restoreRanks, Emit: d.stream.Emit,
 	})
 	return err
 }

@@ -122,12 +122,16 @@ const recordWait = 200 * time.Millisecond
 // RecordManual records a finished run by hand in the store of a state folder, and that its access
 // keys were accepted which acceptedKeys names.
 func RecordManual(ctx context.Context, stateDir string, end ManualEnd, acceptedKeys []string) (err error) {
-	r := end.Report
 	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	return recordManual(ctx, l, end, acceptedKeys)
+}
+
+func recordManual(ctx context.Context, l store.Store, end ManualEnd, acceptedKeys []string) error {
+	r := end.Report
 	for _, name := range acceptedKeys {
 		if err := l.AcceptKey(ctx, name, r.FinishedAt); err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -58,36 +57,19 @@ func groupReport(g store.GroupEntry) power.GroupReport {
 	return r
 }
 
-// restoreRanks lets the account know what the newest run of each group wanted of its instances, so
-// that an older one that is resumed or caught up does not fight it, also where another group names
+// restoreRanks lets the accounts know what the newest runs of each group wanted of its instances, so
+// that an older one that is resumed or caught up does not fight them, also where another group names
 // the same ids.
-func (d *Daemon) restoreRanks() {
-	cfg := d.current.Load()
-	longest := longestCatchUp(cfg)
-	if longest == 0 || d.store.Trouble() != nil {
-		return
-	}
-	state, err := d.store.Load(context.Background(), time.Now().Add(-longest))
-	if err != nil {
-		return // the scheduler loads it, too, and reports that
-	}
-	set := d.accounts.Load()
+func (d *Daemon) restoreRanks(state store.State) {
+	cfg, set := d.current.Load(), d.accounts.Load()
 	for _, group := range slices.Sorted(maps.Keys(state.Newest)) {
+		a := set.of[cfg.AccountOf(group)]
 		ids, err := d.lastMembers(cfg, group)
-		if err != nil {
-			continue // it was removed, or cannot be read: logUnreadable has said so
+		if err != nil || a == nil {
+			continue // it was removed, or cannot be read or powered: logUnreadable and emitMissing have said so
 		}
-		r := state.Newest[group]
-		planned := r.Nominal
-		if s, err := cfg.Schedule(r.Schedule); err == nil {
-			planned = planned.Add(s.JitterOffset())
-		}
-		of := batcher.Run{RunID: r.ID, Schedule: r.Schedule, Action: r.Action, Planned: planned}
-		if r.Schedule == store.ManualSchedule {
-			of.Schedule = "" // by hand
-		}
-		if a := set.of[cfg.AccountOf(group)]; a != nil {
-			a.batch.Remember(of, ids)
+		for _, r := range state.Newest[group] {
+			a.batch.Remember(remembered(cfg, r), ids)
 		}
 	}
 }
@@ -103,4 +85,16 @@ func (d *Daemon) lastMembers(cfg *config.Config, group string) ([]string, error)
 	}
 	list, err := d.store.Membership(context.Background(), group)
 	return list.IDs, err
+}
+
+// remembered is a run of an earlier process as it ranks.
+func remembered(cfg *config.Config, r store.Run) batcher.Run {
+	of := batcher.Run{RunID: r.ID, Schedule: r.Schedule, Action: r.Action, Planned: r.Nominal}
+	if s, err := cfg.Schedule(r.Schedule); err == nil {
+		of.Planned = of.Planned.Add(s.JitterOffset())
+	}
+	if r.Schedule == store.ManualSchedule {
+		of.Schedule = "" // by hand
+	}
+	return of
 }

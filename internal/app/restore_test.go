@@ -49,7 +49,11 @@ schedules:
 	}
 	d.accounts.Store(set)
 	d.current.Store(cfg)
-	d.restoreRanks()
+	state, err := records.Load(t.Context(), now.Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.restoreRanks(state)
 	report := set.of[power.DefaultAccount].Submit(t.Context(), batcher.Run{
 		RunID: "night/1", Schedule: "night", Action: power.ActionStop, Planned: now.Add(-time.Hour), Deadline: now.Add(time.Minute),
 		Groups: []batcher.Group{{Name: "all", IDs: []string{"i-1", "i-2"}}},

@@ -12,6 +12,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/event"
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 )
 
 // A run over several accounts is divided among them, and its report is one: groups in its order, from
@@ -66,6 +67,32 @@ func TestARunOverSeveralAccountsHasOneReport(t *testing.T) {
 	}
 	if started.Accounts["hk"] != 1 || started.Accounts["default"] != 2 || len(started.Groups) != 3 || started.Groups[1].Name != "lost" {
 		t.Errorf("started: %+v", started)
+	}
+}
+
+// A resumed run reports the instances of a group that its schedule no longer names, also where no group
+// uses that group's account any more. Those that another group of the run names are powered there.
+func TestAGroupWithoutAnAccountThatIsNotWantedIsReportedAllTheSame(t *testing.T) {
+	progress := store.NewProgress()
+	progress.Groups = []store.Targets{{Group: "web", IDs: []string{"i-1", "i-2"}}, {Group: "old", IDs: []string{"i-2", "i-3"}}}
+	for name, gone := range map[string]bool{"its account is not in use": true, "its account is in use": false} {
+		t.Run(name, func(t *testing.T) {
+			sent := map[string]string{}
+			m := New(Config{
+				Account: func(name string) (Account, error) {
+					if name == power.DefaultAccount && gone {
+						return nil, errors.New("not in use")
+					}
+					return fakeAccount(func(r batcher.Run) power.Report { sent[name] = words(r); return power.Report{} }), nil
+				},
+				Progress: func(context.Context, string) (store.Progress, error) { return progress, nil },
+			})
+			accountOf := func(group string) string { return map[string]string{"web": "hk", "old": power.DefaultAccount}[group] }
+			m.Prepare(t.Context(), Run{Resumed: true, Names: []string{"web"}, LeftOut: []string{"old"}, AccountOf: accountOf, Define: fleet{}.define}).Make(t.Context())
+			if want := "web:i-1,i-2; old:i-2,i-3 i-3=failedcancelled"; len(sent) != 1 || sent["hk"] != want {
+				t.Errorf("%q, want %q", sent, want)
+			}
+		})
 	}
 }
 

@@ -47,7 +47,13 @@ func (m *Maker) listOf(ctx context.Context, p *passage, account string, groups [
 	for k, i := range groups {
 		rules[k] = p.definitions[i].rules
 	}
-	listings := m.listings(ctx, account, rules)
+	listings, err := m.listings(ctx, account, rules)
+	if err != nil {
+		for _, i := range groups {
+			p.run.Groups[i].Err = err
+		}
+		return
+	}
 	for k, i := range groups {
 		g := &p.run.Groups[i]
 		switch g.IDs = rules[k].Members(listings[k]); {
@@ -62,21 +68,16 @@ func (m *Maker) listOf(ctx context.Context, p *passage, account string, groups [
 	}
 }
 
-// listings asks the account. A Maker that only plans has none.
-func (m *Maker) listings(ctx context.Context, account string, rules []*members.Group) []members.Listing {
-	err := errors.New("its members are known to the API alone: zecpower groups shows them")
-	if m.cfg.Account != nil {
-		of, failed := m.cfg.Account(account)
-		if failed == nil {
-			return of.ListMembers(ctx, rules)
-		}
-		err = failed
+// listings asks the account. An error says that it cannot be asked; a Maker that only plans has none.
+func (m *Maker) listings(ctx context.Context, account string, rules []*members.Group) ([]members.Listing, error) {
+	if m.cfg.Account == nil {
+		return nil, errors.New("its members are known to the API alone: zecpower groups shows them")
 	}
-	failed := make([]members.Listing, len(rules))
-	for i := range failed {
-		failed[i].Err = err
+	of, err := m.cfg.Account(account)
+	if err != nil {
+		return nil, err
 	}
-	return failed
+	return of.ListMembers(ctx, rules), nil
 }
 
 // fallBack gives a start whose group could not be listed the members that were accepted last: to start
@@ -86,7 +87,7 @@ func (m *Maker) fallBack(ctx context.Context, p *passage, i int, cause error) {
 	g := &p.run.Groups[i]
 	g.Err = fmt.Errorf("%w; nothing of it was sent", cause)
 	stopped := ctx.Err() != nil && context.Cause(ctx) != errListTimeout
-	if p.run.Action != power.ActionStart || m.cfg.Account == nil || stopped {
+	if p.run.Action != power.ActionStart || stopped {
 		return
 	}
 	if p.run.ID == "" {

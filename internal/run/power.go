@@ -74,6 +74,9 @@ func (m *Maker) parts(r Run) (parts []part) {
 }
 
 func (r Run) accountOf(group string) string {
+	if name, ok := r.placed[group]; ok {
+		return name
+	}
 	if r.AccountOf == nil {
 		return power.DefaultAccount
 	}

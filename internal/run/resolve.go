@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -49,12 +50,10 @@ func (m *Maker) resolve(ctx context.Context, p *passage) {
 			g.IDs, d.rules, g.Err = d.read(undefined)
 			m.cfg.Emit(event.GroupResolved{Group: name, Err: g.Err})
 		}
-		if g.Err == nil && m.cfg.Account != nil {
-			_, g.Err = m.cfg.Account(p.run.accountOf(name))
-		}
 		p.run.Groups, p.definitions = append(p.run.Groups, g), append(p.definitions, d)
 	}
 	m.list(ctx, p)
+	m.place(p)
 }
 
 // read reads the ids of a group, or where more than its ids says who is a member, its rules.
@@ -68,6 +67,61 @@ func (d Definition) read(undefined error) (ids []string, rules *members.Group, e
 		ids, err = d.IDs()
 	}
 	return ids, rules, err
+}
+
+// place finds the account of each group, and fails a group that has none. A group that the run no
+// longer wants may be in no configuration any more, so that its account is not known. Nothing is sent
+// for it, and it is reported by the account of a group that the run wants: of one with which it shares
+// instances, because these are powered there, or else of any.
+func (m *Maker) place(p *passage) {
+	if m.cfg.Account == nil {
+		return
+	}
+	wanted, unwanted := p.run.Groups[:len(p.run.Names)], p.run.Groups[len(p.run.Names):]
+	for i := range wanted {
+		if wanted[i].Err == nil {
+			_, wanted[i].Err = m.cfg.Account(p.run.accountOf(wanted[i].Name))
+		}
+	}
+	if len(unwanted) == 0 {
+		return
+	}
+	p.run.placed = map[string]string{}
+	accountOfID, any := p.run.accountsOf(wanted)
+	for i := range unwanted {
+		g := &unwanted[i]
+		name := p.run.accountOf(g.Name)
+		for _, id := range g.IDs {
+			if shared, ok := accountOfID[id]; ok {
+				name = shared
+				break
+			}
+		}
+		_, err := m.cfg.Account(name)
+		if err != nil && any != "" {
+			name, err = any, nil
+		}
+		if g.Err == nil {
+			g.Err = err
+		}
+		p.run.placed[g.Name] = name
+	}
+}
+
+// accountsOf names the account of each instance of groups, and one of them; empty: there is none.
+func (r Run) accountsOf(groups []batcher.Group) (of map[string]string, any string) {
+	of = map[string]string{}
+	for _, g := range groups {
+		if g.Err != nil {
+			continue
+		}
+		name := r.accountOf(g.Name)
+		for _, id := range g.IDs {
+			of[id] = name
+		}
+		any = cmp.Or(any, name)
+	}
+	return of, any
 }
 
 // beganWith finds a group whose ids are recorded. One that could not be resolved then has none.

@@ -48,6 +48,8 @@ type Run struct {
 
 	// Groups are set by the stages: those of Names, of LeftOut and of Superseded, in this order.
 	Groups []batcher.Group
+	// placed is the account of a group that the run no longer wants.
+	placed map[string]string
 }
 
 // batch is the run as an account is given it, with the groups that are the account's.

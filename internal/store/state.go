@@ -20,9 +20,12 @@ type State struct {
 	// Ran holds, by schedule name, the nominal times after Load's recent that were claimed as a
 	// run.
 	Ran map[string][]time.Time
-	// Newest is, by group, the run with the newest nominal time after Load's recent that has begun,
-	// by a schedule or by hand.
-	Newest map[string]Run
+	// Abandoned are those of Ran whose run did not begin, or did not go on.
+	Abandoned map[string][]time.Time
+	// Newest has, by group, the newest run of each schedule, and the newest by hand, that has begun and
+	// whose nominal time lies after Load's recent. Which of them ranks highest depends on the jitter of
+	// their schedules, which the store does not know.
+	Newest map[string][]Run
 	// Last is the newest finished run of each schedule, by schedule name.
 	Last map[string]LastRun
 }
@@ -30,24 +33,36 @@ type State struct {
 // NewState returns a State with nothing in it.
 func NewState() State {
 	return State{
-		Watermarks: map[string]Watermark{}, Ran: map[string][]time.Time{}, Newest: map[string]Run{}, Last: map[string]LastRun{},
+		Watermarks: map[string]Watermark{}, Ran: map[string][]time.Time{}, Abandoned: map[string][]time.Time{}, Newest: map[string][]Run{}, Last: map[string]LastRun{},
 	}
 }
 
-// AddRecent adds what Ran and Newest say of a record.
+// AddRecent adds what Ran, Abandoned and Newest say of a record.
 func (s *State) AddRecent(r *Record) {
 	if !r.Claimed() {
 		return
 	}
 	s.Ran[r.Schedule] = append(s.Ran[r.Schedule], r.Nominal)
-	if r.Kind != KindRun || r.Waits != "" {
+	if r.Kind != KindRun {
+		s.Abandoned[r.Schedule] = append(s.Abandoned[r.Schedule], r.Nominal)
+		return
+	}
+	if r.Waits != "" {
 		return
 	}
 	for _, g := range r.Groups {
-		newest, ok := s.Newest[g]
-		if !ok || cmp.Or(r.Nominal.Compare(newest.Nominal), cmp.Compare(r.ID, newest.ID)) > 0 {
-			s.Newest[g] = r.Run()
-		}
+		s.addNewest(g, r)
+	}
+}
+
+func (s *State) addNewest(group string, r *Record) {
+	of := s.Newest[group]
+	i := slices.IndexFunc(of, func(run Run) bool { return run.Schedule == r.Schedule })
+	switch {
+	case i < 0:
+		s.Newest[group] = append(of, r.Run())
+	case cmp.Or(r.Nominal.Compare(of[i].Nominal), cmp.Compare(r.ID, of[i].ID)) > 0:
+		of[i] = r.Run()
 	}
 }
 

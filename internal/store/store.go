@@ -11,14 +11,15 @@ import (
 // A call ends when its context does, at the latest; the implementation may give up earlier. A write
 // that was given up may still be written later.
 type Store interface {
-	// Load returns what earlier processes decided and left undone. State.Ran and State.Newest hold only nominal
-	// times after recent.
+	// Load returns what earlier processes decided and left undone. State.Ran, State.Abandoned and
+	// State.Newest hold only nominal times after recent.
 	Load(ctx context.Context, recent time.Time) (State, error)
 
 	// Claim records a round before a request of any of its runs leaves. A claim is put only where its id has no
 	// run yet; held are the ids of those that had one, in whatever state, and their records stay as
 	// they are. A claim replaces a note of the same id. A note never replaces a run. A run that has
-	// ended stays ended. A small round is one transaction, in which a run that is claimed and begins has
+	// ended stays ended. The round's slices belong to the store from now on, also after an error: a
+	// write that was given up may read them later. A small round is one transaction, in which a run that is claimed and begins has
 	// both; a large one is written by its [Round.Parts], in order.
 	Claim(ctx context.Context, r Round) (held []string, err error)
 
