@@ -68,6 +68,9 @@ func (l *Loop) recall(now time.Time) {
 // ofOthers returns the runs that this process did not claim.
 func (l *Loop) ofOthers(state store.State) (others []Firing) {
 	for _, r := range state.Unfinished {
+		if r.Schedule == store.ManualSchedule {
+			continue // it is no schedule's
+		}
 		if e := l.entries[r.Schedule]; e != nil && e.hasRun(r.Nominal) {
 			continue
 		}

@@ -246,12 +246,12 @@ func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 // ignored from the start, as by nohup, it stays so.
 func untilHangup(cmd *cobra.Command) (ctx context.Context, stop, release context.CancelFunc) {
 	ctx, stop = interruptible(cmd)
-	if signal.Ignored(syscall.SIGHUP) {
-		return ctx, stop, func() {}
+	hangup, forget := onHangup()
+	if hangup == nil {
+		return ctx, stop, forget
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	hangup, done := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(hangup, syscall.SIGHUP)
+	done := make(chan struct{})
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
 		select {
@@ -261,11 +261,22 @@ func untilHangup(cmd *cobra.Command) (ctx context.Context, stop, release context
 		}
 	})
 	return ctx, stop, func() {
-		signal.Stop(hangup)
+		forget()
 		close(done)
 		watcher.Wait()
 		cancel()
 	}
+}
+
+// onHangup receives when the terminal is lost, until forget is called. hangup is nil where that was
+// ignored from the start.
+func onHangup() (hangup chan os.Signal, forget func()) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return nil, func() {}
+	}
+	hangup = make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	return hangup, func() { signal.Stop(hangup) }
 }
 
 // isTerminal reports whether w is a terminal.

@@ -29,13 +29,13 @@ import (
 const maxGroupRows = 200
 
 type groupsFlags struct {
-	config   string
-	output   string
-	stateDir string
-	accept   bool
-	yes      bool
-	access   accessFlags
-	log      logFlags
+	config string
+	output string
+	place  localFlags
+	accept bool
+	yes    bool
+	access accessFlags
+	log    logFlags
 }
 
 func newGroupsCommand(h *host) *cobra.Command {
@@ -49,10 +49,13 @@ listed, with the reason why it is in or out. Nothing is switched.
 
 With --accept-membership the members are shown and, once you say yes, recorded as
 the group's accepted list: from then on they are no newcomers, and what is not
-among them is. That needs the store, so no daemon may hold it.
+among them is.
+
+Where a daemon answers it is asked, and needs no credential of yours. Else, or with
+--local, this process asks the API with --config and your own.
 
 Exit status: 0 all groups were listed, 1 some could not be, or you said no,
-2 wrong usage, configuration or credentials, or a daemon holds the store.`,
+2 wrong usage, configuration or credentials.`,
 		Example: `  zecpower groups --config schedules.yaml
   zecpower groups --config schedules.yaml web
   zecpower groups --config schedules.yaml web --output json | jq -r '.[].instances[] | select(.in) | .instance_id'
@@ -62,7 +65,7 @@ Exit status: 0 all groups were listed, 1 some could not be, or you said no,
 	flags := cmd.Flags()
 	configFlag(flags, &f.config)
 	outputFlag(flags, &f.output)
-	stateDirFlag(cmd, &f.stateDir)
+	f.place.add(cmd)
 	flags.BoolVar(&f.accept, "accept-membership", false, "record the members as the groups' accepted lists")
 	flags.BoolVar(&f.yes, "yes", false, "with --accept-membership: do not ask")
 	f.access.add(flags)
@@ -77,6 +80,13 @@ func (h *host) groups(cmd *cobra.Command, f groupsFlags, names []string) error {
 	if err := f.checkAcceptance(names); err != nil {
 		return err
 	}
+	daemon, err := h.daemonFor(cmd, f.place, f.config)
+	if err != nil {
+		return err
+	}
+	if daemon != nil {
+		return h.groupsThrough(cmd, daemon, f, names)
+	}
 	cfg, err := h.loadRunnable(f.config, exitUsage, nothingSent)
 	if err != nil {
 		return err
@@ -88,15 +98,40 @@ func (h *host) groups(cmd *cobra.Command, f groupsFlags, names []string) error {
 	if names, err = chooseGroups(cfg, names); err != nil {
 		return err
 	}
-	if f.accept {
-		if err := h.noDaemon(cmd, f.stateDir); err != nil {
-			return err
-		}
-	}
 	found, err := h.inspect(cmd, cfg, names, f)
 	if err != nil {
 		return err
 	}
+	return h.showGroups(found, f, detailed, func(members map[string][]string) error {
+		folder := storeFolder(h.daemonPlaces(f.place.stateDir))
+		if err := app.AcceptMembers(cmd.Context(), folder, members); err != nil {
+			return &exit{exitUsage, fmt.Errorf("nothing was accepted: %w", err)}
+		}
+		fmt.Fprintf(h.stderr, "accepted, in the store in %s\n", folder)
+		return nil
+	})
+}
+
+// groupsThrough asks a daemon.
+func (h *host) groupsThrough(cmd *cobra.Command, o *operator, f groupsFlags, names []string) error {
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	var found []*app.Inspected
+	if err := o.client.GetJSON(ctx, web.PathGroups, url.Values{"group": names}, &found); err != nil {
+		return refusedOrder(err)
+	}
+	return h.showGroups(found, f, len(names) > 0, func(members map[string][]string) error {
+		body, err := o.client.Post(ctx, web.PathAccept, nil, app.AcceptOrder{Members: members, SudoUser: h.getenv("SUDO_USER")})
+		if err != nil {
+			return refusedOrder(err)
+		}
+		fmt.Fprintln(h.stderr, "accepted by the daemon")
+		return body.Close()
+	})
+}
+
+// showGroups prints groups, and where that is asked for, lets accept record their members.
+func (h *host) showGroups(found []*app.Inspected, f groupsFlags, detailed bool, accept func(map[string][]string) error) error {
 	if err := h.printGroups(found, f.output, detailed); err != nil {
 		return err
 	}
@@ -107,7 +142,7 @@ func (h *host) groups(cmd *cobra.Command, f groupsFlags, names []string) error {
 	case len(failed) > 0:
 		return &exit{status: exitFailed}
 	case f.accept:
-		return h.acceptMembers(cmd, cfg, found, f)
+		return h.acceptMembers(found, f, accept)
 	}
 	return nil
 }
@@ -141,7 +176,7 @@ func (h *host) inspect(cmd *cobra.Command, cfg *config.Config, names []string, f
 	}
 	i := app.Inspection{
 		Config: cfg, Groups: names, Access: map[string]app.Access{}, KeyAccepted: map[string]bool{},
-		Accepted: h.accepted(f.stateDir), Emit: logging.NewEvents(logging.EventsConfig{Logger: logger}).Receive,
+		Accepted: h.accepted(f.place.stateDir), Emit: logging.NewEvents(logging.EventsConfig{Logger: logger}).Receive,
 	}
 	var missing error
 	for _, a := range cfg.AccountsOf(names) {
@@ -193,30 +228,14 @@ func storeFolder(places []daemonFolders) string {
 	return folders[len(folders)-1]
 }
 
-// noDaemon refuses to go on beside a daemon, which holds the store.
-func (h *host) noDaemon(cmd *cobra.Command, stateDir string) error {
-	ctx, cancel := context.WithTimeout(cmd.Context(), keyTimeout)
-	defer cancel()
-	var socket string
-	err := firstDaemon(h.daemonPlaces(stateDir), func(p daemonFolders) error {
-		socket = p.socket
-		var s app.Status
-		return web.ControlClient(p.socket).GetJSON(ctx, web.PathStatus, nil, &s)
-	})
-	if errors.Is(err, web.ErrNoDaemon) {
-		return nil
-	}
-	return usageError("a daemon answers on %s and holds the store, where accepted members are recorded: stop it, accept, and start it again (systemctl stop zecpower; zecpower groups GROUP --accept-membership; systemctl start zecpower)", socket)
-}
-
-// acceptMembers asks, and records the members as accepted.
-func (h *host) acceptMembers(cmd *cobra.Command, cfg *config.Config, found []*app.Inspected, f groupsFlags) error {
+// acceptMembers asks, and lets accept record the members.
+func (h *host) acceptMembers(found []*app.Inspected, f groupsFlags, accept func(map[string][]string) error) error {
 	members, total := map[string][]string{}, 0
 	for _, g := range found {
-		if of, err := cfg.Group(g.Group); err != nil || of.Guard == nil {
+		switch {
+		case g.Guard == nil:
 			return usageError("group %s has no guard: its ids stand in the configuration, and are accepted as they are", g.Group)
-		}
-		if g.Members == 0 {
+		case g.Members == 0:
 			return &exit{exitFailed, fmt.Errorf("group %s has no member; nothing was accepted", g.Group)}
 		}
 		members[g.Group], total = g.MemberIDs(), total+g.Members
@@ -224,12 +243,7 @@ func (h *host) acceptMembers(cmd *cobra.Command, cfg *config.Config, found []*ap
 	if !f.yes && !h.confirmed(fmt.Sprintf("accept %s of %s?", count(total, "member"), count(len(members), "group"))) {
 		return &exit{exitFailed, errors.New("nothing was accepted")}
 	}
-	folder := storeFolder(h.daemonPlaces(f.stateDir))
-	if err := app.AcceptMembers(cmd.Context(), folder, members); err != nil {
-		return &exit{exitUsage, fmt.Errorf("nothing was accepted: %w", err)}
-	}
-	fmt.Fprintf(h.stderr, "accepted, in the store in %s\n", folder)
-	return nil
+	return accept(members)
 }
 
 // confirmed asks a person; anything but yes is no.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,9 @@ type powerFlags struct {
 	dryRun   bool
 	force    bool
 	accept   bool
+	detach   bool
+	yes      bool
+	place    localFlags
 	deadline time.Duration
 	access   accessFlags
 	log      logFlags
@@ -62,9 +66,14 @@ func newPowerCommand(h *host, words powerWords) *cobra.Command {
 		Short: words.short,
 		Long: words.long + `
 
+Where a daemon answers, it makes the run: with its configuration, credential and
+budget, and in its history, under your name. Else, or with --local, this process
+does, with --config and your own credential.
+
 A progress bar on a terminal, then a table; with --output json one object on
 standard output. Logs go to standard error. After Ctrl-C nothing more is sent,
-and what happened is reported.
+and what happened is reported. A terminal that is lost ends a run of this process
+in order, and leaves a run of the daemon to it.
 
 Exit status: 0 every instance is there, 1 some did not get there, 2 wrong usage,
 configuration or credentials (nothing was sent).`,
@@ -82,6 +91,11 @@ configuration or credentials (nothing was sent).`,
 		flags.BoolVar(&f.force, "force", false, "cut the power instead of asking the guests to shut down")
 	}
 	flags.BoolVar(&f.accept, "accept-membership", false, "power whatever members the groups have now, and record them as accepted")
+	flags.BoolVar(&f.detach, "detach", false, "print the run's id, and leave the run to the daemon")
+	if words.action == power.ActionStop {
+		flags.BoolVar(&f.yes, "yes", false, "do not ask on a terminal before anything is stopped")
+	}
+	f.place.add(cmd)
 	f.access.add(flags)
 	f.log.add(flags, "", " (default warn beside a progress bar, info otherwise)")
 	return cmd
@@ -93,6 +107,18 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 	}
 	if f.deadline <= 0 {
 		return usageError("--deadline %s: it must be over 0", f.deadline)
+	}
+	if !f.dryRun {
+		o, err := h.daemonFor(cmd, f.place, f.config)
+		if err != nil {
+			return err
+		}
+		if o != nil {
+			return h.powerThrough(cmd, o, f, groups)
+		}
+		if f.detach {
+			return usageError("--detach leaves a run to the daemon, and none answers%s", nothingSent)
+		}
 	}
 	cfg, err := h.loadRunnable(f.config, exitUsage, nothingSent)
 	if err != nil {
@@ -108,6 +134,9 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 		Config: cfg, Action: f.words.action, Groups: groups, Deadline: f.deadline, Force: f.force,
 		Accepted: h.accepted(""), AcceptMembership: f.accept,
 	}
+	if !f.dryRun && !h.mayStop(f, groups) {
+		return &exit{exitFailed, errors.New("you said no" + nothingSent)}
+	}
 	if f.dryRun {
 		return printPlan(h.stdout, m.Action, m.Plan(), f.output)
 	}
@@ -118,6 +147,33 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 		}
 	}
 	return h.powerNow(cmd, f, m)
+}
+
+// powerThrough asks a daemon for the run.
+func (h *host) powerThrough(cmd *cobra.Command, o *operator, f powerFlags, groups []string) error {
+	if len(groups) == 0 {
+		return usageError("name at least one group")
+	}
+	slices.Sort(groups)
+	groups = slices.Compact(groups)
+	if !h.mayStop(f, groups) {
+		return &exit{exitFailed, errors.New("you said no" + nothingSent)}
+	}
+	return h.order(cmd, o, app.Order{
+		Action: f.words.action, Groups: groups, Deadline: f.deadline, Force: f.force, AcceptMembership: f.accept,
+	}, f)
+}
+
+// mayStop asks a person on a terminal before anything is stopped.
+func (h *host) mayStop(f powerFlags, groups []string) bool {
+	if f.words.action != power.ActionStop || f.yes || !isTerminal(os.Stdin) || !isTerminal(h.stderr) {
+		return true
+	}
+	how := "stop"
+	if f.force {
+		how = "cut the power of"
+	}
+	return h.confirmed(fmt.Sprintf("%s %s: %s?", how, count(len(groups), "group"), strings.Join(groups, ", ")))
 }
 
 // chooseGroups checks the names; each counts once.

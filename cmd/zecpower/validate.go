@@ -46,7 +46,7 @@ its credentials cannot be used.`,
 	flags := cmd.Flags()
 	configFlag(flags, &f.config)
 	flags.BoolVar(&online, "online", false, "ask the API, too: credentials, groups, ids")
-	stateDirFlag(cmd, &f.stateDir)
+	stateDirFlag(cmd, &f.place.stateDir)
 	f.access.add(flags)
 	f.log.add(flags, "warn", "")
 	return cmd

@@ -254,7 +254,7 @@ func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
 	for i, action := range []power.Action{power.ActionStart, power.ActionStop, power.ActionStart} {
 		at := at.Add(time.Duration(i) * time.Millisecond)
 		r := power.Report{
-			RunID: manualID(at), Action: action, ScheduledAt: at, StartedAt: at, FinishedAt: at.Add(time.Second),
+			RunID: NewRunID(at), Action: action, ScheduledAt: at, StartedAt: at, FinishedAt: at.Add(time.Second),
 			Groups: []power.GroupReport{{Group: "web", Total: 1, Done: 1, Results: []power.InstanceResult{{InstanceID: "i", Outcome: power.OutcomeStarted}}}},
 		}
 		if err := RecordManual(t.Context(), dir, run.End{Report: r}, nil); err != nil {

@@ -67,6 +67,7 @@ type Daemon struct {
 	loop     *scheduler.Loop
 	notify   notifier
 	ahead    *ahead
+	hands    *hands
 	// progress and suspects listen to the stream.
 	progress event.Tally
 	suspects *suspects
@@ -89,7 +90,7 @@ func New(opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts: opts, log: opts.Logger, metrics: metrics.New(), suspects: newSuspects(), started: time.Now(), notify: newNotifier(opts.Logger),
 	}
-	d.ahead = newAhead(d)
+	d.ahead, d.hands = newAhead(d), newHands(d)
 	return d, nil
 }
 
@@ -112,6 +113,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	d.hands.start(ctx, &down)
 	if err := d.startControl(&down); err != nil {
 		return err
 	}
@@ -157,7 +159,7 @@ func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
 	set.emitMissing(d.stream.Emit)
 	d.loop, err = scheduler.New(scheduler.Config{
 		Schedules: cfg.Schedules, Prepare: d.prepareRun, Gather: gather, Store: d.store, Clock: d.opts.Clock, Alive: d.alive,
-		Recalled: d.restoreRanks, Emit: d.stream.Emit,
+		Recalled: d.recalled, Emit: d.stream.Emit,
 	})
 	return err
 }
@@ -165,7 +167,7 @@ func (d *Daemon) begin(cfg *config.Config, down *teardown) (err error) {
 // listeners are those that receive what happens, in order: what must survive, what is counted, what
 // is said.
 func (d *Daemon) listeners(outbox *run.Outbox) event.Stream {
-	stream := event.Stream{outbox, d.suspects, &d.progress, d.metrics, logging.NewEvents(logging.EventsConfig{Logger: d.log})}
+	stream := event.Stream{outbox, d.suspects, &d.progress, d.hands, d.metrics, logging.NewEvents(logging.EventsConfig{Logger: d.log})}
 	if d.opts.Listener != nil {
 		stream = append(stream, d.opts.Listener)
 	}
@@ -303,9 +305,11 @@ func (d *Daemon) readiness() error {
 // startControl serves the commands that ask about the daemon. A failure is logged and no more,
 // because the fleet is powered without it, too.
 func (d *Daemon) startControl(down *teardown) error {
-	control, err := web.StartControl(web.ControlConfig{
-		Dir: d.opts.RuntimeDir, Status: d.statusHandler(), History: d.historyHandler(), Members: d.membersHandler(), Logger: d.log,
-	})
+	reading := web.ControlConfig{
+		Dir: d.opts.RuntimeDir, Status: d.statusHandler(), History: d.historyHandler(), Members: d.membersHandler(),
+		Groups: d.groupsHandler(), Logger: d.log,
+	}
+	control, err := web.StartControl(reading)
 	switch {
 	case errors.Is(err, web.ErrControlBusy):
 		return fmt.Errorf("%w (in %s)", err, filepath.Clean(d.opts.RuntimeDir))
@@ -314,6 +318,15 @@ func (d *Daemon) startControl(down *teardown) error {
 		return nil
 	}
 	down.push("control socket", watched(control, d.watchControl))
+	operator, err := web.StartOperator(web.OperatorConfig{
+		Path: web.OperatorPath(d.opts.RuntimeDir), Control: reading,
+		Runs: d.runsHandler(), Cancel: d.cancelHandler(), Accept: d.acceptHandler(),
+	})
+	if err != nil {
+		d.log.Error("no operator socket: runs by hand cannot be asked of this daemon", zap.Error(err))
+		return nil
+	}
+	down.push("operator socket", watched(operator, d.watchControl))
 	return nil
 }
 
@@ -321,7 +334,7 @@ func (d *Daemon) startControl(down *teardown) error {
 func (d *Daemon) watchControl(control webServer) {
 	<-control.Done()
 	if err := control.Err(); err != nil {
-		d.log.Error("the control socket ended: zecpower status and history cannot ask this daemon until it is restarted; runs go on", zap.Error(err))
+		d.log.Error("a control socket ended: zecpower status, history and runs by hand cannot ask this daemon until it is restarted; runs go on", zap.Error(err))
 	}
 }
 

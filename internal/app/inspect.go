@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -76,10 +77,22 @@ type InspectedGuard struct {
 }
 
 // Err is why nothing was found out about the group; nil: it was.
-func (i *Inspected) Err() error { return i.err }
+func (i *Inspected) Err() error {
+	if i.Error == "" {
+		return nil
+	}
+	return errors.New(i.Error)
+}
 
 // MemberIDs are the ids of the members, sorted.
-func (i *Inspected) MemberIDs() []string { return i.ids }
+func (i *Inspected) MemberIDs() (ids []string) {
+	for _, in := range i.Instances {
+		if in.In {
+			ids = append(ids, in.InstanceID)
+		}
+	}
+	return ids
+}
 
 // Run asks, all accounts at the same time. An error means that nothing was asked.
 func (i Inspection) Run(ctx context.Context) ([]*Inspected, error) {
@@ -88,6 +101,11 @@ func (i Inspection) Run(ctx context.Context) ([]*Inspected, error) {
 		return nil, err
 	}
 	defer set.close()
+	return i.with(ctx, set), nil
+}
+
+// with asks the accounts of a set.
+func (i Inspection) with(ctx context.Context, set *accounts) []*Inspected {
 	ctx, cancel := context.WithTimeoutCause(ctx, inspectFor, errInspectTimeout)
 	defer cancel()
 	found := make([]*Inspected, len(i.Groups))
@@ -117,7 +135,7 @@ func (i Inspection) Run(ctx context.Context) ([]*Inspected, error) {
 			of.Error = of.err.Error()
 		}
 	}
-	return found, nil
+	return found
 }
 
 // inspecting is a group on its way.

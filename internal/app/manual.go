@@ -50,7 +50,7 @@ type Manual struct {
 // run describes m as a run that begins at now.
 func (m Manual) run(now time.Time) run.Run {
 	r := run.Run{
-		ID: manualID(now), Action: m.Action, Nominal: now, Planned: now, Deadline: now.Add(m.Deadline), Actor: actor(),
+		ID: NewRunID(now), Action: m.Action, Nominal: now, Planned: now, Deadline: now.Add(m.Deadline), Actor: actor(),
 		Force: m.Force, KeyAccepted: m.KeyAccepted, FirstContact: true, Names: m.Groups, Define: define(m.Config),
 		AccountOf: m.Config.AccountOf,
 	}
@@ -151,8 +151,8 @@ func recordManual(ctx context.Context, l store.Store, end ManualEnd, acceptedKey
 	return l.Finish(ctx, of, recorded)
 }
 
-// manualID returns the id of a run by hand. Its random end distinguishes two of one second.
-func manualID(at time.Time) string {
+// NewRunID returns the id of a run by hand. Its random end distinguishes two of one second.
+func NewRunID(at time.Time) string {
 	var end [3]byte
 	_, _ = rand.Read(end[:]) // never fails
 	return scheduler.RunID(store.ManualSchedule, at) + "-" + hex.EncodeToString(end[:])

@@ -66,6 +66,26 @@ func (d *Daemon) membersHandler() http.Handler {
 	})
 }
 
+// groupsHandler answers who is in the groups that the request names, in all where it names none.
+func (d *Daemon) groupsHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cfg, names := d.current.Load(), r.URL.Query()["group"]
+		for _, name := range names {
+			if _, err := cfg.Group(name); err != nil {
+				http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+				return
+			}
+		}
+		if len(names) == 0 {
+			for _, g := range cfg.Groups {
+				names = append(names, g.Name)
+			}
+		}
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(inspectFor + time.Minute))
+		writeJSON(w, Inspection{Config: cfg, Groups: names, Accepted: d.store.Membership}.with(r.Context(), d.accounts.Load()))
+	})
+}
+
 // AcceptedOnRecord is the accepted list of a group in the store of a state folder; zero where there is
 // no store.
 func AcceptedOnRecord(ctx context.Context, stateDir, group string) (list store.Membership, err error) {

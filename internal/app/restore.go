@@ -57,6 +57,12 @@ func groupReport(g store.GroupEntry) power.GroupReport {
 	return r
 }
 
+// recalled takes up what earlier processes left.
+func (d *Daemon) recalled(state store.State) {
+	d.restoreRanks(state)
+	d.hands.resumeAll(state.Unfinished)
+}
+
 // restoreRanks lets the accounts know what the newest runs of each group wanted of its instances, so
 // that an older one that is resumed or caught up does not fight them, also where another group names
 // the same ids.

@@ -11,6 +11,7 @@ import (
 	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/power"
+	"zecpower/internal/store"
 	"zecpower/scheduler"
 )
 
@@ -63,6 +64,7 @@ type RunStatus struct {
 	Schedule  string       `json:"schedule"`
 	Action    power.Action `json:"action"`
 	Groups    []string     `json:"groups"`
+	Actor     string       `json:"actor,omitempty"` // of a run by hand: who asked for it
 	Timezone  string       `json:"timezone,omitempty"`
 	StartedAt time.Time    `json:"started_at"`
 	Deadline  time.Time    `json:"deadline,omitzero"`
@@ -81,14 +83,15 @@ type WaitingStatus struct {
 
 // ScheduleStatus is one schedule: its next run and how the last one ended.
 type ScheduleStatus struct {
-	Schedule    string    `json:"schedule"`
-	Timezone    string    `json:"timezone"`
-	Paused      bool      `json:"paused"`
-	NextRun     time.Time `json:"next_run,omitzero"`
-	LastRunID   string    `json:"last_run_id,omitempty"`
-	LastResult  string    `json:"last_result,omitempty"`
-	LastRun     time.Time `json:"last_run,omitzero"`
-	LastSuccess time.Time `json:"last_success,omitzero"`
+	Schedule    string       `json:"schedule"`
+	Action      power.Action `json:"action,omitempty"`
+	Timezone    string       `json:"timezone"`
+	Paused      bool         `json:"paused"`
+	NextRun     time.Time    `json:"next_run,omitzero"`
+	LastRunID   string       `json:"last_run_id,omitempty"`
+	LastResult  string       `json:"last_result,omitempty"`
+	LastRun     time.Time    `json:"last_run,omitzero"`
+	LastSuccess time.Time    `json:"last_success,omitzero"`
 }
 
 // BudgetStatus is the request budget of an account.
@@ -156,8 +159,14 @@ func (d *Daemon) Status() Status {
 	for _, f := range snap.Waiting {
 		s.Waiting = append(s.Waiting, WaitingStatus{f.RunID, f.RunAt.UTC(), f.Timezone})
 	}
+	for _, of := range d.hands.inProgress() {
+		s.Runs = append(s.Runs, d.handStatus(of))
+	}
 	for _, p := range snap.Schedules {
 		s.Plans = append(s.Plans, scheduleStatus(p))
+		if of, err := cfg.Schedule(p.Schedule); err == nil {
+			s.Plans[len(s.Plans)-1].Action = of.Action
+		}
 	}
 	s.AcceptedKeys = d.accounts.Load().acceptedKeys()
 	return s
@@ -179,6 +188,15 @@ func (d *Daemon) runStatus(r scheduler.Running) RunStatus {
 	return RunStatus{
 		RunID: r.Firing.RunID, Schedule: r.Firing.Schedule, Action: r.Firing.Action, Groups: r.Firing.Groups,
 		Timezone: r.Firing.Timezone, StartedAt: r.StartedAt.UTC(), Deadline: utc(r.Firing.Deadline),
+		Total: p.Total, Final: p.Final, Pending: p.Pending, Failed: p.Failed,
+	}
+}
+
+func (d *Daemon) handStatus(of *handRun) RunStatus {
+	r := of.run
+	p, _ := d.progress.Progress(r.ID)
+	return RunStatus{
+		RunID: r.ID, Schedule: store.ManualSchedule, Action: r.Action, Groups: r.Names, Actor: r.Actor, StartedAt: of.begun.UTC(), Deadline: utc(r.Deadline),
 		Total: p.Total, Final: p.Final, Pending: p.Pending, Failed: p.Failed,
 	}
 }

@@ -67,10 +67,11 @@ func (w *world) begin() *process {
 		w.t.Fatal(err)
 	}
 	p.daemon.store = p.disk
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.daemon.hands.start(p.ctx, &p.down)
 	if err := p.daemon.begin(cfg, &p.down); err != nil {
 		w.t.Fatal(err)
 	}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
 	w.editions = append(w.editions, edition{w.plan, w.clock.Read().Wall, w.clock.Read().Wall, time.Now(), p.n})
 	w.note("process %d begins", p.n)
 	go func() {

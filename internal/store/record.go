@@ -42,6 +42,7 @@ type Record struct {
 	CatchUp      bool         `json:"cu,omitempty"`
 	Waits        string       `json:"w,omitempty"`
 	Fingerprint  string       `json:"fp,omitempty"`
+	Force        bool         `json:"f,omitempty"`
 	Actor        string       `json:"by,omitempty"` // empty: a schedule, or not recorded
 	Resumes      int          `json:"rs,omitempty"`
 	ResumedBy    string       `json:"rb,omitempty"` // the process that counted the last resume
@@ -60,7 +61,7 @@ func NewClaim(r Run) Record {
 	return Record{
 		ID: r.ID, Schedule: r.Schedule, Nominal: r.Nominal.UTC(), Kind: KindRun, Action: r.Action, Groups: r.Groups,
 		Planned: utc(r.Planned), Deadline: utc(r.Deadline), CatchUp: r.CatchUp, Waits: r.Waits,
-		Fingerprint: r.Fingerprint, Actor: actorToKeep(r.Actor), Timezone: r.Timezone,
+		Fingerprint: r.Fingerprint, Force: r.Force, Actor: actorToKeep(r.Actor), Timezone: r.Timezone,
 	}
 }
 
@@ -85,7 +86,7 @@ func NewNote(n Note) Record {
 func (r *Record) Run() Run {
 	return Run{
 		ID: r.ID, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, Nominal: r.Nominal, Planned: r.Planned,
-		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits, Fingerprint: r.Fingerprint, Actor: r.Actor, Timezone: r.Timezone,
+		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits, Fingerprint: r.Fingerprint, Force: r.Force, Actor: r.Actor, Timezone: r.Timezone,
 	}
 }
 

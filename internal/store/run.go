@@ -21,6 +21,7 @@ type Run struct {
 	// Fingerprint identifies what its schedule said when the run was claimed. Empty: the run was
 	// claimed before there were fingerprints, or by hand.
 	Fingerprint string
+	Force       bool   // of a stop: it cuts the power
 	Actor       string // who wanted it: [ActorSchedule], or a person; empty: not recorded
 	Timezone    string // its schedule's, by IANA name; empty: by hand, or not recorded
 }

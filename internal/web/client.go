@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ const (
 	PathStatus  = "/v1/status"
 	PathHistory = "/v1/history"
 	PathMembers = "/v1/members"
+	PathGroups  = "/v1/groups"
 )
 
 // maxRefusal is how much of a refusal's text is shown, in bytes.
@@ -49,10 +51,23 @@ func ControlClient(path string) *Client {
 
 // Get asks for a path and returns the body of the reply, which the caller must close. The error is
 // ErrNoDaemon where no process answers. A missing permission is another error, so that a running
-// daemon is not taken for a stopped one.
+// daemon is not taken for a stopped one. A *Refused says that the daemon answers otherwise.
 func (c *Client) Get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+	return c.do(ctx, http.MethodGet, path, query, nil)
+}
+
+// Post sends a request as JSON. Its reply and errors are as those of Get.
+func (c *Client) Post(ctx context.Context, path string, query url.Values, request any) (io.ReadCloser, error) {
+	data, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	return c.do(ctx, http.MethodPost, path, query, bytes.NewReader(data))
+}
+
+func (c *Client) do(ctx context.Context, method, path string, query url.Values, body io.Reader) (io.ReadCloser, error) {
 	u := url.URL{Scheme: "http", Host: "zecpower", Path: path, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +75,26 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values) (io.Rea
 	if err != nil {
 		return nil, c.explain(err)
 	}
-	if reply.StatusCode != http.StatusOK {
+	if reply.StatusCode/100 != 2 {
 		defer reply.Body.Close()
 		text, _ := io.ReadAll(io.LimitReader(reply.Body, maxRefusal)) // a partial text still helps
-		return nil, fmt.Errorf("control socket %s: GET %s: %s: %s", c.path, path, reply.Status, strings.TrimSpace(string(text)))
+		return nil, &Refused{
+			Status: reply.StatusCode, Text: strings.TrimSpace(string(text)),
+			what: fmt.Sprintf("control socket %s: %s %s: %s", c.path, method, path, reply.Status),
+		}
 	}
 	return reply.Body, nil
 }
+
+// Refused is the answer of a daemon that does not do what it is asked for.
+type Refused struct {
+	Status int    // of HTTP; 503: it may later
+	Text   string // why
+	what   string // was asked
+}
+
+// Error implements error.
+func (e *Refused) Error() string { return e.what + ": " + e.Text }
 
 // GetJSON asks for a path and decodes the reply into dst.
 func (c *Client) GetJSON(ctx context.Context, path string, query url.Values, dst any) error {

@@ -33,10 +33,12 @@ var ErrControlBusy = errors.New("another zecpower answers on it; stop that one f
 type ControlConfig struct {
 	// Dir holds the socket, control.sock. It must exist.
 	Dir string
-	// Status, History and Members answer GET /v1/status, GET /v1/history and GET /v1/members.
-	Status, History, Members http.Handler
-	Logger                   *zap.Logger
-	Limits                   Limits
+	// Status, History, Members and Groups answer GET /v1/status, /v1/history, /v1/members and
+	// /v1/groups.
+	Status, History, Members, Groups http.Handler
+
+	Logger *zap.Logger
+	Limits Limits
 }
 
 // Control serves the commands that ask about the running daemon.
@@ -46,21 +48,24 @@ type Control struct{ server *server }
 // that died. It does not replace one that answers ([ErrControlBusy]), nor anything that is no
 // socket.
 func StartControl(cfg ControlConfig) (*Control, error) {
-	if cfg.Status == nil || cfg.History == nil || cfg.Members == nil || cfg.Logger == nil {
-		return nil, errors.New("control: status, history, members and logger must be given")
-	}
-	path := filepath.Join(cfg.Dir, ControlSocket)
-	listener, err := listenControl(path)
+	mux, err := cfg.mux()
 	if err != nil {
-		return nil, fmt.Errorf("control socket %s: %w", path, err)
+		return nil, err
+	}
+	return serveSocket(filepath.Join(cfg.Dir, ControlSocket), mux, cfg.Limits, cfg.Logger)
+}
+
+// mux routes what can be asked.
+func (cfg ControlConfig) mux() (*http.ServeMux, error) {
+	if cfg.Status == nil || cfg.History == nil || cfg.Members == nil || cfg.Groups == nil || cfg.Logger == nil {
+		return nil, errors.New("control: status, history, members, groups and logger must be given")
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+PathStatus, cfg.Status)
 	mux.Handle("GET "+PathHistory, cfg.History)
 	mux.Handle("GET "+PathMembers, cfg.Members)
-	h := &http.Server{Handler: mux, ErrorLog: errorLog(cfg.Logger)}
-	serve := func(l net.Listener, h *http.Server) error { return h.Serve(l) }
-	return &Control{startServer(listener, h, cfg.Limits, serve)}, nil
+	mux.Handle("GET "+PathGroups, cfg.Groups)
+	return mux, nil
 }
 
 func listenControl(path string) (net.Listener, error) {

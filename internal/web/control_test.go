@@ -30,7 +30,7 @@ func controlConfig(dir string) ControlConfig {
 			}
 			_ = json.NewEncoder(w).Encode(r.URL.Query())
 		}),
-		Members: http.NotFoundHandler(),
+		Members: http.NotFoundHandler(), Groups: http.NotFoundHandler(),
 	}
 }
 

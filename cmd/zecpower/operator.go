@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"zecpower/internal/app"
+	"zecpower/internal/web"
+)
+
+// operator is a daemon that answers, and that this user may ask for runs.
+type operator struct {
+	client *web.Client
+	socket string
+	status app.Status
+}
+
+// operator finds a daemon as status does. nil: none answers. An error says that one does and may not
+// be asked.
+func (h *host) operator(cmd *cobra.Command, stateDir string) (*operator, error) {
+	for _, p := range h.daemonPlaces(stateDir) {
+		socket := web.OperatorPath(filepath.Dir(p.socket))
+		o := &operator{client: web.ControlClient(socket), socket: socket}
+		err := o.ask(cmd)
+		switch {
+		case err == nil:
+			return o, nil
+		case errors.Is(err, fs.ErrPermission):
+			return nil, usageError("a daemon is there, and you have no right to %s: join the group %s (usermod -aG, then log in anew), ask as root, or run in this process with your own credential: --local", socket, groupOf(socket))
+		case !errors.Is(err, web.ErrNoDaemon):
+			return nil, &exit{exitFailed, err}
+		}
+	}
+	return nil, nil //nolint:nilnil // no daemon is no error
+}
+
+func (o *operator) ask(cmd *cobra.Command) error {
+	ctx, cancel := askContext(cmd)
+	defer cancel()
+	return o.client.GetJSON(ctx, web.PathStatus, nil, &o.status)
+}
+
+// groupOf names the group that may open a socket, as far as its folder shows.
+func groupOf(socket string) string {
+	for _, path := range []string{socket, filepath.Dir(socket)} {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if !ok {
+			break
+		}
+		gid := strconv.FormatUint(uint64(stat.Gid), 10)
+		if g, err := user.LookupGroupId(gid); err == nil {
+			return g.Name
+		}
+		return "with the id " + gid
+	}
+	return "of the daemon's operators"
+}
+
+// localFlags say that a command does its work itself, and not the daemon.
+type localFlags struct {
+	local    bool
+	stateDir string
+}
+
+func (f *localFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.local, "local", false, "do it in this process, with your own credential, also beside a daemon")
+	stateDirFlag(cmd, &f.stateDir)
+}
+
+// daemonFor finds the daemon that a command asks; nil: it does the work itself. What the flags say of
+// configuration and credentials must be the daemon's own then.
+func (h *host) daemonFor(cmd *cobra.Command, f localFlags, config string) (*operator, error) {
+	if f.local {
+		return nil, nil //nolint:nilnil // as above
+	}
+	o, err := h.operator(cmd, f.stateDir)
+	if o == nil || err != nil {
+		return nil, err
+	}
+	if err := o.checkFlags(cmd.Flags(), config); err != nil {
+		return nil, err
+	}
+	if o.status.Config.Rejected != "" {
+		fmt.Fprintf(h.stderr, "warning: the daemon refused the newest configuration, and goes by the one that it loaded at %s:\n  %s\n",
+			moment(o.status.Config.LoadedAt, time.Now(), ""), strings.ReplaceAll(o.status.Config.Rejected, "\n", "\n  "))
+	}
+	return o, nil
+}
+
+func (o *operator) checkFlags(flags *pflag.FlagSet, config string) error {
+	if flags.Changed("config") && !sameFile(config, o.status.Config.Path) {
+		return usageError("the daemon runs %s (loaded %s): leave --config out, or run in this process: --local",
+			o.status.Config.Path, moment(o.status.Config.LoadedAt, time.Now(), ""))
+	}
+	for _, name := range []string{"credentials-file", "profile"} {
+		if flags.Changed(name) {
+			return usageError("the daemon has its own credential: leave --%s out, or run in this process: --local", name)
+		}
+	}
+	return nil
+}
+
+// sameFile reports whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	if one, err := os.Stat(a); err == nil {
+		if two, err := os.Stat(b); err == nil {
+			return os.SameFile(one, two)
+		}
+	}
+	one, err := filepath.Abs(a)
+	return err == nil && one == filepath.Clean(b)
+}

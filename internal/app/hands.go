@@ -1,0 +1,394 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"zecpower/internal/config"
+	"zecpower/internal/event"
+	"zecpower/internal/power"
+	"zecpower/internal/run"
+	"zecpower/internal/store"
+)
+
+const (
+	// endedKept is how long the end of a run by hand can be followed.
+	endedKept = 10 * time.Minute
+	// finishPause is how long a run waits before it tries to record its end again.
+	finishPause = 5 * time.Second
+	// recallPatience is how long orders wait for what an earlier process left.
+	recallPatience = 10 * time.Second
+)
+
+// errCancelled ends a run that a person cancels.
+var errCancelled = errors.New("cancelled by hand")
+
+// hands makes the runs that people ask the daemon for. They are in the store like scheduled ones: one
+// that a crash or restart cuts off goes on with the next process. It is safe for concurrent use.
+type hands struct {
+	daemon *Daemon
+
+	ctx     context.Context // of all runs; set by start
+	started time.Time
+	// recalled is closed once the runs of earlier processes go on.
+	recalled chan struct{}
+	once     sync.Once
+
+	mu    sync.Mutex          // guards runs
+	runs  map[string]*handRun // by id: in progress, or ended a while ago
+	going sync.WaitGroup
+}
+
+// handRun is one run by hand.
+type handRun struct {
+	run    run.Run
+	begun  time.Time
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex // guards all below
+	changed chan struct{}
+	update  RunUpdate
+	ended   time.Time // zero: it goes on
+}
+
+// RunUpdate is how far a run by hand is, or how it ended.
+type RunUpdate struct {
+	RunID string `json:"run_id"`
+	// Listed says that its instances are known; the numbers are of them.
+	Listed  bool `json:"listed"`
+	Total   int  `json:"total"`
+	Final   int  `json:"final"`
+	Pending int  `json:"pending"`
+	Failed  int  `json:"failed"`
+	// Trouble is what keeps its accounts from their work; empty: nothing.
+	Trouble string `json:"trouble,omitempty"`
+	// Report is how it ended; nil: it goes on, or Suspended.
+	Report *SentReport `json:"report,omitempty"`
+	// Suspended says that the daemon stops: the next one goes on with it.
+	Suspended bool `json:"suspended,omitempty"`
+}
+
+// SentReport is a report as a client receives it: of the results it has those that failed or were
+// skipped.
+type SentReport power.Report
+
+func sent(r power.Report) *SentReport {
+	groups := slices.Clone(r.Groups)
+	for i := range groups {
+		groups[i].Results = slices.Concat(groups[i].Failures(), groups[i].Skips())
+	}
+	r.Groups = groups
+	return (*SentReport)(&r)
+}
+
+// over reports whether no further update follows.
+func (u RunUpdate) over() bool { return u.Report != nil || u.Suspended }
+
+func newHands(d *Daemon) *hands {
+	return &hands{daemon: d, runs: map[string]*handRun{}, recalled: make(chan struct{})}
+}
+
+// start lets runs be made until ctx ends. It is called once, before any other method.
+func (h *hands) start(ctx context.Context, down *teardown) {
+	h.ctx, h.started = ctx, time.Now()
+	down.push("runs by hand", func() error { h.going.Wait(); return nil })
+}
+
+// resumeAll goes on with the runs by hand that an earlier process left.
+func (h *hands) resumeAll(unfinished []store.Run) {
+	defer h.once.Do(func() { close(h.recalled) })
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range unfinished {
+		if r.Schedule == store.ManualSchedule && h.runs[r.ID] == nil && h.ctx.Err() == nil {
+			h.begin(resumed(h.daemon.current.Load(), r))
+		}
+	}
+}
+
+// resumed is a run of an earlier process as it goes on. Groups that the configuration does not have
+// any more are left out.
+func resumed(cfg *config.Config, of store.Run) run.Run {
+	r := run.Run{
+		ID: of.ID, Action: of.Action, Nominal: of.Nominal, Planned: of.Planned, Deadline: of.Deadline, Actor: of.Actor, Force: of.Force,
+		Resumable: true, Resumed: true, Define: define(cfg), AccountOf: cfg.AccountOf,
+	}
+	for _, name := range of.Groups {
+		if _, err := cfg.Group(name); err == nil {
+			r.Names = append(r.Names, name)
+		} else {
+			r.LeftOut = append(r.LeftOut, name)
+		}
+	}
+	return r
+}
+
+// order makes the run of an order, or finds it where it was made before.
+func (h *hands) order(o Order, who string) (*handRun, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if known := h.runs[o.RunID]; known != nil {
+		return known, nil
+	}
+	if !h.mayOrder() {
+		return nil, errors.New("the daemon reads what the last one left: ask again in a moment")
+	}
+	if h.ctx.Err() != nil {
+		return nil, errors.New("the daemon is stopping: ask again once it is up")
+	}
+	cfg := h.daemon.current.Load()
+	if err := o.check(cfg); err != nil {
+		return nil, &badOrder{err}
+	}
+	return h.begin(o.run(cfg, who, time.Now())), nil
+}
+
+// mayOrder reports whether the runs that an earlier process left are known: an order that is repeated
+// to this one may be among them. A store that cannot be read holds up no order for long.
+func (h *hands) mayOrder() bool {
+	select {
+	case <-h.recalled:
+		return true
+	default:
+		return time.Since(h.started) > recallPatience
+	}
+}
+
+// badOrder is an order that is refused for what it says.
+type badOrder struct{ error }
+
+// begin starts a run in a goroutine of its own. The caller holds mu.
+func (h *hands) begin(r run.Run) *handRun {
+	ctx, cancel := context.WithCancelCause(h.ctx)
+	of := &handRun{run: r, begun: time.Now(), cancel: cancel, changed: make(chan struct{}), update: RunUpdate{RunID: r.ID}}
+	h.runs[r.ID] = of
+	h.going.Go(func() {
+		defer cancel(nil)
+		h.make(ctx, of)
+	})
+	h.forget()
+	return of
+}
+
+// forget drops runs that ended long ago. The caller holds mu.
+func (h *hands) forget() {
+	for id, r := range h.runs {
+		if ended := r.endedAt(); !ended.IsZero() && time.Since(ended) > endedKept {
+			delete(h.runs, id)
+		}
+	}
+}
+
+// make makes a run, records its beginning and its end, and reports it. A panic ends it alone.
+func (h *hands) make(ctx context.Context, of *handRun) {
+	d, r := h.daemon, of.run
+	end, suspended := run.End{}, false
+	func() {
+		defer func() {
+			if v := recover(); v != nil {
+				err := fmt.Errorf("the run panicked: %v", v)
+				d.stream.Emit(event.InternalError{Err: err, Stack: debug.Stack()})
+				end = run.End{Report: failed(r, err), Err: err}
+			}
+		}()
+		p := d.maker().Prepare(ctx, r)
+		if err := h.recordBeginning(r, p.Targets()); err != nil {
+			end = run.End{Report: failed(r, err), Err: err}
+			return
+		}
+		end = p.Make(ctx)
+		suspended = h.ctx.Err() != nil && end.CutOff
+	}()
+	d.recordKeys()
+	if suspended {
+		d.stream.Emit(event.RunSuspended{Run: r.Name(), Groups: r.Names})
+		of.set(func(u *RunUpdate) { u.Suspended = true })
+		return
+	}
+	h.recordEnd(r, end)
+	d.stream.Emit(event.RunFinished{Run: r.Name(), Groups: r.Names, Result: end.Report.Result(), Err: end.Err, Report: &end.Report, Resumed: r.Resumed})
+	h.mended(end.Report)
+	of.set(func(u *RunUpdate) { u.Report = sent(end.Report) })
+}
+
+// failed is the report of a run that failed as a whole.
+func failed(r run.Run, err error) power.Report {
+	now := time.Now()
+	report := power.Report{RunID: r.ID, Action: r.Action, ScheduledAt: r.Nominal, StartedAt: now, FinishedAt: now, Err: err.Error()}
+	for _, name := range r.Names {
+		report.Groups = append(report.Groups, power.GroupReport{Group: name, Results: []power.InstanceResult{}, Err: err.Error()})
+	}
+	return report
+}
+
+func record(r run.Run) store.Run {
+	return store.Run{
+		ID: r.ID, Schedule: store.ManualSchedule, Action: r.Action, Groups: slices.Concat(r.Names, r.LeftOut), Nominal: r.Nominal, Planned: r.Planned,
+		Deadline: r.Deadline, Resumed: r.Resumed, Actor: r.Actor, Force: r.Force,
+	}
+}
+
+// recordBeginning claims a run and records that it begins. A store that fails holds up no run; one
+// that has the run already refuses it: an order that is repeated to the next process makes no second
+// run.
+func (h *hands) recordBeginning(r run.Run, groups []store.Targets) error {
+	of := record(r)
+	round := store.Round{Begins: []store.Beginning{{Run: of, At: time.Now(), Groups: groups}}}
+	if r.Resumed {
+		round.Updates = []store.Run{of}
+	} else {
+		round.Claims = []store.Run{of}
+	}
+	held, err := h.daemon.store.Claim(context.Background(), round)
+	switch {
+	case err != nil:
+		h.daemon.stream.Emit(event.StoreFailed{Op: "record a run by hand", Err: err})
+	case len(held) > 0:
+		return fmt.Errorf("%s was made before: see zecpower history --schedule manual", r.ID)
+	}
+	return nil
+}
+
+// recordEnd records how a run ended. What the store does not take is tried again beside what follows,
+// until the daemon stops.
+func (h *hands) recordEnd(r run.Run, end run.End) {
+	of := store.End{At: end.Report.FinishedAt, Result: end.Report.Result(), Report: &end.Report}
+	for _, a := range end.Accepted {
+		a.At = of.At
+		of.Accepted = append(of.Accepted, a)
+	}
+	finish := func() error { return h.daemon.store.Finish(context.Background(), record(r), of) }
+	err := finish()
+	if err == nil {
+		return
+	}
+	h.daemon.stream.Emit(event.StoreFailed{Op: "record the end of a run by hand", Err: err})
+	h.going.Go(func() {
+		for {
+			select {
+			case <-h.ctx.Done():
+				_ = finish() // the last try: the next process resumes it otherwise, and asks nothing where all is final
+				return
+			case <-time.After(finishPause):
+			}
+			if finish() == nil {
+				return
+			}
+		}
+	})
+}
+
+// mended reports schedules whose groups are all as they want, because a run by hand brought them there
+// after their own run had not: what alerts on the last run is over.
+func (h *hands) mended(r power.Report) {
+	well := map[string]bool{}
+	for _, g := range r.Groups {
+		well[g.Group] = g.Err == "" && g.Failed == 0 && g.Skipped == 0
+	}
+	cfg := h.daemon.current.Load()
+	for i := range cfg.Schedules {
+		s := &cfg.Schedules[i]
+		if s.Action == r.Action && !slices.ContainsFunc(s.Groups, func(g string) bool { return !well[g] }) {
+			h.daemon.stream.Emit(event.LastRun{Schedule: s.Name, LastSuccess: r.FinishedAt})
+		}
+	}
+}
+
+// cancel ends a run by hand. False: none of that id is in progress.
+func (h *hands) cancel(runID string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	of := h.runs[runID]
+	if of == nil || !of.endedAt().IsZero() {
+		return false
+	}
+	of.cancel(errCancelled)
+	return true
+}
+
+// inProgress are the runs that go on, in the order in which they began.
+func (h *hands) inProgress() (all []*handRun) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, of := range h.runs {
+		if of.endedAt().IsZero() {
+			all = append(all, of)
+		}
+	}
+	slices.SortFunc(all, func(a, b *handRun) int { return a.begun.Compare(b.begun) })
+	return all
+}
+
+// Receive implements event.Listener: it wakes those that follow a run.
+func (h *hands) Receive(e event.Event) {
+	var runID string
+	switch e := e.(type) {
+	case event.RunStarted:
+		runID = e.Run.ID
+	case event.Progressed:
+		runID = e.Run.ID
+	default:
+		return
+	}
+	h.mu.Lock()
+	of := h.runs[runID]
+	h.mu.Unlock()
+	if of != nil {
+		of.set(func(*RunUpdate) {})
+	}
+}
+
+// set changes what followers see, and wakes them.
+func (of *handRun) set(change func(*RunUpdate)) {
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	change(&of.update)
+	if of.update.over() {
+		of.ended = time.Now()
+	}
+	close(of.changed)
+	of.changed = make(chan struct{})
+}
+
+func (of *handRun) endedAt() time.Time {
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	return of.ended
+}
+
+// now is how far the run is, and what is closed once that has changed.
+func (of *handRun) now() (RunUpdate, <-chan struct{}) {
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	return of.update, of.changed
+}
+
+// look is how far a run is at this moment.
+func (h *hands) look(of *handRun) (RunUpdate, <-chan struct{}) {
+	u, changed := of.now()
+	if u.over() {
+		return u, changed
+	}
+	p, listed := h.daemon.progress.Progress(u.RunID)
+	u.Listed, u.Total, u.Final, u.Pending, u.Failed = listed, p.Total, p.Final, p.Pending, p.Failed
+	u.Trouble = h.daemon.accounts.Load().trouble()
+	return u, changed
+}
+
+// trouble says what keeps accounts from their work; empty: nothing.
+func (s *accounts) trouble() string {
+	for name, a := range s.of {
+		switch {
+		case a.batch.Blocked():
+			return "the network in front of the API of account " + name + " refuses this host"
+		case a.batch.Down():
+			return "the API of account " + name + " does not answer: one probe at a time until it does"
+		}
+	}
+	return ""
+}
