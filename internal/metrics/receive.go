@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -76,9 +77,14 @@ func (m *Metrics) runStarted(e event.RunStarted) {
 	for _, g := range e.Groups {
 		groups = append(groups, g.Name)
 	}
-	m.series.running[e.Run.ID] = running{scheduleAction{e.Run.Schedule, e.Run.Action}, groups}
+	m.series.running[e.Run.ID] = running{pairOf(e.Run), groups}
 	m.occupy(m.series.running[e.Run.ID], +1)
 }
+
+// byHand stands in the place of a schedule's name in the series of runs by hand. No schedule may have it.
+const byHand = "manual"
+
+func pairOf(r event.Run) scheduleAction { return scheduleAction{cmp.Or(r.Schedule, byHand), r.Action} }
 
 func (m *Metrics) final(e event.Final) {
 	counts := make(map[power.Outcome]int)
@@ -98,7 +104,7 @@ func (m *Metrics) runFinished(e event.RunFinished) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.release(e.Run.ID)
-	of := scheduleAction{e.Run.Schedule, e.Run.Action}
+	of := pairOf(e.Run)
 	m.startSchedule(of.schedule)
 	m.startPair(of)
 	m.runs.WithLabelValues(of.schedule, string(of.action), string(e.Result)).Inc()
