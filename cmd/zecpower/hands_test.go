@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"syscall"
@@ -181,6 +182,73 @@ func TestTriggerMakesARunOfASchedule(t *testing.T) {
 	}
 	if got := d.metric("zecpower_schedule_last_success_timestamp_seconds")[`{schedule="yearly"}`]; got == "" {
 		t.Errorf("no success of the schedule since %v: %v", before, got)
+	}
+	d.stop()
+}
+
+// typing runs a command on a terminal, types what answers once the terminal shows asked, and gives what
+// the terminal showed. interrupt sends Ctrl-C once the run has begun.
+func (w *world) typing(interrupt bool, asked, answer string, args ...string) (shown string, status int) {
+	w.t.Helper()
+	ours, theirs := newTerminal(w.t, 100)
+	cmd := w.command(w.asOperator(args...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	_ = theirs.Close() // the command holds the other end now
+	var out lockedBuffer
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(&out, ours) // ends with EIO once the command is gone
+	}()
+	if interrupt {
+		awaitRequests(w.t, w, "StartInstances", 2)
+		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := eventually(func() error {
+		if !strings.Contains(out.String(), asked) {
+			return fmt.Errorf("the terminal shows %q, and not %q", out.String(), asked)
+		}
+		return nil
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := ours.WriteString(answer); err != nil {
+		w.t.Fatal(err)
+	}
+	_ = cmd.Wait() // its status is in ProcessState
+	<-read
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+// On a terminal a stop asks before anything is stopped, and Ctrl-C asks whether the run is to end.
+func TestATerminalIsAsked(t *testing.T) {
+	t.Parallel()
+	w, d := handWorld(t, healthyFleet(20))
+	w.blind.Store(true)
+	if shown, status := w.typing(true, "Ctrl-C again cancels the run, Enter leaves it to the daemon", "\n", "start", "web"); status != 0 || !strings.Contains(shown, "goes on in the daemon") {
+		t.Errorf("Enter: status %d\n%s", status, shown)
+	}
+	w.blind.Store(false)
+	if err := eventually(func() error { return w.running(20) }); err != nil {
+		t.Fatal(err)
+	}
+	d.await("run finished", 1)
+	if shown, status := w.typing(false, "stop 1 group: web? [y/N]", "n\n", "stop", "web"); status != exitFailed || !strings.Contains(shown, "you said no; nothing was sent") {
+		t.Errorf("no: status %d\n%s", status, shown)
+	}
+	if err := w.running(20); err != nil {
+		t.Error(err)
+	}
+	if shown, status := w.typing(false, "stop 1 group: web? [y/N]", "y\n", "stop", "web"); status != 0 {
+		t.Errorf("yes: status %d\n%s", status, shown)
+	}
+	if err := w.running(0); err != nil {
+		t.Error(err)
 	}
 	d.stop()
 }

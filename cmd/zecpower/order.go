@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,30 +45,22 @@ type followed struct {
 	letGo  bool
 }
 
-// order asks the daemon for a run, and watches it to its end. Ctrl-C and SIGTERM cancel the run; a
-// lost terminal lets go of it.
+// order asks the daemon for a run, and watches it to its end; see obey for what signals do.
 func (h *host) order(cmd *cobra.Command, o *operator, order app.Order, f powerFlags) error {
 	order.RunID, order.SudoUser = app.NewRunID(time.Now()), h.getenv("SUDO_USER")
 	if f.detach {
 		return h.detach(cmd, o, order)
 	}
 	w := &following{host: h, daemon: o, order: order, bar: newProgress(h.stderr, f.words)}
-	ctx, stop := interruptible(cmd)
-	defer stop()
 	hangup, release := onHangup()
 	defer release()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
 	watching, leave := context.WithCancel(context.Background())
 	defer leave()
-	go func() {
-		select {
-		case <-hangup:
-			leave()
-		case <-watching.Done():
-		}
-	}()
-	unhook := context.AfterFunc(ctx, func() { stop(); w.cancel() })
+	go w.obey(watching, leave, signals, hangup)
 	end, err := w.watch(watching)
-	unhook()
 	w.bar.finish()
 	switch {
 	case end.letGo:
@@ -80,6 +76,48 @@ func (h *host) order(cmd *cobra.Command, o *operator, order app.Order, f powerFl
 		return &exit{status: exitFailed}
 	}
 	return nil
+}
+
+// obey does what signals ask for until watching ends. Ctrl-C on a terminal asks back: again it cancels
+// the run, Enter leaves it to the daemon. Without a terminal Ctrl-C cancels it, and SIGTERM always
+// does; one more leaves it to the daemon. So does a lost terminal.
+func (w *following) obey(watching context.Context, leave func(), signals, hangup <-chan os.Signal) {
+	asks := isTerminal(os.Stdin) && w.bar.visible()
+	var entered <-chan struct{}
+	for cancelled := false; ; {
+		select {
+		case <-watching.Done():
+			return
+		case <-hangup:
+			leave()
+			return
+		case <-entered:
+			leave()
+			return
+		case s := <-signals:
+			switch {
+			case cancelled:
+				leave()
+				return
+			case asks && s == os.Interrupt && entered == nil:
+				fmt.Fprintln(w.bar, "Ctrl-C again cancels the run, Enter leaves it to the daemon")
+				entered = enter()
+			default:
+				cancelled = true
+				w.cancel()
+			}
+		}
+	}
+}
+
+// enter is closed once a person presses Enter.
+func enter() <-chan struct{} {
+	entered := make(chan struct{})
+	go func() {
+		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // a terminal that is lost counts as well
+		close(entered)
+	}()
+	return entered
 }
 
 // detach asks for a run and does not wait for it.
@@ -175,7 +213,7 @@ func (w *following) show(u app.RunUpdate) {
 
 // cancel asks the daemon to end the run. Its report follows.
 func (w *following) cancel() {
-	fmt.Fprintln(w.bar.out(), "stopping: nothing more is sent, requests in flight are awaited; once more to quit at once, and leave the run to the daemon")
+	fmt.Fprintln(w.bar.out(), "stopping: nothing more is sent, requests in flight are awaited; once more leaves that to the daemon")
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	body, err := w.daemon.client.Post(ctx, web.PathCancel, nil, app.CancelOrder{RunID: w.order.RunID, SudoUser: w.order.SudoUser})
