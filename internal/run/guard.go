@@ -47,7 +47,7 @@ type Checked struct {
 // list. Only newcomers are ever kept out, and then all of them: which of them are meant cannot be
 // told apart. Without a list there is nothing to compare with, so MaxInstances alone decides.
 func (g *Guard) Check(ids, named []string, list store.Membership, a power.Action, now time.Time) Checked {
-	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	ids = store.SortedIDs(ids)
 	c := Checked{Accepted: ids, Known: -1}
 	if list.At.IsZero() {
 		if g.MaxInstances > 0 && len(ids) > g.MaxInstances {
@@ -59,17 +59,9 @@ func (g *Guard) Check(ids, named []string, list store.Membership, a power.Action
 	c.Known, c.Gone = list.Size(now), list.Gone(ids)
 	share := g.change(a)
 	c.Shrunk = len(c.Gone)*100 > share*len(list.IDs)
-	of := map[string]bool{}
-	for _, id := range named {
-		of[id] = true
-	}
-	var accepted []string
-	for _, id := range ids {
-		if of[id] || list.Has(id, now) {
-			accepted = append(accepted, id)
-		} else {
-			c.Newcomers = append(c.Newcomers, id)
-		}
+	if c.Newcomers = list.Unknown(ids, now); len(c.Newcomers) > 0 {
+		of := setOf(named)
+		c.Newcomers = slices.DeleteFunc(c.Newcomers, func(id string) bool { return of[id] })
 	}
 	allowed := max(fewNewcomers, share*c.Known/100)
 	switch {
@@ -80,7 +72,8 @@ func (g *Guard) Check(ids, named []string, list store.Membership, a power.Action
 	default:
 		return c
 	}
-	c.Accepted, c.Guarded = accepted, c.Newcomers
+	fresh := setOf(c.Newcomers)
+	c.Accepted, c.Guarded = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return fresh[id] }), c.Newcomers
 	return c
 }
 
@@ -111,17 +104,20 @@ func (m *Maker) guard(ctx context.Context, p *passage) {
 	if !guards {
 		return
 	}
-	wanted := map[string]bool{}
-	for _, ids := range accepted {
-		for _, id := range ids {
-			wanted[id] = true
-		}
-	}
+	wanted := setOf(slices.Concat(accepted...))
 	for i := range p.run.Names {
 		if len(accepted[i]) < len(p.run.Groups[i].IDs) {
 			endOpen(&p.run.Groups[i], wanted, power.InstanceResult{Outcome: power.OutcomeFailed, Reason: power.ReasonGuarded})
 		}
 	}
+}
+
+func setOf(ids []string) map[string]bool {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
 }
 
 // check reads a group's accepted list and holds its members against it. Where the list cannot be read
@@ -135,8 +131,7 @@ func (m *Maker) check(ctx context.Context, p *passage, i int) (c Checked, known 
 	}
 	c = d.Guard.Check(g.IDs, d.Named, list, p.run.Action, time.Now())
 	if p.run.AcceptedBy != "" {
-		ids := slices.Compact(slices.Sorted(slices.Values(g.IDs)))
-		c = Checked{Accepted: ids, Newcomers: c.Newcomers, Gone: c.Gone, Known: c.Known}
+		c = Checked{Accepted: store.SortedIDs(g.IDs), Newcomers: c.Newcomers, Gone: c.Gone, Known: c.Known}
 	}
 	return c, err == nil
 }

@@ -30,21 +30,17 @@ type Acceptance struct {
 
 // After is the list once a has been accepted.
 func (m Membership) After(a Acceptance) Membership {
-	next := Membership{At: a.At, By: m.By, IDs: slices.Clone(a.IDs)}
-	slices.Sort(next.IDs)
-	next.IDs = slices.Compact(next.IDs)
+	next := Membership{At: a.At, By: m.By, IDs: SortedIDs(a.IDs)}
 	if a.By != "" {
 		next.By = a.By
 		return next
 	}
 	left := maps.Clone(m.Left)
-	for _, id := range m.IDs {
-		if !next.member(id) {
-			if left == nil {
-				left = map[string]time.Time{}
-			}
-			left[id] = a.At
+	for _, id := range m.Gone(next.IDs) {
+		if left == nil {
+			left = map[string]time.Time{}
 		}
+		left[id] = a.At
 	}
 	maps.DeleteFunc(left, func(id string, since time.Time) bool { return next.member(id) || a.At.Sub(since) >= leftKept })
 	if len(left) > 0 {
@@ -79,13 +75,39 @@ func (m Membership) Size(now time.Time) int {
 }
 
 // Gone are the members that are not among ids, which must be sorted.
-func (m Membership) Gone(ids []string) (gone []string) {
-	for _, id := range m.IDs {
-		if _, stays := slices.BinarySearch(ids, id); !stays {
-			gone = append(gone, id)
+func (m Membership) Gone(ids []string) []string { return without(m.IDs, ids) }
+
+// Unknown are those of ids, which must be sorted, that are not on the list at a time.
+func (m Membership) Unknown(ids []string, now time.Time) []string {
+	unknown := without(ids, m.IDs)
+	return slices.DeleteFunc(unknown, func(id string) bool { return m.Has(id, now) })
+}
+
+// without are those of ids that others lack, in a list of their own. Both must be sorted.
+func without(ids, others []string) (rest []string) {
+	k := 0
+	for _, id := range ids {
+		for k < len(others) && others[k] < id {
+			k++
+		}
+		if k == len(others) || others[k] != id {
+			rest = append(rest, id)
 		}
 	}
-	return gone
+	return rest
+}
+
+// SortedIDs are ids in order, each once. They are ids itself where that is so already: a list may have
+// a million.
+func SortedIDs(ids []string) []string {
+	inOrder := true
+	for i := 1; i < len(ids) && inOrder; i++ {
+		inOrder = ids[i-1] < ids[i]
+	}
+	if inOrder {
+		return ids
+	}
+	return slices.Compact(slices.Sorted(slices.Values(ids)))
 }
 
 // MembershipValue is a list as an implementation keeps it: what changes with each run, and the ids.
