@@ -88,6 +88,10 @@ type Account struct {
 	replies chan reply        // from the goroutines of requests
 	wake    chan struct{}     // holds a value while the loop has to look again; capacity 1
 
+	// entry lets one run at a time wait for mu: of a thousand that begin together each would have its
+	// turn before the loop, and the first request would leave after the last of them.
+	entry sync.Mutex
+
 	// mu guards all below. The loop holds it for a step, not while it waits; callers for a moment.
 	mu       sync.Mutex
 	looping  bool // the goroutine works

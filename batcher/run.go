@@ -72,6 +72,8 @@ type Submitted struct{ run *run }
 // another run does. A ctx that has ended takes nothing from others. Wait must follow.
 func (a *Account) Submit(ctx context.Context, r Run) Submitted {
 	x := a.newRun(r)
+	a.entry.Lock()
+	defer a.entry.Unlock()
 	a.do(func(now time.Time) {
 		if p := catch("the beginning of a run", func() { a.submit(x, now, ctx.Err() != nil) }); p != nil {
 			a.reportPanic(p)

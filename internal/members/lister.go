@@ -35,19 +35,22 @@ func NewLister(describe Describe, inFlight int) (*Lister, error) {
 // result is by group. Groups that fail, fail alone. Named instances are read only where their rows
 // decide whether they are excluded.
 func (l *Lister) List(ctx context.Context, groups []*Group) []Listing {
-	return l.list(ctx, groups, (*Group).needsRows)
+	return l.list(ctx, groups, (*Group).needsRows, &recent{})
 }
 
 // ListWithNamed is List, and reads all named instances besides: to show them, and to find those
 // that the API does not know.
 func (l *Lister) ListWithNamed(ctx context.Context, groups []*Group) []Listing {
-	return l.list(ctx, groups, func(g *Group) bool { return len(g.named) > 0 })
+	return l.list(ctx, groups, func(g *Group) bool { return len(g.named) > 0 }, &recent{})
 }
 
-// list does both; byID reports whether the named instances of a group are read.
-func (l *Lister) list(ctx context.Context, groups []*Group, byID func(*Group) bool) []Listing {
+// list does both; byID reports whether the named instances of a group are read. What known has is not
+// read again, and what is read is added to it.
+func (l *Lister) list(ctx context.Context, groups []*Group, byID func(*Group) bool, known *recent) []Listing {
 	n := needsOf(groups, byID)
-	lists := l.read(ctx, n.queries)
+	lists := known.find(n.queries)
+	l.readMissing(ctx, n.queries, lists)
+	known.add(lists)
 	listings := make([]Listing, len(groups))
 	sharing := map[*list][]int{} // the groups that have a list
 	for i, g := range groups {
@@ -61,6 +64,25 @@ func (l *Lister) list(ctx context.Context, groups []*Group, byID func(*Group) bo
 		shared.narrow(listings, groups, by)
 	}
 	return listings
+}
+
+// readMissing reads the lists that are not there yet.
+func (l *Lister) readMissing(ctx context.Context, queries []apiclient.InstanceQuery, lists []*list) {
+	var missing []apiclient.InstanceQuery
+	for i, there := range lists {
+		if there == nil {
+			missing = append(missing, queries[i])
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	read := l.read(ctx, missing)
+	for i, there := range lists {
+		if there == nil {
+			lists[i], read = read[0], read[1:]
+		}
+	}
 }
 
 // read answers each query, or all of them with the list of the account where that costs less.
@@ -110,13 +132,15 @@ func (l *Lister) accountIsCheaper(ctx context.Context, account *reading, reading
 
 // finish reads what is left of a list, again and again until it is whole or is given up.
 func (l *Lister) finish(ctx context.Context, r *reading) *list {
+	of := r.query
+	of.PageSize = 0
 	for {
 		l.readOnce(ctx, r)
 		if err := r.failed(); err != nil {
 			return &list{err: fmt.Errorf("listing instances: %w", err)}
 		}
 		if rows, whole := r.result(); whole {
-			return &list{rows: rows}
+			return &list{of: of, began: r.began, rows: rows}
 		}
 		if !r.again() {
 			return &list{err: fmt.Errorf("listing instances: %w", r.giveUp())}

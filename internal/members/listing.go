@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"zecpower/apiclient"
 )
@@ -100,8 +101,10 @@ func (n *needs) listing(g *Group, of int, lists []*list) Listing {
 
 // list is one query's list, sorted by id, or why there is none.
 type list struct {
-	rows []apiclient.Instance
-	err  error
+	of    apiclient.InstanceQuery // without a page
+	began time.Time               // when its first page was asked for
+	rows  []apiclient.Instance
+	err   error
 }
 
 // narrow spares the groups that share the list the rows that their filters would have kept back. by

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"zecpower/apiclient"
 )
@@ -22,6 +23,7 @@ const (
 // concurrent use.
 type reading struct {
 	query apiclient.InstanceQuery // without a page
+	began time.Time
 
 	mu   sync.Mutex
 	at   map[string]int32 // where an id's row stands
@@ -58,7 +60,7 @@ func (s span) still() bool { return s.known && s.least == s.atMost }
 
 func newReading(q apiclient.InstanceQuery) *reading {
 	q.PageSize = apiclient.MaxPageSize
-	return &reading{query: q, at: map[string]int32{}, text: texts{}, pass: 1, counts: make([]span, 2), next: 1}
+	return &reading{query: q, began: time.Now(), at: map[string]int32{}, text: texts{}, pass: 1, counts: make([]span, 2), next: 1}
 }
 
 // again begins another pass; rows of the former ones stay. False where there were enough.

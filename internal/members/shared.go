@@ -17,9 +17,12 @@ const (
 
 // Shared lets groups that are resolved at about the same time share their lists: what comes within
 // 20 ms of another, up to a second after the first, and what comes while lists are read, goes
-// together. It is safe for concurrent use. While nothing is asked for it has no goroutine.
+// together, and what comes within a second of the first page of a list uses that list. It is safe for
+// concurrent use. While nothing is asked for it has no goroutine, and after a second no lists.
 type Shared struct {
 	lister *Lister
+
+	recent recent // of the goroutine that serves; while there is none, guarded by mu
 
 	mu      sync.Mutex // guards all below
 	waiting []*ask
@@ -29,6 +32,7 @@ type Shared struct {
 
 // ask is one call of List.
 type ask struct {
+	came   time.Time
 	ctx    context.Context
 	groups []*Group
 	out    []Listing
@@ -41,9 +45,9 @@ func NewShared(l *Lister) *Shared { return &Shared{lister: l} }
 // List is Lister.List. Where ctx ends before, every group has its cause as error; the lists go on as
 // long as others wait for them.
 func (s *Shared) List(ctx context.Context, groups []*Group) []Listing {
-	a := &ask{ctx: ctx, groups: groups, done: make(chan struct{})}
+	a := &ask{came: time.Now(), ctx: ctx, groups: groups, done: make(chan struct{})}
 	s.mu.Lock()
-	s.waiting, s.came = append(s.waiting, a), time.Now()
+	s.waiting, s.came = append(s.waiting, a), a.came
 	if !s.busy {
 		s.busy = true
 		go s.serve()
@@ -61,7 +65,7 @@ func (s *Shared) List(ctx context.Context, groups []*Group) []Listing {
 	return failed
 }
 
-// serve reads lists until none is asked for.
+// serve reads lists until none is asked for. What it leaves is dropped once it is too old to be used.
 func (s *Shared) serve() {
 	for {
 		s.gather()
@@ -71,9 +75,19 @@ func (s *Shared) serve() {
 		s.busy = len(asks) > 0
 		s.mu.Unlock()
 		if len(asks) == 0 {
+			time.AfterFunc(fresh, s.drop)
 			return
 		}
 		s.read(asks)
+	}
+}
+
+// drop drops all lists, unless some are read or may be used just now.
+func (s *Shared) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.busy {
+		s.recent.forget(time.Now())
 	}
 }
 
@@ -98,7 +112,11 @@ func (s *Shared) read(asks []*ask) {
 	var groups []*Group
 	var waiting atomic.Int64
 	waiting.Store(int64(len(asks)))
+	var latest time.Time
 	for _, a := range asks {
+		if a.came.After(latest) {
+			latest = a.came
+		}
 		groups = append(groups, a.groups...)
 		stop := context.AfterFunc(a.ctx, func() {
 			if waiting.Add(-1) == 0 {
@@ -107,6 +125,7 @@ func (s *Shared) read(asks []*ask) {
 		})
 		defer stop()
 	}
+	s.recent.forget(latest)
 	listings := s.list(ctx, groups)
 	for _, a := range asks {
 		n := len(a.groups)
@@ -125,5 +144,5 @@ func (s *Shared) list(ctx context.Context, groups []*Group) (listings []Listing)
 			}
 		}
 	}()
-	return s.lister.List(ctx, groups)
+	return s.lister.list(ctx, groups, (*Group).needsRows, &s.recent)
 }

@@ -61,12 +61,12 @@ func TestARunThatComesAloneWaitsForNoOther(t *testing.T) {
 
 func TestWhatComesWhileListsAreReadGoesTogetherNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{rows: slices.Concat(team("a", 20), team("b", 20)), took: time.Second}
+		a := &account{rows: slices.Concat(team("a", 20), team("b", 20)), took: 3 * time.Second}
 		s := shared(t, a)
 		var runs sync.WaitGroup
 		for i := range 9 {
 			runs.Go(func() {
-				time.Sleep(time.Duration(i) * 100 * time.Millisecond)
+				time.Sleep(time.Duration(i) * 300 * time.Millisecond)
 				g := ofTeam(t, "b")
 				if got := s.List(t.Context(), []*Group{g})[0].members(t, g); len(got) != 20 {
 					t.Errorf("run %d sees %d members", i, len(got))
@@ -119,6 +119,33 @@ func TestListsThatNoRunWaitsForAreGivenUp(t *testing.T) {
 		synctest.Wait()
 		if ended.Sub(begun) != time.Second {
 			t.Errorf("its request ended after %v", ended.Sub(begun))
+		}
+	})
+}
+
+// A list of a moment ago is not read again, one of more than a second ago is; nothing is kept longer.
+func TestWhatComesWithinASecondUsesTheSameList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &account{rows: slices.Concat(team("a", 20), team("b", 20)), took: 50 * time.Millisecond}
+		l, err := NewLister(a.describe, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := NewShared(l)
+		both, one := []*Group{ofTeam(t, "a"), ofTeam(t, "b")}, []*Group{ofTeam(t, "b")}
+		s.List(t.Context(), both) // the account's page
+		time.Sleep(800 * time.Millisecond)
+		if got := s.List(t.Context(), one)[0].members(t, one[0]); len(got) != 20 || len(a.asked) != 1 {
+			t.Errorf("%d members after %d requests, want 20 after 1", len(got), len(a.asked))
+		}
+		time.Sleep(300 * time.Millisecond)
+		if s.List(t.Context(), one); len(a.asked) != 2 {
+			t.Errorf("%d requests, want one more for what is older than a second", len(a.asked))
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(s.recent.lists) != 0 || s.busy {
+			t.Errorf("%d lists are kept, busy: %v", len(s.recent.lists), s.busy)
 		}
 	})
 }
