@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -183,4 +185,34 @@ func TestTriggerMakesARunOfASchedule(t *testing.T) {
 		t.Errorf("no success of the schedule since %v: %v", before, got)
 	}
 	d.stop()
+}
+
+// In a runtime folder, which readers share, an operator socket without a group of its own is closed to
+// them, and the log says so. In the state folder, which is the daemon's own, there is nothing to say.
+func TestAnOperatorSocketWithoutAGroupIsClosedLoudly(t *testing.T) {
+	t.Parallel()
+	for name, runtime := range map[string]bool{"runtime folder": true, "state folder": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, healthyFleet(1))
+			w.configure("groups: {one: {instances: [i-000000]}}\nschedules: {yearly: {cron: '@yearly', action: start, groups: [one]}}\n")
+			folder, warnings := w.state(), 0
+			if runtime {
+				folder, warnings = w.path("run"), 1
+				if err := os.Mkdir(folder, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				w.env = append(w.env, "RUNTIME_DIRECTORY="+folder)
+			}
+			d := w.daemon().ready()
+			info, err := os.Stat(filepath.Join(folder, "operator.sock"))
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%v, %v, want 0600", info, err)
+			}
+			if got := d.events("only root may ask this daemon for runs by hand"); len(got) != warnings {
+				t.Errorf("%d warnings, want %d", len(got), warnings)
+			}
+			d.stop()
+		})
+	}
 }

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,15 +28,20 @@ type operator struct {
 func (h *host) operator(cmd *cobra.Command, stateDir string) (*operator, error) {
 	for _, p := range h.daemonPlaces(stateDir) {
 		socket := web.OperatorPath(filepath.Dir(p.socket))
-		o := &operator{client: web.ControlClient(socket), socket: socket}
+		o := &operator{client: web.OperatorClient(socket), socket: socket}
 		err := o.ask(cmd)
 		switch {
 		case err == nil:
 			return o, nil
 		case errors.Is(err, fs.ErrPermission):
-			return nil, usageError("a daemon is there, and you have no right to %s: join the group %s (usermod -aG, then log in anew), ask as root, or run in this process with your own credential: --local", socket, groupOf(socket))
+			return nil, usageError("a daemon is there, and you have no right to ask it for runs: %w; --local makes them in this process, with your own credential", err)
 		case !errors.Is(err, web.ErrNoDaemon):
 			return nil, &exit{exitFailed, err}
+		}
+		// One that only answers questions has this command's groups all the same.
+		reading := &operator{client: web.ControlClient(p.socket)}
+		if reading.ask(cmd) == nil {
+			return nil, &exit{exitFailed, fmt.Errorf("a daemon answers on %s and takes no runs by hand: it is starting or stopping, or its log says why; ask again, or make the run in this process, with your own credential: --local", p.socket)}
 		}
 	}
 	return nil, nil //nolint:nilnil // no daemon is no error
@@ -49,26 +51,6 @@ func (o *operator) ask(cmd *cobra.Command) error {
 	ctx, cancel := askContext(cmd)
 	defer cancel()
 	return o.client.GetJSON(ctx, web.PathStatus, nil, &o.status)
-}
-
-// groupOf names the group that may open a socket, as far as its folder shows.
-func groupOf(socket string) string {
-	for _, path := range []string{socket, filepath.Dir(socket)} {
-		info, err := os.Stat(path)
-		if err != nil {
-			continue
-		}
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		if !ok {
-			break
-		}
-		gid := strconv.FormatUint(uint64(stat.Gid), 10)
-		if g, err := user.LookupGroupId(gid); err == nil {
-			return g.Name
-		}
-		return "with the id " + gid
-	}
-	return "of the daemon's operators"
 }
 
 // localFlags say that a command does its work itself, and not the daemon.
