@@ -173,7 +173,7 @@ func TestWhoWatchesARunMayLetGoOfIt(t *testing.T) {
 }
 
 // A run of a schedule may be asked for at any time. One that is well ends what alerts on the schedule's
-// last run.
+// last run, also after a restart.
 func TestTriggerMakesARunOfASchedule(t *testing.T) {
 	t.Parallel()
 	w, d := handWorld(t, healthyFleet(5))
@@ -183,6 +183,12 @@ func TestTriggerMakesARunOfASchedule(t *testing.T) {
 	}
 	if got := d.metric("zecpower_schedule_last_success_timestamp_seconds")[`{schedule="yearly"}`]; got == "" {
 		t.Errorf("no success of the schedule since %v: %v", before, got)
+	}
+	d.stop()
+	d = w.daemon().ready()
+	d.awaitMetric("zecpower_group_instances", `{action="start",group="web",outcome="failed"}`, "0")
+	if got := d.metric("zecpower_schedule_last_success_timestamp_seconds")[`{schedule="yearly"}`]; got == "" {
+		t.Error("after a restart there is no success of the schedule")
 	}
 	d.stop()
 }
