@@ -80,7 +80,7 @@ func (h *host) groups(cmd *cobra.Command, f groupsFlags, names []string) error {
 	if err := f.checkAcceptance(names); err != nil {
 		return err
 	}
-	daemon, err := h.daemonFor(cmd, f.place, f.config)
+	daemon, err := h.daemonFor(cmd, f.place, right(f.accept), f.config)
 	if err != nil {
 		return err
 	}

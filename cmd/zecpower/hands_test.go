@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -52,6 +54,9 @@ func TestARunByHandGoesThroughTheDaemon(t *testing.T) {
 	w.runJSON(&entries, w.asOperator("history", "--schedule", "manual")...)
 	if len(entries) != 1 || entries[0].Results[0].Done != 29 || !strings.Contains(entries[0].Actor, "(uid ") {
 		t.Errorf("history: %+v", entries)
+	}
+	if e := d.events("run asked for by hand"); len(e) != 1 || e[0].text("actor") != entries[0].Actor || e[0].text("run_id") != entries[0].RunID {
+		t.Errorf("the log does not say who asked for %s: %v", entries[0].RunID, e)
 	}
 	out, errs, status = w.run(w.asOperator("stop", "other", "--output", "json")...)
 	if status != 0 || !strings.Contains(out, `"stopped": 1`) {
@@ -172,7 +177,7 @@ func TestWhoWatchesARunMayLetGoOfIt(t *testing.T) {
 }
 
 // A run of a schedule may be asked for at any time. One that is well ends what alerts on the schedule's
-// last run.
+// last run, also after a restart.
 func TestTriggerMakesARunOfASchedule(t *testing.T) {
 	t.Parallel()
 	w, d := handWorld(t, healthyFleet(5))
@@ -184,6 +189,42 @@ func TestTriggerMakesARunOfASchedule(t *testing.T) {
 		t.Errorf("no success of the schedule since %v: %v", before, got)
 	}
 	d.stop()
+	d = w.daemon().ready()
+	d.awaitMetric("zecpower_group_instances", `{action="start",group="web",outcome="failed"}`, "0")
+	if got := d.metric("zecpower_schedule_last_success_timestamp_seconds")[`{schedule="yearly"}`]; got == "" {
+		t.Error("after a restart there is no success of the schedule")
+	}
+	d.stop()
+}
+
+// In a runtime folder, which readers share, an operator socket without a group of its own is closed to
+// them, and the log says so. In the state folder, which is the daemon's own, there is nothing to say.
+func TestAnOperatorSocketWithoutAGroupIsClosedLoudly(t *testing.T) {
+	t.Parallel()
+	for name, runtime := range map[string]bool{"runtime folder": true, "state folder": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, healthyFleet(1))
+			w.configure("groups: {one: {instances: [i-000000]}}\nschedules: {yearly: {cron: '@yearly', action: start, groups: [one]}}\n")
+			folder, warnings := w.state(), 0
+			if runtime {
+				folder, warnings = w.path("run"), 1
+				if err := os.Mkdir(folder, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				w.env = append(w.env, "RUNTIME_DIRECTORY="+folder)
+			}
+			d := w.daemon().ready()
+			info, err := os.Stat(filepath.Join(folder, "operator.sock"))
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%v, %v, want 0600", info, err)
+			}
+			if got := d.events("only root may ask this daemon for runs by hand"); len(got) != warnings {
+				t.Errorf("%d warnings, want %d", len(got), warnings)
+			}
+			d.stop()
+		})
+	}
 }
 
 // typing runs a command on a terminal, types what answers once the terminal shows asked, and gives what

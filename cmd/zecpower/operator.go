@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,27 +16,46 @@ import (
 	"zecpower/internal/web"
 )
 
-// operator is a daemon that answers, and that this user may ask for runs.
+// operator is a daemon that answers, and that this user may ask for what a command wants.
 type operator struct {
 	client *web.Client
-	socket string
 	status app.Status
+}
+
+// Rights to a daemon: reading goes over its control socket, switching over its operator socket.
+type right bool
+
+const (
+	toRead   right = false
+	toSwitch right = true
+)
+
+// client is a client of the socket for a right, of a daemon whose control socket is at path.
+func (r right) client(path string) *web.Client {
+	if r == toSwitch {
+		return web.OperatorClient(web.OperatorPath(filepath.Dir(path)))
+	}
+	return web.ControlClient(path)
 }
 
 // operator finds a daemon as status does. nil: none answers. An error says that one does and may not
 // be asked.
-func (h *host) operator(cmd *cobra.Command, stateDir string) (*operator, error) {
+func (h *host) operator(cmd *cobra.Command, stateDir string, r right) (*operator, error) {
 	for _, p := range h.daemonPlaces(stateDir) {
-		socket := web.OperatorPath(filepath.Dir(p.socket))
-		o := &operator{client: web.ControlClient(socket), socket: socket}
+		o := &operator{client: r.client(p.socket)}
 		err := o.ask(cmd)
 		switch {
 		case err == nil:
 			return o, nil
 		case errors.Is(err, fs.ErrPermission):
-			return nil, usageError("a daemon is there, and you have no right to %s: join the group %s (usermod -aG, then log in anew), ask as root, or run in this process with your own credential: --local", socket, groupOf(socket))
+			return nil, usageError("a daemon is there, and you have no right to ask it for this: %w", err)
 		case !errors.Is(err, web.ErrNoDaemon):
 			return nil, &exit{exitFailed, err}
+		}
+		// One that only answers questions is the owner of its instances all the same.
+		reading := &operator{client: toRead.client(p.socket)}
+		if r == toSwitch && reading.ask(cmd) == nil {
+			return nil, &exit{exitFailed, fmt.Errorf("a daemon answers on %s and takes no runs by hand: it is starting or stopping, or its log says why; ask again, or make the run in this process, with your own credential: --local", p.socket)}
 		}
 	}
 	return nil, nil //nolint:nilnil // no daemon is no error
@@ -49,26 +65,6 @@ func (o *operator) ask(cmd *cobra.Command) error {
 	ctx, cancel := askContext(cmd)
 	defer cancel()
 	return o.client.GetJSON(ctx, web.PathStatus, nil, &o.status)
-}
-
-// groupOf names the group that may open a socket, as far as its folder shows.
-func groupOf(socket string) string {
-	for _, path := range []string{socket, filepath.Dir(socket)} {
-		info, err := os.Stat(path)
-		if err != nil {
-			continue
-		}
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		if !ok {
-			break
-		}
-		gid := strconv.FormatUint(uint64(stat.Gid), 10)
-		if g, err := user.LookupGroupId(gid); err == nil {
-			return g.Name
-		}
-		return "with the id " + gid
-	}
-	return "of the daemon's operators"
 }
 
 // localFlags say that a command does its work itself, and not the daemon.
@@ -84,12 +80,15 @@ func (f *localFlags) add(cmd *cobra.Command) {
 
 // daemonFor finds the daemon that a command asks; nil: it does the work itself. What the flags say of
 // configuration and credentials must be the daemon's own then.
-func (h *host) daemonFor(cmd *cobra.Command, f localFlags, config string) (*operator, error) {
+func (h *host) daemonFor(cmd *cobra.Command, f localFlags, r right, config string) (*operator, error) {
 	if f.local {
 		return nil, nil //nolint:nilnil // as above
 	}
-	o, err := h.operator(cmd, f.stateDir)
-	if o == nil || err != nil {
+	o, err := h.operator(cmd, f.stateDir, r)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, usageError("%w; --local does it in this process, with your own credential", err)
+	case o == nil || err != nil:
 		return nil, err
 	}
 	if err := o.checkFlags(cmd.Flags(), config); err != nil {

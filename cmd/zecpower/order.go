@@ -268,7 +268,7 @@ func (h *host) trigger(cmd *cobra.Command, f powerFlags, schedule string) error 
 
 // mustOperator is operator for a command that only a daemon can serve.
 func (h *host) mustOperator(cmd *cobra.Command, stateDir string) (*operator, error) {
-	o, err := h.operator(cmd, stateDir)
+	o, err := h.operator(cmd, stateDir, toSwitch)
 	if err == nil && o == nil {
 		err = &exit{exitFailed, fmt.Errorf("%w: start one with zecpower run, or give its --state-dir", web.ErrNoDaemon)}
 	}

@@ -109,7 +109,7 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 		return usageError("--deadline %s: it must be over 0", f.deadline)
 	}
 	if !f.dryRun {
-		o, err := h.daemonFor(cmd, f.place, f.config)
+		o, err := h.daemonFor(cmd, f.place, toSwitch, f.config)
 		if err != nil {
 			return err
 		}

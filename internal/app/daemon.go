@@ -318,8 +318,14 @@ func (d *Daemon) startControl(down *teardown) error {
 		return nil
 	}
 	down.push("control socket", watched(control, d.watchControl))
+	path := web.OperatorPath(d.opts.RuntimeDir)
+	if d.opts.RuntimeDir != d.opts.StateDir && !web.OperatorsShare(path) {
+		d.log.Warn("only root may ask this daemon for runs by hand", zap.String("socket", path),
+			zap.String("cause", "the runtime folder has no folder operator with a group of its own and the set-group-id bit"),
+			zap.String("remedy", "let the unit make it, as ExecStartPre of the packaged one does, and restart"))
+	}
 	operator, err := web.StartOperator(web.OperatorConfig{
-		Path: web.OperatorPath(d.opts.RuntimeDir), Control: reading,
+		Path: path, Control: reading,
 		Runs: d.runsHandler(), Cancel: d.cancelHandler(), Accept: d.acceptHandler(),
 	})
 	if err != nil {

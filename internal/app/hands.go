@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"zecpower/internal/config"
 	"zecpower/internal/event"
 	"zecpower/internal/power"
@@ -145,6 +147,7 @@ func (h *hands) order(o Order, who string) (*handRun, error) {
 	if err := o.check(cfg); err != nil {
 		return nil, &badOrder{err}
 	}
+	h.daemon.log.Info("run asked for by hand", zap.String("run_id", o.RunID), zap.String("action", string(o.Action)), zap.Strings("groups", o.Groups), zap.String("actor", who))
 	return h.begin(o.run(cfg, who, time.Now())), nil
 }
 

@@ -19,7 +19,7 @@ import (
 const restoreDepth = 100
 
 // restoreMetrics sets the metrics of the groups' last runs from the store, so that an alert about
-// failed instances outlives a restart of the daemon.
+// failed instances, and what a run by hand has mended, outlive a restart of the daemon.
 func (d *Daemon) restoreMetrics() {
 	entries, err := d.store.History(context.Background(), store.Query{Limit: restoreDepth, MaxFailures: metrics.MaxFailedInfo})
 	if err != nil {
@@ -34,7 +34,7 @@ func (d *Daemon) restoreMetrics() {
 		if e.Kind != store.KindRun || e.Result == "" {
 			continue
 		}
-		r := power.Report{RunID: e.RunID, Schedule: e.Schedule, Action: e.Action}
+		r := power.Report{RunID: e.RunID, Schedule: e.Schedule, Action: e.Action, FinishedAt: e.FinishedAt}
 		for _, g := range e.Results {
 			if _, err := cfg.Group(g.Group); err == nil {
 				r.Groups = append(r.Groups, groupReport(g))
@@ -42,6 +42,9 @@ func (d *Daemon) restoreMetrics() {
 		}
 		d.metrics.RestoreGroups(r)
 		d.suspects.restore(r)
+		if e.Schedule == store.ManualSchedule {
+			d.hands.mended(r)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ type NextRun struct {
 }
 
 // LastRun says how a schedule last ended: at start-up for every schedule that the store has a run of,
-// then after each run.
+// then after each run; and that a run by hand did its work, FinishedAt being zero then.
 type LastRun struct {
 	silent
 	Schedule    string

@@ -572,6 +572,12 @@ func TestSchedulerIsHeard(t *testing.T) {
 		fmt.Sprintf(`zecpower_schedule_last_success_timestamp_seconds{schedule="morning"} %g`, unix(at.Add(-time.Hour))))
 	m.Receive(event.NextRun{Schedule: "morning", At: time.Time{}})
 	expectNone(t, m, "next_run")
+	// A run by hand did the schedule's work. Its own next run, which fails, knows an older success.
+	m.Receive(event.LastRun{Schedule: "morning", LastSuccess: at.Add(time.Hour)})
+	m.Receive(event.LastRun{Schedule: "morning", FinishedAt: at.Add(2 * time.Hour), LastSuccess: at.Add(-time.Hour)})
+	expect(t, m,
+		fmt.Sprintf(`zecpower_schedule_last_run_timestamp_seconds{schedule="morning"} %g`, unix(at.Add(2*time.Hour))),
+		fmt.Sprintf(`zecpower_schedule_last_success_timestamp_seconds{schedule="morning"} %g`, unix(at.Add(time.Hour))))
 }
 
 func TestRunWithoutAReportCountsAsFailedOnce(t *testing.T) {

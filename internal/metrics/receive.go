@@ -175,8 +175,10 @@ func (m *Metrics) setNextRun(e event.NextRun) {
 	}
 }
 
-// setLastRun sets the timestamps of a schedule; a zero time leaves its own as it is. A schedule that
-// is no longer in the configuration gets none: they would never change again, and alert for ever.
+// setLastRun sets the timestamps of a schedule; a zero time leaves its own as it is, and so does a
+// success that is older than a known one, since a run by hand is one that the schedule does not have.
+// A schedule that is no longer in the configuration gets none: they would never change again, and
+// alert for ever.
 func (m *Metrics) setLastRun(e event.LastRun) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -186,7 +188,8 @@ func (m *Metrics) setLastRun(e event.LastRun) {
 	if !e.FinishedAt.IsZero() {
 		m.lastRun.WithLabelValues(e.Schedule).Set(unix(e.FinishedAt))
 	}
-	if !e.LastSuccess.IsZero() {
+	if e.LastSuccess.After(m.series.successes[e.Schedule]) {
+		m.series.successes[e.Schedule] = e.LastSuccess
 		m.lastSuccess.WithLabelValues(e.Schedule).Set(unix(e.LastSuccess))
 	}
 }

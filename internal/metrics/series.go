@@ -43,9 +43,10 @@ type scheduleAction struct {
 
 // series records which label values have series, so that they can be dropped. Metrics.mu guards it.
 type series struct {
-	loaded    bool            // SetKnown was called
-	known     map[string]bool // schedules of the configuration
-	schedules map[string]bool // schedules with series
+	loaded    bool                 // SetKnown was called
+	known     map[string]bool      // schedules of the configuration
+	successes map[string]time.Time // the newest success of each schedule
+	schedules map[string]bool      // schedules with series
 	pairs     map[scheduleAction]bool
 	groups    map[groupAction]bool
 	// The names that have a series of calendar_end_timestamp_seconds, calendar_unreadable,
@@ -65,7 +66,7 @@ type running struct {
 
 func newSeries() series {
 	return series{
-		known: map[string]bool{}, schedules: map[string]bool{}, pairs: map[scheduleAction]bool{},
+		known: map[string]bool{}, successes: map[string]time.Time{}, schedules: map[string]bool{}, pairs: map[scheduleAction]bool{},
 		groups: map[groupAction]bool{}, calendarEnds: map[string]bool{},
 		calendarUnreadable: map[string]bool{}, groupUnreadable: map[string]bool{}, fileUnreadable: map[string]bool{},
 		busySchedules: map[string]int{}, busyGroups: map[groupAction]int{},
@@ -156,6 +157,7 @@ func (m *Metrics) dropTimestamps(schedule string) {
 	m.nextRun.DeleteLabelValues(schedule)
 	m.lastRun.DeleteLabelValues(schedule)
 	m.lastSuccess.DeleteLabelValues(schedule)
+	delete(m.series.successes, schedule)
 	m.lastDuration.DeleteLabelValues(schedule)
 }
 

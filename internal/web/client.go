@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -31,21 +32,41 @@ const (
 // maxRefusal is how much of a refusal's text is shown, in bytes.
 const maxRefusal = 1 << 10
 
-// Client asks a running daemon over its control socket. It is safe for
-// concurrent use and keeps no connection.
+// Client asks a running daemon over one of its sockets. It is safe for concurrent use and keeps no
+// connection.
 type Client struct {
 	path string
 	http *http.Client
 }
 
-// ControlClient returns a client of the control socket at path. Nothing is dialled yet.
+// ControlClient returns a client of the control socket at path. A user who has no right to that, and
+// has one to the operator socket beside it, asks there. Nothing is dialled yet.
 func ControlClient(path string) *Client {
+	return newClient(path, func(ctx context.Context, dial dialUnix) (net.Conn, error) {
+		conn, err := dial(ctx, path)
+		if errors.Is(err, fs.ErrPermission) {
+			if conn, err := dial(ctx, OperatorPath(filepath.Dir(path))); err == nil {
+				return conn, nil
+			}
+		}
+		return conn, err
+	})
+}
+
+// OperatorClient returns a client of the operator socket at path. Nothing is dialled yet.
+func OperatorClient(path string) *Client {
+	return newClient(path, func(ctx context.Context, dial dialUnix) (net.Conn, error) { return dial(ctx, path) })
+}
+
+// dialUnix connects to a Unix socket.
+type dialUnix func(ctx context.Context, path string) (net.Conn, error)
+
+func newClient(path string, connect func(context.Context, dialUnix) (net.Conn, error)) *Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	dial := func(ctx context.Context, path string) (net.Conn, error) { return dialer.DialContext(ctx, "unix", path) }
 	return &Client{path: path, http: &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", path)
-		},
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx, dial) },
 	}}}
 }
 
@@ -80,7 +101,7 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 		text, _ := io.ReadAll(io.LimitReader(reply.Body, maxRefusal)) // a partial text still helps
 		return nil, &Refused{
 			Status: reply.StatusCode, Text: strings.TrimSpace(string(text)),
-			what: fmt.Sprintf("control socket %s: %s %s: %s", c.path, method, path, reply.Status),
+			what: fmt.Sprintf("socket %s: %s %s: %s", c.path, method, path, reply.Status),
 		}
 	}
 	return reply.Body, nil
@@ -104,7 +125,7 @@ func (c *Client) GetJSON(ctx context.Context, path string, query url.Values, dst
 	}
 	defer body.Close()
 	if err := json.NewDecoder(body).Decode(dst); err != nil {
-		return fmt.Errorf("control socket %s: GET %s: %w", c.path, path, err)
+		return fmt.Errorf("socket %s: GET %s: %w", c.path, path, err)
 	}
 	return nil
 }
@@ -112,13 +133,13 @@ func (c *Client) GetJSON(ctx context.Context, path string, query url.Values, dst
 func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("control socket %s: %w", c.path, ErrNoDaemon)
+		return fmt.Errorf("socket %s: %w", c.path, ErrNoDaemon)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("control socket %s: permission denied; ask as root or as the daemon's own user or group", c.path)
+		return fmt.Errorf("socket %s: %w; %s", c.path, fs.ErrPermission, WhoMay(c.path))
 	}
 	var op *url.Error
 	if errors.As(err, &op) {
 		err = op.Err // its URL is a placeholder
 	}
-	return fmt.Errorf("control socket %s: %w", c.path, err)
+	return fmt.Errorf("socket %s: %w", c.path, err)
 }

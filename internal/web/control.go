@@ -19,7 +19,10 @@ import (
 const ControlSocket = "control.sock"
 
 const (
+	// controlMode is the mode of a socket that a group shares, privateMode of one that only the daemon's
+	// own user and root may open.
 	controlMode = 0o660
+	privateMode = 0o600
 	// maxSocketPath is how long the path of a Unix socket may be on Linux, in bytes.
 	maxSocketPath = 107
 	// probeTimeout bounds the check whether a process answers on a socket.
@@ -52,7 +55,7 @@ func StartControl(cfg ControlConfig) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	return serveSocket(filepath.Join(cfg.Dir, ControlSocket), mux, cfg.Limits, cfg.Logger)
+	return serveSocket(filepath.Join(cfg.Dir, ControlSocket), controlMode, mux, cfg.Limits, cfg.Logger)
 }
 
 // mux routes what can be asked.
@@ -68,32 +71,31 @@ func (cfg ControlConfig) mux() (*http.ServeMux, error) {
 	return mux, nil
 }
 
-func listenControl(path string) (net.Listener, error) {
+func listenControl(path string, mode fs.FileMode) (net.Listener, error) {
 	if len(path) > maxSocketPath {
 		return nil, fmt.Errorf("its path has %d bytes, the system allows %d; use a shorter --state-dir", len(path), maxSocketPath)
 	}
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	listener, err := bindControl(path)
+	listener, err := bindControl(path, mode)
 	if err != nil {
 		return nil, err
 	}
 	// A stricter umask than usual took bits away.
-	if err := os.Chmod(path, controlMode); err != nil {
+	if err := os.Chmod(path, mode); err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
 	return listener, nil
 }
 
-// bindControl creates the socket. It never has wider rights than controlMode, not even for the
-// moment before a chmod: Linux makes the file with the mode of the socket that is bound, less the
-// umask.
-func bindControl(path string) (net.Listener, error) {
+// bindControl creates the socket. It never has wider rights than mode, not even for the moment before
+// a chmod: Linux makes the file with the mode of the socket that is bound, less the umask.
+func bindControl(path string, mode fs.FileMode) (net.Listener, error) {
 	narrow := func(_, _ string, raw syscall.RawConn) error {
 		var failed error
-		err := raw.Control(func(fd uintptr) { failed = syscall.Fchmod(int(fd), controlMode) })
+		err := raw.Control(func(fd uintptr) { failed = syscall.Fchmod(int(fd), uint32(mode.Perm())) })
 		return errors.Join(err, failed)
 	}
 	return (&net.ListenConfig{Control: narrow}).Listen(context.Background(), "unix", path)

@@ -52,7 +52,7 @@ func TestSocketIsMadeWithItsRights(t *testing.T) {
 	before := syscall.Umask(0)
 	defer syscall.Umask(before)
 	path := filepath.Join(t.TempDir(), ControlSocket)
-	listener, err := bindControl(path)
+	listener, err := bindControl(path, controlMode)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -36,8 +37,9 @@ type OperatorConfig struct {
 	Runs, Cancel, Accept http.Handler
 }
 
-// StartOperator binds the operator socket, mode 0660, and serves, as StartControl does. Its group is
-// that of its folder where the folder has the set-group-id bit.
+// StartOperator binds the operator socket and serves, as StartControl does. Where its folder hands it
+// a group of its own ([OperatorsShare]) it has mode 0660, else 0600: whoever may read must not be able
+// to switch fleets.
 func StartOperator(cfg OperatorConfig) (*Control, error) {
 	if cfg.Runs == nil || cfg.Cancel == nil || cfg.Accept == nil || cfg.Path == "" {
 		return nil, errors.New("operator: path, runs, cancel and accept must be given")
@@ -49,7 +51,25 @@ func StartOperator(cfg OperatorConfig) (*Control, error) {
 	mux.Handle("POST "+PathRuns, cfg.Runs)
 	mux.Handle("POST "+PathCancel, cfg.Cancel)
 	mux.Handle("POST "+PathAccept, cfg.Accept)
-	return serveSocket(cfg.Path, mux, cfg.Control.Limits, cfg.Control.Logger)
+	mode := fs.FileMode(privateMode)
+	if OperatorsShare(cfg.Path) {
+		mode = controlMode
+	}
+	return serveSocket(cfg.Path, mode, mux, cfg.Control.Limits, cfg.Control.Logger)
+}
+
+// OperatorsShare reports whether the folder of an operator socket gives the socket a group of its
+// own: it has the set-group-id bit, and a group that is not this process's, which the control socket
+// has.
+func OperatorsShare(path string) bool {
+	info, err := os.Stat(filepath.Dir(path))
+	return err == nil && givesGroup(info, os.Getegid())
+}
+
+// givesGroup reports whether what is made in a folder has another group than own.
+func givesGroup(folder fs.FileInfo, own int) bool {
+	stat, ok := folder.Sys().(*syscall.Stat_t)
+	return ok && folder.Mode()&fs.ModeSetgid != 0 && int(stat.Gid) != own
 }
 
 // OperatorPath is where the operator socket is, for the folder of the control socket: in a folder of
@@ -63,8 +83,8 @@ func OperatorPath(dir string) string {
 }
 
 // serveSocket binds a Unix socket and serves.
-func serveSocket(path string, h http.Handler, limits Limits, logger *zap.Logger) (*Control, error) {
-	listener, err := listenControl(path)
+func serveSocket(path string, mode fs.FileMode, h http.Handler, limits Limits, logger *zap.Logger) (*Control, error) {
+	listener, err := listenControl(path, mode)
 	if err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
