@@ -59,6 +59,10 @@ type Store interface {
 	// Membership returns the accepted list of a group; zero: it has none.
 	Membership(ctx context.Context, group string) (Membership, error)
 
+	// RecordAct records what a person did or tried, once under its id. One that repeats the newest of
+	// the same UTC day in all but its id and time extends the record of that: see [Record.ContinueAct].
+	RecordAct(ctx context.Context, a Act) error
+
 	// Trouble says why nothing can be written at present; nil when it can.
 	Trouble() error
 

@@ -20,7 +20,7 @@ var (
 	bucketRecords    = []byte("records")    // record key → store.Record
 	bucketIDs        = []byte("ids")        // id of a run → its record key without the id
 	bucketUnfinished = []byte("unfinished") // id of a run without an end → anything
-	bucketTails      = []byte("tails")      // schedule → record key of its newest note
+	bucketTails      = []byte("tails")      // schedule → record key of its newest note; "manual" → that of the newest act
 	bucketSteps      = []byte("steps")      // id, group, kind, which → ids or results
 	bucketOutcomes   = []byte("outcomes")   // id, group → results in the order of the list
 	bucketLists      = []byte("lists")      // hash → ids
