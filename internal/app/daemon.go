@@ -68,6 +68,7 @@ type Daemon struct {
 	notify   notifier
 	ahead    *ahead
 	hands    *hands
+	audit    *audit
 	// progress and suspects listen to the stream.
 	progress event.Tally
 	suspects *suspects
@@ -90,7 +91,7 @@ func New(opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts: opts, log: opts.Logger, metrics: metrics.New(), suspects: newSuspects(), started: time.Now(), notify: newNotifier(opts.Logger),
 	}
-	d.ahead, d.hands = newAhead(d), newHands(d)
+	d.ahead, d.hands, d.audit = newAhead(d), newHands(d), newAudit(d)
 	return d, nil
 }
 

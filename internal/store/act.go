@@ -12,6 +12,7 @@ type ActKind string
 
 // The kinds of acts.
 const (
+	ActRun     ActKind = "run" // a start or stop, where it was not said which
 	ActStart   ActKind = "start"
 	ActStop    ActKind = "stop"
 	ActTrigger ActKind = "trigger"
@@ -34,6 +35,7 @@ type Act struct {
 	Timezone string // of Schedule, by IANA name; empty: Schedule is
 	Reason   string // what the person gave; empty: nothing
 	Refused  string // why it was refused; empty: it was done
+	Count    int    // how many of the kind it stands for; 0: one
 }
 
 // action is what the act does to instances; empty: nothing.
@@ -51,7 +53,7 @@ func (a Act) action() power.Action {
 func NewAct(a Act) Record {
 	r := Record{
 		ID: a.ID, Schedule: a.Schedule, Nominal: a.At.UTC(), Kind: KindAct, Action: a.action(), Groups: a.Groups, Act: a.Kind, Subject: a.Subject,
-		Timezone: a.Timezone, Actor: a.Actor, Reason: a.Reason, Refused: a.Refused, Last: a.At.UTC(), Count: 1, NewestAct: a.ID,
+		Timezone: a.Timezone, Actor: a.Actor, Reason: a.Reason, Refused: a.Refused, Last: a.At.UTC(), Count: max(a.Count, 1), NewestAct: a.ID,
 	}
 	if r.Schedule == "" {
 		r.Schedule = ManualSchedule
@@ -72,6 +74,6 @@ func (r *Record) ContinueAct(a Act) bool {
 	if !same || !SameDay(r.Nominal, next.Nominal) || next.Nominal.Before(r.Last) {
 		return false
 	}
-	r.Last, r.Count, r.NewestAct = next.Nominal, r.Count+1, a.ID
+	r.Last, r.Count, r.NewestAct = next.Nominal, r.Count+next.Count, a.ID
 	return true
 }
