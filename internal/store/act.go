@@ -18,6 +18,8 @@ const (
 	ActTrigger ActKind = "trigger"
 	ActCancel  ActKind = "cancel"
 	ActAccept  ActKind = "accept" // members of groups
+	ActSkip    ActKind = "skip"   // one nominal time; Subject is the id that its run would have
+	ActUnskip  ActKind = "unskip" // the same, taken back
 )
 
 // Act is what a person did or tried, other than a run that was made: that has a record of its own, with

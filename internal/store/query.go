@@ -69,10 +69,10 @@ type Entry struct {
 	LastTime    time.Time    `json:"last_time,omitzero"` // of a stretch
 	Count       int          `json:"count,omitempty"`    // of a stretch
 	AtLeast     bool         `json:"at_least,omitempty"` // Count is a lower bound
-	Reason      string       `json:"reason,omitempty"`   // of KindMissed and KindInterrupted; by hand: what the person gave
+	Reason      string       `json:"reason,omitempty"`   // of KindMissed and KindInterrupted; by hand, and of KindSkipped: what the person gave
 	Calendar    string       `json:"calendar,omitempty"` // of KindExcluded
 
-	Actor      string         `json:"actor,omitempty"`   // who asked for it; empty: a schedule, or not recorded
+	Actor      string         `json:"actor,omitempty"`   // who asked for it, or skipped it; empty: a schedule, or not recorded
 	Trigger    string         `json:"trigger,omitempty"` // the schedule whose run the person asked for
 	Act        ActKind        `json:"act,omitempty"`     // of KindAct: what the person did, or tried
 	Subject    string         `json:"subject,omitempty"` // of KindAct: the id of the run that it was about

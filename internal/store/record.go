@@ -17,7 +17,8 @@ const (
 	KindExcluded    Kind = "excluded"
 	KindPaused      Kind = "paused"
 	KindOverlap     Kind = "overlap"
-	KindAct         Kind = "act" // what a person did, or tried: see [Act]
+	KindSkipped     Kind = "skipped" // a person left it out
+	KindAct         Kind = "act"     // what a person did, or tried: see [Act]
 )
 
 // Record is what became of one nominal time, or by hand, of one run; or what a person did. An implementation keeps it as
@@ -85,7 +86,7 @@ func NewNote(n Note) Record {
 	return Record{
 		ID: n.ID, Schedule: n.Schedule, Nominal: n.Nominal.UTC(), Kind: n.Kind, Action: n.Action, Groups: n.Groups,
 		Last: n.Last.UTC(), Count: n.Count, AtLeast: n.AtLeast, Reason: n.Reason, Calendar: n.Calendar,
-		Timezone: n.Timezone,
+		Timezone: n.Timezone, Actor: n.Actor,
 	}
 }
 
@@ -113,7 +114,7 @@ func (r *Record) Reported() bool { return !r.StartedAt.IsZero() }
 // Continue extends the stretch of r by n, and reports whether n belongs to it: a paused "@every
 // 10s" is one record a day, not 8,640. A note that is repeated changes nothing.
 func (r *Record) Continue(n Note) bool {
-	if r.Claimed() || r.Kind != n.Kind || r.Reason != n.Reason || r.Calendar != n.Calendar || r.Timezone != n.Timezone || r.AtLeast ||
+	if r.Claimed() || r.Kind != n.Kind || r.Reason != n.Reason || r.Calendar != n.Calendar || r.Timezone != n.Timezone || r.Actor != n.Actor || r.AtLeast ||
 		!SameDay(r.Nominal, n.Nominal) || n.Nominal.Before(r.Nominal) {
 		return false
 	}
@@ -146,7 +147,7 @@ func (r *Record) Begin(b Beginning, targets []GroupValue, process string) {
 // why that cannot be read; nil: it can.
 func (r *Record) Abandon(a Abandonment, done []GroupValue, damage error) {
 	r.noteDamage(damage)
-	r.Kind, r.Reason, r.FinishedAt, r.Count, r.Last = a.Kind, a.Reason, a.At.UTC(), 1, r.Nominal
+	r.Kind, r.Reason, r.Actor, r.FinishedAt, r.Count, r.Last = a.Kind, a.Reason, a.Actor, a.At.UTC(), 1, r.Nominal
 	r.setTotals(done)
 }
 

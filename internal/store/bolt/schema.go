@@ -29,13 +29,14 @@ var (
 	bucketLast       = []byte("last")       // schedule → store.LastRun
 	bucketCalendars  = []byte("calendars")  // calendar → store.CalendarDates
 	bucketMembers    = []byte("members")    // group → store.MembershipValue; group, "ids" → its ids
+	bucketSkips      = []byte("skips")      // id of a skip → store.Skip
 
 	keySchema  = []byte("schema")
 	keyThrough = []byte("through")
 )
 
-// buckets are those that every file has. bucketCalendars and bucketMembers are made by the first write
-// to them.
+// buckets are those that every file has. bucketCalendars, bucketMembers and bucketSkips are made by the
+// first write to them.
 func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketWatermarks, bucketRecords, bucketIDs, bucketUnfinished, bucketTails, bucketSteps, bucketOutcomes,

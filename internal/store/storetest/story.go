@@ -76,7 +76,9 @@ func story() []step {
 		}),
 		acting("a refused stop", store.Act{ID: "act-1", At: morning.Add(time.Hour), Refused: "no such group"}),
 		acting("the same again", store.Act{ID: "act-2", At: morning.Add(2 * time.Hour), Refused: "no such group"}),
-		acting("and another", store.Act{ID: "act-3", At: morning.Add(3 * time.Hour), Reason: "INC-7", Schedule: "wake"}),
+		{"a skip", func(ctx context.Context, s store.Store) error {
+			return s.PutSkip(ctx, skipOf("away", morning.Add(24*time.Hour)))
+		}},
 		{"an accepted key", func(ctx context.Context, s store.Store) error { return s.AcceptKey(ctx, "key", morning) }},
 	}
 	return steps
