@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/pflag"
 
 	"zecpower/internal/store"
@@ -41,17 +43,15 @@ func actWords(e store.Entry) string {
 
 // actName names an act, and what it was about.
 func actName(e store.Entry) string {
-	about := e.Subject
-	if about == "" {
-		about = groupsText(e.Groups)
+	switch e.Act {
+	case store.ActCancel:
+		return "cancel of " + e.Subject
+	case store.ActSkip:
+		return strings.TrimSuffix("skip of "+e.Subject, " of ")
+	case store.ActUnskip:
+		return "skip of " + e.Subject + " taken back"
+	case store.ActAccept:
+		return "acceptance of the members of " + groupsText(e.Groups)
 	}
-	switch {
-	case e.Act == store.ActCancel:
-		return "cancel of " + dash(about)
-	case e.Act == store.ActAccept:
-		return "acceptance of the members of " + dash(about)
-	case e.Act == store.ActTrigger || about == "":
-		return string(e.Act)
-	}
-	return string(e.Act) + " of " + about
+	return strings.TrimSuffix(string(e.Act)+" of "+groupsText(e.Groups), " of ")
 }

@@ -36,13 +36,13 @@ func newHistoryCommand(h *host) *cobra.Command {
 		Use:   "history [--schedule NAME] [--group NAME] [--instance ID] [--actor NAME] [--since TIME]",
 		Short: "What ran, what failed and why; and what did not run, and why not",
 		Long: `Show what became of the schedules' times, newest first: the runs with what failed
-in them, the times that did not run (missed, excluded, paused, overlap), and what
-people did or tried: who, when and why.
+in them, the times that did not run (missed, excluded, paused, skipped, overlap), and
+what people did or tried: who, when and why.
 Asks the running daemon, or reads its store where none runs, and this user's
 own store, which has the runs by hand.
 
 --output json is an array. kind says what an entry is: "run"; "missed", "excluded",
-"paused", "overlap" or "interrupted", a time that did not (fully) run; or "act", what
+"paused", "skipped", "overlap" or "interrupted", a time that did not (fully) run; or "act", what
 a person did or tried: act, actor, reason, groups, subject (the run that it was
 about), and refused, why it was not done. A run by hand has actor and reason, and
 trigger, the schedule whose run was asked for.
@@ -258,6 +258,8 @@ func skippedWords(e store.Entry) string {
 		return "did not run: excluded by " + e.Calendar
 	case store.KindPaused:
 		return "did not run: the schedule was paused"
+	case store.KindSkipped:
+		return "did not run: skipped by " + e.Actor + reasonWords(e)
 	case store.KindOverlap:
 		return "did not run: its previous run was still going"
 	case store.KindInterrupted:

@@ -22,7 +22,6 @@ import (
 	"zecpower/internal/store"
 	"zecpower/internal/store/bolt"
 	"zecpower/internal/strictyaml"
-	"zecpower/internal/web"
 )
 
 // powerWords are the differences between `start` and `stop`.
@@ -316,10 +315,7 @@ func (h *host) keyAccepted(cmd *cobra.Command, key string) bool {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), keyTimeout)
 	defer cancel()
-	var s app.Status
-	err := firstDaemon(h.daemonPlaces(""), func(p daemonFolders) error {
-		return web.ControlClient(p.socket).GetJSON(ctx, web.PathStatus, nil, &s)
-	})
+	s, err := askStatus(ctx, h.daemonPlaces(""))
 	return err == nil && slices.Contains(s.AcceptedKeys, key)
 }
 

@@ -189,15 +189,20 @@ func (o *Order) act(cfg *config.Config, who string) store.Act {
 	switch {
 	case o.Schedule != "":
 		a.Kind = store.ActTrigger
-		if s, err := cfg.Schedule(o.Schedule); err == nil {
-			a.Schedule, a.Groups, a.Timezone = s.Name, s.Groups, s.Zone.String()
-		}
+		aboutSchedule(&a, cfg, o.Schedule)
 	case o.Action == power.ActionStart:
 		a.Kind = store.ActStart
 	case o.Action == power.ActionStop:
 		a.Kind = store.ActStop
 	}
 	return a
+}
+
+// aboutSchedule says of an act that it is about a schedule, where the configuration has that.
+func aboutSchedule(a *store.Act, cfg *config.Config, name string) {
+	if s, err := cfg.Schedule(name); err == nil {
+		a.Schedule, a.Groups, a.Timezone = s.Name, s.Groups, s.Zone.String()
+	}
 }
 
 // knownGroups are those of names that the configuration has.

@@ -69,6 +69,7 @@ type Daemon struct {
 	ahead    *ahead
 	hands    *hands
 	audit    *audit
+	skips    *skips
 	// progress and suspects listen to the stream.
 	progress event.Tally
 	suspects *suspects
@@ -91,7 +92,7 @@ func New(opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts: opts, log: opts.Logger, metrics: metrics.New(), suspects: newSuspects(), started: time.Now(), notify: newNotifier(opts.Logger),
 	}
-	d.ahead, d.hands, d.audit = newAhead(d), newHands(d), newAudit(d)
+	d.ahead, d.hands, d.audit, d.skips = newAhead(d), newHands(d), newAudit(d), &skips{daemon: d}
 	return d, nil
 }
 
@@ -322,6 +323,7 @@ func (d *Daemon) startControl(down *teardown) error {
 	operator, err := web.StartOperator(web.OperatorConfig{
 		Path: web.OperatorPath(d.opts.RuntimeDir), Control: reading,
 		Runs: d.runsHandler(), Cancel: d.cancelHandler(), Accept: d.acceptHandler(),
+		Skip: d.skipHandler(), Unskip: d.unskipHandler(),
 	})
 	if err != nil {
 		d.log.Error("no operator socket: runs by hand cannot be asked of this daemon", zap.Error(err))

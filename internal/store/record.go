@@ -102,8 +102,8 @@ func (r *Record) Run() Run {
 // Claimed reports whether r is, or was, a run rather than a note.
 func (r *Record) Claimed() bool { return r.Kind == KindRun || !r.Planned.IsZero() }
 
-// ByHand reports whether r is what a person did: a run, or an act.
-func (r *Record) ByHand() bool { return r.Schedule == ManualSchedule || r.Kind == KindAct }
+// ByHand reports whether r is what a person did: a run, an act, or a time that a person left out.
+func (r *Record) ByHand() bool { return r.Schedule == ManualSchedule || r.Actor != "" }
 
 // Ended reports whether nothing more can happen to r.
 func (r *Record) Ended() bool { return r.Result != "" || r.Kind != KindRun }

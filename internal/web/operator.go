@@ -24,6 +24,8 @@ const (
 	PathRuns   = "/v1/runs"
 	PathCancel = "/v1/runs/cancel"
 	PathAccept = "/v1/members/accept"
+	PathSkip   = "/v1/skips"
+	PathUnskip = "/v1/skips/remove"
 )
 
 // OperatorConfig is what the operator server needs.
@@ -34,13 +36,15 @@ type OperatorConfig struct {
 	Control ControlConfig
 	// Runs answers POST /v1/runs, Cancel POST /v1/runs/cancel, and Accept POST /v1/members/accept.
 	Runs, Cancel, Accept http.Handler
+	// Skip answers POST /v1/skips, and Unskip POST /v1/skips/remove.
+	Skip, Unskip http.Handler
 }
 
 // StartOperator binds the operator socket, mode 0660, and serves, as StartControl does. Its group is
 // that of its folder where the folder has the set-group-id bit.
 func StartOperator(cfg OperatorConfig) (*Control, error) {
-	if cfg.Runs == nil || cfg.Cancel == nil || cfg.Accept == nil || cfg.Path == "" {
-		return nil, errors.New("operator: path, runs, cancel and accept must be given")
+	if cfg.Runs == nil || cfg.Cancel == nil || cfg.Accept == nil || cfg.Skip == nil || cfg.Unskip == nil || cfg.Path == "" {
+		return nil, errors.New("operator: path, runs, cancel, accept, skip and unskip must be given")
 	}
 	mux, err := cfg.Control.mux()
 	if err != nil {
@@ -49,6 +53,8 @@ func StartOperator(cfg OperatorConfig) (*Control, error) {
 	mux.Handle("POST "+PathRuns, cfg.Runs)
 	mux.Handle("POST "+PathCancel, cfg.Cancel)
 	mux.Handle("POST "+PathAccept, cfg.Accept)
+	mux.Handle("POST "+PathSkip, cfg.Skip)
+	mux.Handle("POST "+PathUnskip, cfg.Unskip)
 	return serveSocket(cfg.Path, mux, cfg.Control.Limits, cfg.Control.Logger)
 }
 
