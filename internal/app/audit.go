@@ -138,8 +138,11 @@ func (a *audit) record(act store.Act) {
 func fields(act store.Act) []zap.Field {
 	all := []zap.Field{zap.String("what", string(act.Kind)), zap.String("actor", act.Actor)}
 	for _, f := range []struct{ key, value string }{
-		{"schedule", act.Schedule}, {"groups", strings.Join(act.Groups[:min(len(act.Groups), maxActGroups)], ",")},
-		{"run_id", act.Subject}, {"reason", act.Reason}, {"error", act.Refused},
+		{"schedule", act.Schedule},
+		{"groups", strings.Join(act.Groups[:min(len(act.Groups), maxActGroups)], ",")},
+		{"run_id", act.Subject},
+		{"reason", act.Reason},
+		{"error", act.Refused},
 	} {
 		if f.value != "" {
 			all = append(all, zap.String(f.key, f.value))

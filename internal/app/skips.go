@@ -92,21 +92,26 @@ func (s *skips) add(ctx context.Context, o SkipOrder, who string) (store.Skip, e
 	return skip, s.put(ctx, skip, *known)
 }
 
-// put records a skip beside those that are known. One that comes too late is taken back.
+// put records a skip beside those that are known, and puts them in force. Where that fails, or its run has
+// begun meanwhile, the skip is taken back: a write that was given up may still be made.
 func (s *skips) put(ctx context.Context, skip store.Skip, known []store.Skip) error {
-	if err := s.daemon.store.PutSkip(ctx, skip); err != nil {
-		return fmt.Errorf("the skip cannot be recorded, so nothing is skipped: %w", err)
+	err := s.daemon.store.PutSkip(ctx, skip)
+	if err == nil {
+		next := append(after(known, time.Now().Add(-store.SkipKept)), skip)
+		store.SortSkips(next)
+		err = s.use(next)
 	}
-	next := append(after(known, time.Now().Add(-store.SkipKept)), skip)
-	store.SortSkips(next)
-	err := s.use(next)
 	if err == nil && s.daemon.loop.Made(skip.Schedule, skip.Nominal) {
 		err = &badOrder{fmt.Errorf("the run of %s has begun: it is too late to skip it", skip.ID)}
 	}
 	if err == nil {
 		return nil
 	}
-	return errors.Join(err, s.daemon.store.RemoveSkip(ctx, skip.ID), s.use(known))
+	err = fmt.Errorf("nothing is skipped: %w", err)
+	if undo := errors.Join(s.daemon.store.RemoveSkip(ctx, skip.ID), s.use(known)); undo != nil {
+		return fmt.Errorf("%w; and the skip, which may be recorded, cannot be taken back: see zecpower skip list: %w", err, undo)
+	}
+	return err
 }
 
 // use puts a list of skips in force.
@@ -140,7 +145,8 @@ func (s *skips) remove(ctx context.Context, o UnskipOrder) (store.Skip, error) {
 		return skip, &badOrder{fmt.Errorf("the time of %s is over, and does not come back: zecpower trigger %s makes a run now", skip.ID, skip.Schedule)}
 	}
 	if err := s.daemon.store.RemoveSkip(ctx, skip.ID); err != nil {
-		return skip, fmt.Errorf("the store fails, so the skip stays: %w", err)
+		// It may be removed all the same: put it back.
+		return skip, errors.Join(fmt.Errorf("the skip stays: %w", err), s.daemon.store.PutSkip(ctx, skip))
 	}
 	return skip, s.use(slices.Delete(slices.Clone(*known), at, at+1))
 }
