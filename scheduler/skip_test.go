@@ -8,8 +8,8 @@ import (
 	"zecpower/internal/store"
 )
 
-// putSkip records that the times of a schedule are skipped, without telling the loop: so far a daemon
-// comes that is killed at a bad moment.
+// putSkip records that times of a schedule are skipped, and does not pass that to the loop: so far a
+// daemon comes that is killed at a bad moment.
 func (w *world) putSkip(schedule string, nominals ...string) {
 	for _, nominal := range nominals {
 		n := at(nominal)
@@ -165,6 +165,29 @@ func TestSkipsAreFoundOnceTheStoreAnswers(t *testing.T) {
 			t.Errorf("%q", w.log)
 		}
 	})
+}
+
+// A stretch of times that are not decided one by one is missed, not skipped, where a skipped one begins
+// it.
+func TestAStretchThatBeginsWithASkippedTimeIsMissed(t *testing.T) {
+	s := mustSchedule(t, "often", "@every 1s", catchUp(0))
+	through := at("05 07:00")
+	first := through.Add((maxListed + 1) * time.Second)
+	for name, skips := range map[string][]Skip{"nothing is skipped": nil, "the first is": {{Nominal: first, Actor: "alice"}}} {
+		s.Skips = skips
+		found := false
+		for _, d := range (situation{schedule: &s, through: through, now: through.Add(4 * time.Hour), grace: time.Second, cause: MissedDown}).decide() {
+			if d.AtLeast && d.Nominal.Equal(first) {
+				found = true
+				if d.Kind != DecisionMissed {
+					t.Errorf("%s: %s", name, d.Kind)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: there is no stretch that begins at %s", name, first)
+		}
+	}
 }
 
 // In the repeated hour one instant is skipped; a date that is excluded, or a pause, goes before.
