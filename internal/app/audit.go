@@ -23,17 +23,18 @@ import (
 )
 
 const (
-	// maxReason bounds what a person gives as a reason, and maxRefusal what is recorded of the answer to
-	// a refused order, both in bytes.
+	// maxReason bounds what a person gives as a reason, maxRefusal what is recorded of the answer to a
+	// refused order, and maxSubject what such an order was about, all in bytes.
 	maxReason  = 500
 	maxRefusal = 500
+	maxSubject = 200
 	// maxActGroups bounds the groups that the record of an act names.
-	maxActGroups = 100
+	maxActGroups = 20
 	// refusalsAtOnce is how many refused orders of one person are recorded one by one; of more, one each
-	// refusalEvery, with how many it stands for. A client in a loop must not fill disk and log: at some
-	// 300 bytes each these are 40 MB in 90 days.
+	// refusalEvery, with how many it stands for. A client in a loop must not fill disk and log: at 2 KB
+	// each, which is all that the bounds above allow, these are 50 MB in 90 days.
 	refusalsAtOnce = 60
-	refusalEvery   = time.Minute
+	refusalEvery   = 5 * time.Minute
 	// maxActors is how many persons have a limit of their own for refused orders.
 	maxActors = 1000
 )
@@ -55,7 +56,7 @@ func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 type audit struct {
 	daemon *Daemon
 
-	mu      sync.Mutex           // guards refusals
+	mu      sync.Mutex           // guards refuses
 	refuses map[string]*refusals // by actor
 }
 
@@ -85,7 +86,7 @@ func (a *audit) refused(act store.Act, err error) {
 	if act.Count = a.admit(act.Actor, time.Now()); act.Count == 0 {
 		return
 	}
-	act.Refused, act.Reason, act.Subject = shown(err.Error(), maxRefusal), shown(act.Reason, maxReason), shown(act.Subject, maxReason)
+	act.Refused, act.Reason, act.Subject = shown(err.Error(), maxRefusal), shown(act.Reason, maxReason), shown(act.Subject, maxSubject)
 	a.daemon.log.Warn("refused by hand", fields(act)...)
 	if bad {
 		a.record(act)

@@ -44,7 +44,7 @@ func TestRefusedOrdersAreBounded(t *testing.T) {
 			try("alice", n)
 			time.Sleep(time.Second / 5)
 		}
-		if n, most := len(s.acts), refusalsAtOnce+60; n > most || n < most-1 {
+		if n, most := len(s.acts), refusalsAtOnce+int(time.Hour/refusalEvery); n > most || n < most-1 {
 			t.Errorf("%d records in an hour, want %d", n, most)
 		}
 		time.Sleep(refusalEvery)
@@ -74,7 +74,7 @@ func TestPersonsAreBounded(t *testing.T) {
 	if n := len(a.refuses); n > maxActors+1 {
 		t.Errorf("%d persons are kept", n)
 	}
-	if a.admit("one more", now.Add(2*time.Hour)) == 0 || a.refuses["one more"] == nil {
+	if a.admit("one more", now.Add(refusalsAtOnce*refusalEvery)) == 0 || a.refuses["one more"] == nil {
 		t.Error("a person has no limit of her own once others were forgotten")
 	}
 }
@@ -91,7 +91,7 @@ func TestRefusedOrdersAreShownInBounds(t *testing.T) {
 		t.Fatalf("%d records", len(s.acts))
 	}
 	act := s.acts[0]
-	if len(act.Groups) != maxActGroups || len(act.Subject) > maxReason || len(act.Refused) > maxRefusal ||
+	if len(act.Groups) != maxActGroups || len(act.Subject) > maxSubject || len(act.Refused) > maxRefusal ||
 		!strings.HasPrefix(act.Refused, "a bx") || !strings.HasPrefix(act.Subject, " [2Jö") || !strings.HasSuffix(act.Subject, "ö…") {
 		t.Errorf("recorded %+v", act)
 	}
