@@ -101,3 +101,26 @@ func TestAnOrderThatCannotBeReadIsRecorded(t *testing.T) {
 	}
 	d.stop()
 }
+
+// What a person does without a daemon is in the store that the command writes itself.
+func TestHistoryShowsWhatWasDoneWithoutADaemon(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthyFleet(3))
+	w.write("web.txt", fleetFile(3))
+	w.configure("groups: {web: {instances_file: web.txt}}\nschedules: {yearly: {cron: '@yearly', action: start, groups: [web]}}\n")
+	own := w.dir + "/xdg/zecpower"
+	for _, args := range [][]string{
+		{"start", "web", "--local", "--config", "c.yaml", "--reason", "INC-7"},
+		{"groups", "web", "--local", "--config", "c.yaml", "--state-dir", own, "--accept-membership", "--yes", "--reason", "as they are"},
+	} {
+		if out, errs, status := w.run(args...); status != 0 {
+			t.Fatalf("%v: status %d\n%s%s", args, status, out, errs)
+		}
+	}
+	var entries []store.Entry
+	w.runJSON(&entries, "history", "--state-dir", own)
+	if len(entries) != 2 || entries[0].Act != store.ActAccept || entries[0].Reason != "as they are" || entries[0].Actor == "" ||
+		entries[1].Kind != store.KindRun || entries[1].Reason != "INC-7" {
+		t.Errorf("history: %+v", entries)
+	}
+}
