@@ -76,7 +76,7 @@ func New(cfg Config) (*Loop, error) {
 	}
 	cfg.Emit = event.Guarded(cfg.Emit, "the decision loop")
 	return &Loop{
-		cfg: cfg, writing: context.Background(), ends: make(chan ended), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		cfg: cfg, writing: context.Background(), ends: make(chan ended), wake: make(chan struct{}, 1), changes: make(chan func()), stopped: make(chan struct{}),
 		starting: true, entries: make(map[string]*entry, len(cfg.Schedules)), made: map[string]intention{},
 	}, nil
 }

@@ -19,6 +19,7 @@ const (
 	DecisionMissed      DecisionKind = "missed"      // does not run: too late, see MissedReason
 	DecisionExcluded    DecisionKind = "excluded"    // does not run: its date is in a calendar
 	DecisionPaused      DecisionKind = "paused"      // does not run: the schedule is paused
+	DecisionSkipped     DecisionKind = "skipped"     // does not run: a person left it out
 	DecisionOverlap     DecisionKind = "overlap"     // does not run: a previous run is still going
 	DecisionInterrupted DecisionKind = "interrupted" // it began, its process died, and it is too late
 )
@@ -44,6 +45,7 @@ type Decision struct {
 	Superseded map[string]string
 	Reason     MissedReason // of DecisionMissed; empty otherwise
 	Calendar   string       // of DecisionExcluded: the calendar's name; empty otherwise
+	Skip       *Skip        // of DecisionSkipped: who left it out, and why; nil otherwise
 }
 
 // Claims reports whether d is a run: now, later, or after its predecessor.
@@ -75,7 +77,7 @@ func appendFolded(decisions []Decision, d Decision) []Decision {
 		return append(decisions, d)
 	}
 	last := &decisions[len(decisions)-1]
-	same := last.Kind == d.Kind && last.Reason == d.Reason && last.Calendar == d.Calendar &&
+	same := last.Kind == d.Kind && last.Reason == d.Reason && last.Calendar == d.Calendar && last.Skip == d.Skip &&
 		!last.AtLeast && store.SameDay(last.Nominal, d.Nominal)
 	if !same {
 		return append(decisions, d)

@@ -17,6 +17,7 @@ import (
 type Loop struct {
 	cfg     Config
 	ends    chan ended      // each run sends its end here once
+	changes chan func()     // changes to the state, made by the goroutine of Run between two rounds
 	wake    chan struct{}   // holds a value while a reload is pending; capacity 1
 	stopped chan struct{}   // closed when Run has returned
 	runs    context.Context // the context of all runs; done when the daemon stops
@@ -45,6 +46,7 @@ type Loop struct {
 	queue      queue
 	active     int // runs that are going
 	pending    *reload
+	skips      Skips
 	unbegun    []unbegun // written to by the goroutines of runs
 	storeErr   error     // of the last write to the store; nil where it succeeded
 	clockSteps int
@@ -74,6 +76,8 @@ func (l *Loop) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-timer.C:
 		case <-l.wake:
+		case change := <-l.changes:
+			change()
 		case e := <-l.ends:
 			l.finished(e)
 			l.finishMore()

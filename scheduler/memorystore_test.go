@@ -32,6 +32,7 @@ type memoryStore struct {
 	runs       map[string]*memoryRun
 	other      []store.Note
 	last       map[string]store.LastRun
+	skips      []store.Skip
 	fault      func(op string) fault
 	given      [][]store.Beginning // by the rounds to claim, as they were passed
 }
@@ -85,7 +86,7 @@ func (s *session) kill() {
 func (s *session) Load(_ context.Context, recent time.Time) (state store.State, err error) {
 	err = s.write("load", func() {
 		state = store.NewState()
-		state.DecidedThrough = s.through
+		state.DecidedThrough, state.Skips = s.through, slices.Clone(s.skips)
 		maps.Copy(state.Watermarks, s.watermarks)
 		maps.Copy(state.Last, s.last)
 		for _, r := range s.runs {

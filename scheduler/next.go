@@ -16,6 +16,7 @@ const (
 	StatusDue      Status = "due"      // it runs
 	StatusExcluded Status = "excluded" // its date is in an exclude calendar, or not in one of only
 	StatusPaused   Status = "paused"   // its schedule is paused
+	StatusSkipped  Status = "skipped"  // a person left it out
 )
 
 // Occurrence is one nominal time of one schedule.
@@ -25,7 +26,11 @@ type Occurrence struct {
 	Run      time.Time // Nominal shifted by the schedule's jitter
 	Status   Status
 	Calendar string // the calendar that excludes it, of only the first; empty otherwise
+	Skip     *Skip  // who skipped it, and why; nil: it is not skipped
 }
+
+// leftOut reports whether the time was never meant to run, though its schedule is in force.
+func (o Occurrence) leftOut() bool { return o.Status == StatusExcluded || o.Status == StatusSkipped }
 
 // Occurrences yields what is due: every nominal time of s in (after, until], in time order, with
 // what is to become of it. A zero until is unbounded; 5 years without a nominal time end the
@@ -48,6 +53,9 @@ func (s *Schedule) Occurrences(after, until time.Time) iter.Seq[Occurrence] {
 			}
 			o := Occurrence{Schedule: s.Name, Nominal: at, Run: at.Add(jitter)}
 			o.Status, o.Calendar = s.statusOn(calendar.DateOf(at))
+			if skip := s.skipAt(at); skip != nil && o.Status == StatusDue {
+				o.Status, o.Skip = StatusSkipped, skip
+			}
 			if !yield(o) {
 				return
 			}

@@ -13,6 +13,8 @@ func (l *Loop) notify(d Decision) {
 	switch d.Kind {
 	case DecisionMissed, DecisionInterrupted:
 		l.cfg.Emit(event.Missed{Times: d.times(), AtLeast: d.AtLeast, Reason: string(d.Reason)})
+	case DecisionSkipped:
+		l.cfg.Emit(event.Skipped{Times: d.times(), Cause: string(d.Kind), Actor: d.Skip.Actor, Why: d.Skip.Reason})
 	case DecisionExcluded, DecisionPaused, DecisionOverlap:
 		l.cfg.Emit(event.Skipped{Times: d.times(), Cause: string(d.Kind), Calendar: d.Calendar})
 	}

@@ -37,6 +37,11 @@ func (l *Loop) recall(now time.Time) {
 		l.storeFailed("load", err)
 	}
 
+	// Skips come before any decision.
+	if err == nil {
+		l.applySkips(SkipsOf(state.Skips))
+	}
+
 	// 1. Make the entries, once and also after a failure: the schedules must fire without a store.
 	if l.starting {
 		l.fill(state, now)
@@ -114,7 +119,7 @@ func (l *Loop) fill(state store.State, now time.Time) {
 
 // newEntry adds an entry for schedule. The caller holds mu, and sets through.
 func (l *Loop) newEntry(schedule *Schedule) *entry {
-	e := &entry{name: schedule.Name, schedule: schedule, spec: schedule.spec(), index: -1}
+	e := &entry{name: schedule.Name, schedule: schedule.With(l.skips), spec: schedule.spec(), index: -1}
 	l.entries[e.name] = e
 	return e
 }
@@ -188,7 +193,7 @@ func (l *Loop) resume(r *resumption, f Firing, now time.Time) {
 	// time that was never claimed. Its reason is found the same way; the cause is that no daemon
 	// was there.
 	kind, reason := resume(f, schedule, now, replaced)
-	if reason == "" && kind != DecisionJittered {
+	if reason == "" && kind != DecisionJittered && kind != DecisionSkipped {
 		superseded, all := r.intents.of(f, schedule)
 		if f.Superseded = superseded; all {
 			kind, reason = DecisionInterrupted, MissedSuperseded
@@ -209,6 +214,8 @@ func (l *Loop) resume(r *resumption, f Firing, now time.Time) {
 		running += len(e.running)
 	}
 	switch {
+	case kind == DecisionSkipped:
+		r.round.Abandons = append(r.round.Abandons, skipped(f, *schedule.skipAt(f.Nominal), now))
 	case kind == DecisionInterrupted, kind == DecisionMissed:
 		r.round.Abandons = append(r.round.Abandons, abandonment(f, kind, reason, now))
 	case kind == DecisionJittered:

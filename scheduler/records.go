@@ -33,11 +33,15 @@ func (d Decision) addTo(r *store.Round) {
 		r.Claims = append(r.Claims, d.Firing().Record())
 		return
 	}
-	r.Notes = append(r.Notes, store.Note{
+	n := store.Note{
 		ID: RunID(d.Schedule, d.Nominal), Schedule: d.Schedule, Action: d.Action, Groups: d.Groups, Kind: store.Kind(d.Kind),
 		Nominal: d.Nominal, Last: d.Last, Count: d.Count, AtLeast: d.AtLeast, Reason: string(d.Reason), Calendar: d.Calendar,
 		Timezone: d.Timezone,
-	})
+	}
+	if d.Skip != nil {
+		n.Actor, n.Reason = d.Skip.Actor, d.Skip.Reason
+	}
+	r.Notes = append(r.Notes, n)
 }
 
 // abandonment records that a claimed run does not begin, or does not go on: kind is DecisionOverlap,
@@ -48,10 +52,13 @@ func abandonment(f Firing, kind DecisionKind, reason MissedReason, now time.Time
 
 // decisionOf returns an abandonment as the decision about its nominal time.
 func decisionOf(a store.Abandonment) Decision {
-	return Decision{
-		Schedule: a.Run.Schedule, Kind: DecisionKind(a.Kind), Nominal: a.Run.Nominal, Last: a.Run.Nominal, Count: 1,
-		Reason: MissedReason(a.Reason),
+	d := Decision{Schedule: a.Run.Schedule, Kind: DecisionKind(a.Kind), Nominal: a.Run.Nominal, Last: a.Run.Nominal, Count: 1}
+	if d.Kind == DecisionSkipped {
+		d.Skip = &Skip{a.Run.Nominal, a.Actor, a.Reason}
+	} else {
+		d.Reason = MissedReason(a.Reason)
 	}
+	return d
 }
 
 // record returns r, which ended at a wall-clock time, as the store keeps it.

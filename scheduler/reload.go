@@ -136,7 +136,7 @@ func (l *Loop) adopt(next []Schedule, r *store.Round) {
 		if isNew || respecified {
 			e.since = r.At
 		}
-		e.schedule, e.spec, e.through = &next[i], next[i].spec(), r.At
+		e.schedule, e.spec, e.through = next[i].With(l.skips), next[i].spec(), r.At
 		e.seek()
 		e.seekDue(true)
 		if isNew || respecified {

@@ -12,6 +12,7 @@ import (
 //   - DecisionRun: begins or goes on now, with the deadline that it has
 //   - DecisionJittered: begins at f.RunAt, which lies ahead
 //   - DecisionCatchUp: begins or goes on now, and its deadline counts from now
+//   - DecisionSkipped: a person left it out before it began
 //   - DecisionInterrupted: does not go on, for the reason returned with it
 func resume(f Firing, s *Schedule, now time.Time, replaced bool) (DecisionKind, MissedReason) {
 	switch {
@@ -23,6 +24,8 @@ func resume(f Firing, s *Schedule, now time.Time, replaced bool) (DecisionKind, 
 	// What it was claimed for is no longer what the schedule says.
 	case !f.claimedBy(s):
 		return DecisionInterrupted, MissedEdited
+	case f.Waits != WaitNone && s.skipAt(f.Nominal) != nil:
+		return DecisionSkipped, ""
 	// A jittered run that has not begun has used none of its deadline's time. It is early, on time
 	// or late like any run that was never claimed.
 	case f.Waits == WaitTime && f.RunAt.After(now):

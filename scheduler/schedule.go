@@ -72,6 +72,10 @@ type Schedule struct {
 	Jitter   time.Duration // window of the constant shift, see JitterOffset; 0: none
 	Deadline time.Duration // of one run, counted from its beginning; 0: none
 	Paused   bool          // its nominal times are decided and recorded, and none runs
+
+	// Skips are the nominal times that people leave out, in their order. The loop sets them: see
+	// [Loop.SetSkips].
+	Skips []Skip
 }
 
 // Validate checks s alone, and joins everything that is wrong into one error. nil: s is valid.

@@ -98,11 +98,13 @@ func (s situation) decideOne(o Occurrence, catchUp, replaced bool) Decision {
 		Nominal: o.Nominal, Last: o.Nominal, Count: 1, Timezone: s.schedule.Zone.String(),
 	}
 	switch {
-	// An excluded or paused time was never meant to run, so it is neither late nor missed.
+	// An excluded, paused or skipped time was never meant to run, so it is neither late nor missed.
 	case o.Status == StatusExcluded:
 		d.Kind, d.Calendar = DecisionExcluded, o.Calendar
 	case o.Status == StatusPaused:
 		d.Kind = DecisionPaused
+	case o.Status == StatusSkipped:
+		d.Kind, d.Skip = DecisionSkipped, o.Skip
 	// Its nominal time has come, and its jittered run time has not. The run is claimed now and
 	// begins then. The overlap policy applies when it begins.
 	case o.Run.After(s.now):

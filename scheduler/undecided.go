@@ -68,18 +68,18 @@ func (s situation) gap(head, tail []Occurrence) []Decision {
 	}
 
 	// 2. Choose the time whose decision stands for all: the first, or the first that is not
-	// excluded. One missed time among excluded ones makes the gap a missed one, since that is what
-	// an operator has to know. Excluded times are skipped up to maxSeek.
+	// excluded or skipped. One missed time among those makes the gap a missed one, since that is what
+	// an operator has to know. They are passed over up to maxSeek.
 	var first, example Occurrence
 	seen := 0
 	for o := range s.schedule.Occurrences(from, until) {
 		if seen++; seen == 1 {
 			first, example = o, o
 		}
-		if o.Status != StatusExcluded {
+		if !o.leftOut() {
 			example = o
 		}
-		if example.Status != StatusExcluded || seen == maxSeek {
+		if !example.leftOut() || seen == maxSeek {
 			break
 		}
 	}

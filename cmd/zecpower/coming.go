@@ -28,7 +28,7 @@ func comingRuns(schedules []scheduler.Schedule, from time.Time, count int) []sch
 	return findRuns(schedules, from, count, maxExcluded).runs
 }
 
-// findRuns lists count due runs of each schedule after from, with the excluded times between them.
+// findRuns lists count due runs of each schedule after from, with the excluded and skipped times between them.
 // Of a paused schedule it lists count paused times. excluded bounds the excluded times that it lists
 // of one schedule; it finds the due runs behind them all the same.
 func findRuns(schedules []scheduler.Schedule, from time.Time, count, excluded int) coming {
@@ -93,6 +93,10 @@ func (w *walk) run(after time.Time) {
 // list, and with the time that it has reached where there is nothing left to count.
 func (w *walk) stretch(after time.Time) (reached time.Time, more bool) {
 	for o := range w.schedule.Occurrences(after, time.Time{}) {
+		if o.Status == scheduler.StatusSkipped { // there are few
+			w.runs = append(w.runs, o)
+			continue
+		}
 		if o.Status != scheduler.StatusExcluded {
 			w.runs = append(w.runs, o)
 			if w.count--; w.count == 0 {

@@ -34,6 +34,7 @@ type groupsFlags struct {
 	place  localFlags
 	accept bool
 	yes    bool
+	reason string
 	access accessFlags
 	log    logFlags
 }
@@ -68,6 +69,7 @@ Exit status: 0 all groups were listed, 1 some could not be, or you said no,
 	f.place.add(cmd)
 	flags.BoolVar(&f.accept, "accept-membership", false, "record the members as the groups' accepted lists")
 	flags.BoolVar(&f.yes, "yes", false, "with --accept-membership: do not ask")
+	reasonFlag(flags, &f.reason)
 	f.access.add(flags)
 	f.log.add(flags, "warn", "")
 	return cmd
@@ -104,7 +106,7 @@ func (h *host) groups(cmd *cobra.Command, f groupsFlags, names []string) error {
 	}
 	return h.showGroups(found, f, detailed, func(members map[string][]string) error {
 		folder := storeFolder(h.daemonPlaces(f.place.stateDir))
-		if err := app.AcceptMembers(cmd.Context(), folder, members); err != nil {
+		if err := app.AcceptMembers(cmd.Context(), folder, members, f.reason); err != nil {
 			return &exit{exitUsage, fmt.Errorf("nothing was accepted: %w", err)}
 		}
 		fmt.Fprintf(h.stderr, "accepted, in the store in %s\n", folder)
@@ -121,7 +123,7 @@ func (h *host) groupsThrough(cmd *cobra.Command, o *operator, f groupsFlags, nam
 		return refusedOrder(err)
 	}
 	return h.showGroups(found, f, len(names) > 0, func(members map[string][]string) error {
-		body, err := o.client.Post(ctx, web.PathAccept, nil, app.AcceptOrder{Members: members, SudoUser: h.getenv("SUDO_USER")})
+		body, err := o.client.Post(ctx, web.PathAccept, nil, app.AcceptOrder{Members: members, Reason: f.reason, SudoUser: h.getenv("SUDO_USER")})
 		if err != nil {
 			return refusedOrder(err)
 		}
@@ -151,10 +153,15 @@ func (f groupsFlags) checkAcceptance(names []string) error {
 	switch {
 	case f.yes && !f.accept:
 		return usageError("--yes goes with --accept-membership")
+	case f.reason != "" && !f.accept:
+		return usageError("--reason goes with --accept-membership")
 	case f.accept && len(names) == 0:
 		return usageError("--accept-membership: name the groups whose members you accept")
 	case f.accept && !f.yes && !isTerminal(os.Stdin):
 		return usageError("--accept-membership asks before it accepts, and standard input is no terminal: give --yes")
+	}
+	if err := app.CheckReason(f.reason); err != nil {
+		return usageError("--reason: %w", err)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestARunByHandGoesThroughTheDaemon(t *testing.T) {
 	if len(entries) != 1 || entries[0].Results[0].Done != 29 || !strings.Contains(entries[0].Actor, "(uid ") {
 		t.Errorf("history: %+v", entries)
 	}
-	if e := d.events("run asked for by hand"); len(e) != 1 || e[0].text("actor") != entries[0].Actor || e[0].text("run_id") != entries[0].RunID {
+	if e := d.events("done by hand"); len(e) != 1 || e[0].text("actor") != entries[0].Actor || e[0].text("run_id") != entries[0].RunID {
 		t.Errorf("the log does not say who asked for %s: %v", entries[0].RunID, e)
 	}
 	out, errs, status = w.run(w.asOperator("stop", "other", "--output", "json")...)

@@ -24,6 +24,8 @@ import (
 type historyFlags struct {
 	stateDir, output          string
 	schedule, group, instance string
+	actor                     string
+	byHand                    bool
 	since                     string
 	limit                     int
 }
@@ -31,27 +33,37 @@ type historyFlags struct {
 func newHistoryCommand(h *host) *cobra.Command {
 	var f historyFlags
 	cmd := &cobra.Command{
-		Use:   "history [--schedule NAME] [--group NAME] [--instance ID] [--since TIME]",
+		Use:   "history [--schedule NAME] [--group NAME] [--instance ID] [--actor NAME] [--since TIME]",
 		Short: "What ran, what failed and why; and what did not run, and why not",
 		Long: `Show what became of the schedules' times, newest first: the runs with what failed
-in them, and the times that did not run (missed, excluded, paused, overlap).
+in them, the times that did not run (missed, excluded, paused, skipped, overlap), and
+what people did or tried: who, when and why.
 Asks the running daemon, or reads its store where none runs, and this user's
 own store, which has the runs by hand.
+
+--output json is an array. kind says what an entry is: "run"; "missed", "excluded",
+"paused", "skipped", "overlap" or "interrupted", a time that did not (fully) run; or "act", what
+a person did or tried: act, actor, reason, groups, subject (the run that it was
+about), and refused, why it was not done. A run by hand has actor and reason, and
+trigger, the schedule whose run was asked for.
 
 --instance ID answers "why was this machine not on last Tuesday?": what each run
 did with it, and when a schedule of its groups did not run.`,
 		Example: `  zecpower history --since 7d
   zecpower history --schedule weekday-morning --limit 20
   zecpower history --instance i-000023 --since 2026-11-16
+  zecpower history --by-hand --since 7d
   zecpower history --output json | jq '.[] | select(.result != "ok")'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return h.history(cmd, f) },
 	}
 	flags := cmd.Flags()
 	stateDirFlag(cmd, &f.stateDir)
-	flags.StringVar(&f.schedule, "schedule", "", "only this schedule (\"manual\": runs by hand)")
+	flags.StringVar(&f.schedule, "schedule", "", "only this schedule (\"manual\": runs by hand, and what people did that is about no schedule)")
 	flags.StringVar(&f.group, "group", "", "only runs over this group")
 	flags.StringVar(&f.instance, "instance", "", "what happened to this instance `ID`")
+	flags.StringVar(&f.actor, "actor", "", "only what a person with this in the `NAME` did or tried: \"alice\", \"uid 1004\"")
+	flags.BoolVar(&f.byHand, "by-hand", false, "only what people did or tried, runs by hand among it")
 	flags.StringVar(&f.since, "since", "", "not before this `TIME`: RFC 3339, 2026-11-16[T07:30] (in the timezone of each schedule), or how long ago: 36h, 7d")
 	flags.IntVar(&f.limit, "limit", 20, "entries at most")
 	outputFlag(flags, &f.output)
@@ -65,7 +77,7 @@ func (h *host) history(cmd *cobra.Command, f historyFlags) error {
 	if f.limit < 1 {
 		return usageError("--limit %d: at least 1", f.limit)
 	}
-	q := store.Query{Schedule: f.schedule, Group: f.group, Instance: f.instance, Limit: f.limit}
+	q := store.Query{Schedule: f.schedule, Group: f.group, Instance: f.instance, Actor: f.actor, ByHand: f.byHand, Limit: f.limit}
 	if err := q.Check(); err != nil {
 		return usageError("--%w", err)
 	}
@@ -231,9 +243,11 @@ func printHistory(w io.Writer, now time.Time, entries []store.Entry, instance st
 func became(e store.Entry, instance string) string {
 	switch {
 	case e.Kind == store.KindRun && instance != "":
-		return instanceWords(e)
+		return instanceWords(e) + byWords(e)
 	case e.Kind == store.KindRun:
-		return runWords(e)
+		return runWords(e) + byWords(e)
+	case e.Kind == store.KindAct:
+		return stretch(e) + actWords(e)
 	}
 	return stretch(e) + skippedWords(e)
 }
@@ -244,6 +258,8 @@ func skippedWords(e store.Entry) string {
 		return "did not run: excluded by " + e.Calendar
 	case store.KindPaused:
 		return "did not run: the schedule was paused"
+	case store.KindSkipped:
+		return "did not run: skipped by " + e.Actor + reasonWords(e)
 	case store.KindOverlap:
 		return "did not run: its previous run was still going"
 	case store.KindInterrupted:

@@ -126,7 +126,7 @@ log exactly which instances failed and why.`,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newRunCommand(h), newPowerCommand(h, startWords), newPowerCommand(h, stopWords),
-		newValidateCommand(h), newGroupsCommand(h), newNextCommand(h), newStatusCommand(h), newHistoryCommand(h), newTriggerCommand(h), newCancelCommand(h),
+		newValidateCommand(h), newGroupsCommand(h), newNextCommand(h), newStatusCommand(h), newHistoryCommand(h), newTriggerCommand(h), newCancelCommand(h), newSkipCommand(h),
 		newSimulateCommand(h), newDemoCommand(h), newVersionCommand(h),
 	)
 	refuseStrays(root)

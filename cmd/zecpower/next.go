@@ -29,6 +29,7 @@ const maxGroups = 8
 
 type nextFlags struct {
 	config, schedule, from, output string
+	stateDir                       string
 	count                          int
 }
 
@@ -38,7 +39,8 @@ func newNextCommand(h *host) *cobra.Command {
 		Use:   "next --config FILE [--schedule NAME] [--from TIME] [--count N]",
 		Short: "Show the coming runs, with those that are left out and why",
 		Long: `Show the coming runs of each schedule: when it says (nominal), when it begins
-(jitter included), and for those that will not happen, why.
+(jitter included), and for those that will not happen, why. A daemon that answers and
+has the same configuration is asked for the times that people skipped.
 
 Exit status: 0 the answer is whole, 1 it leaves out an included file with a
 mistake in it, or dates of a calendar whose file cannot be read, 2 wrong usage or
@@ -47,17 +49,18 @@ configuration.`,
   zecpower next --config schedules.yaml --schedule weekday-morning --from 2026-12-20 --count 10
   zecpower next --config schedules.yaml --output json | jq '.[0].run_time'`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return h.next(f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return h.next(cmd, f) },
 	}
 	configFlag(cmd.Flags(), &f.config)
 	cmd.Flags().StringVar(&f.schedule, "schedule", "", "only this schedule")
 	cmd.Flags().StringVar(&f.from, "from", "", "runs after this `TIME`, past or future: RFC 3339, or 2026-12-24[T07:30] in the timezone of each schedule (default now)")
 	cmd.Flags().IntVar(&f.count, "count", 3, "due runs of each schedule")
 	outputFlag(cmd.Flags(), &f.output)
+	stateDirFlag(cmd, &f.stateDir)
 	return cmd
 }
 
-func (h *host) next(f nextFlags) error {
+func (h *host) next(cmd *cobra.Command, f nextFlags) error {
 	if err := checkOutput(f.output); err != nil {
 		return err
 	}
@@ -78,6 +81,7 @@ func (h *host) next(f nextFlags) error {
 			return usageError("--from: %w", err)
 		}
 	}
+	h.addSkips(cmd, f.stateDir, cfg)
 	schedules := cfg.Schedules
 	if f.schedule != "" {
 		s, err := cfg.Schedule(f.schedule)
@@ -173,12 +177,19 @@ type nextJSON struct {
 	RunTime     time.Time        `json:"run_time"`
 	Status      scheduler.Status `json:"status"`
 	Calendar    string           `json:"calendar"`
+	// Of a skipped one: who skipped it, and why.
+	Actor  string `json:"actor,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 func printNextJSON(w io.Writer, runs []scheduler.Occurrence) error {
 	out := make([]nextJSON, 0, len(runs))
 	for _, o := range runs {
-		out = append(out, nextJSON{o.Schedule, o.Nominal.UTC(), o.Run.UTC(), o.Status, o.Calendar})
+		row := nextJSON{Schedule: o.Schedule, NominalTime: o.Nominal.UTC(), RunTime: o.Run.UTC(), Status: o.Status, Calendar: o.Calendar}
+		if o.Skip != nil {
+			row.Actor, row.Reason = o.Skip.Actor, o.Skip.Reason
+		}
+		out = append(out, row)
 	}
 	return printJSON(w, out)
 }
@@ -229,6 +240,8 @@ func groupsText(groups []string) string {
 
 func statusText(s *scheduler.Schedule, o scheduler.Occurrence) string {
 	switch {
+	case o.Skip != nil:
+		return fmt.Sprintf("skipped by %s: %s", o.Skip.Actor, o.Skip.Reason)
 	case o.Status != scheduler.StatusExcluded:
 		return string(o.Status)
 	case len(s.Only) > 0 && s.Only[0].Name() == o.Calendar && !s.Only[0].Contains(calendar.DateOf(o.Nominal)):

@@ -245,6 +245,7 @@ Exit status: as of start and stop.`,
 	}
 	outputFlag(cmd.Flags(), &f.output)
 	cmd.Flags().BoolVar(&f.detach, "detach", false, "print the run's id, and leave the run to the daemon")
+	reasonFlag(cmd.Flags(), &f.reason)
 	stateDirFlag(cmd, &f.place.stateDir)
 	return cmd
 }
@@ -263,7 +264,7 @@ func (h *host) trigger(cmd *cobra.Command, f powerFlags, schedule string) error 
 			f.words = stopWords
 		}
 	}
-	return h.order(cmd, o, app.Order{Schedule: schedule}, f)
+	return h.order(cmd, o, app.Order{Schedule: schedule, Reason: f.reason}, f)
 }
 
 // mustOperator is operator for a command that only a daemon can serve.
@@ -276,7 +277,7 @@ func (h *host) mustOperator(cmd *cobra.Command, stateDir string) (*operator, err
 }
 
 func newCancelCommand(h *host) *cobra.Command {
-	var stateDir string
+	var stateDir, reason string
 	cmd := &cobra.Command{
 		Use:   "cancel RUN",
 		Short: "Ask the daemon to end a run by hand",
@@ -298,13 +299,14 @@ Exit status: 0 it ends, 1 no daemon answers, 2 no such run is in progress.`,
 			}
 			ctx, stop := askContext(cmd)
 			defer stop()
-			body, err := o.client.Post(ctx, web.PathCancel, nil, app.CancelOrder{RunID: args[0], SudoUser: h.getenv("SUDO_USER")})
+			body, err := o.client.Post(ctx, web.PathCancel, nil, app.CancelOrder{RunID: args[0], Reason: reason, SudoUser: h.getenv("SUDO_USER")})
 			if err != nil {
 				return refusedOrder(err)
 			}
 			return errors.Join(drain(body), body.Close())
 		},
 	}
+	reasonFlag(cmd.Flags(), &reason)
 	stateDirFlag(cmd, &stateDir)
 	return cmd
 }

@@ -22,7 +22,6 @@ import (
 	"zecpower/internal/store"
 	"zecpower/internal/store/bolt"
 	"zecpower/internal/strictyaml"
-	"zecpower/internal/web"
 )
 
 // powerWords are the differences between `start` and `stop`.
@@ -52,6 +51,7 @@ type powerFlags struct {
 	accept   bool
 	detach   bool
 	yes      bool
+	reason   string
 	place    localFlags
 	deadline time.Duration
 	access   accessFlags
@@ -92,6 +92,7 @@ configuration or credentials (nothing was sent).`,
 	}
 	flags.BoolVar(&f.accept, "accept-membership", false, "power whatever members the groups have now, and record them as accepted")
 	flags.BoolVar(&f.detach, "detach", false, "print the run's id, and leave the run to the daemon")
+	reasonFlag(flags, &f.reason)
 	if words.action == power.ActionStop {
 		flags.BoolVar(&f.yes, "yes", false, "do not ask on a terminal before anything is stopped")
 	}
@@ -107,6 +108,9 @@ func (h *host) power(cmd *cobra.Command, f powerFlags, groups []string) error {
 	}
 	if f.deadline <= 0 {
 		return usageError("--deadline %s: it must be over 0", f.deadline)
+	}
+	if err := app.CheckReason(f.reason); err != nil {
+		return usageError("--reason: %w", err)
 	}
 	if !f.dryRun {
 		o, err := h.daemonFor(cmd, f.place, toSwitch, f.config)
@@ -161,6 +165,7 @@ func (h *host) powerThrough(cmd *cobra.Command, o *operator, f powerFlags, group
 	}
 	return h.order(cmd, o, app.Order{
 		Action: f.words.action, Groups: groups, Deadline: f.deadline, Force: f.force, AcceptMembership: f.accept,
+		Reason: f.reason,
 	}, f)
 }
 
@@ -286,7 +291,7 @@ func (h *host) powerNow(cmd *cobra.Command, f powerFlags, m app.Manual) error {
 		}
 	}
 	report := end.Report
-	h.remember(ctx, end, keys, logger)
+	h.remember(ctx, end, f.reason, keys, logger)
 	if err := h.printReport(report, f); err != nil {
 		return &exit{exitFailed, fmt.Errorf("printing the report: %w", err)}
 	}
@@ -310,20 +315,17 @@ func (h *host) keyAccepted(cmd *cobra.Command, key string) bool {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), keyTimeout)
 	defer cancel()
-	var s app.Status
-	err := firstDaemon(h.daemonPlaces(""), func(p daemonFolders) error {
-		return web.ControlClient(p.socket).GetJSON(ctx, web.PathStatus, nil, &s)
-	})
+	s, err := askStatus(ctx, h.daemonPlaces(""))
 	return err == nil && slices.Contains(s.AcceptedKeys, key)
 }
 
-// remember records a run by hand in this user's store, for history, and that its access key was
-// accepted where acceptedKeys names it. Where a daemon holds the store,
+// remember records a run by hand in this user's store, for history, with the reason that was given, and
+// that its access key was accepted where acceptedKeys names it. Where a daemon holds the store,
 // or it cannot be written, the run does not fail.
-func (h *host) remember(ctx context.Context, end app.ManualEnd, acceptedKeys []string, logger *zap.Logger) {
+func (h *host) remember(ctx context.Context, end app.ManualEnd, reason string, acceptedKeys []string, logger *zap.Logger) {
 	dir, err := h.stateDir("")
 	if err == nil {
-		err = app.RecordManual(context.WithoutCancel(ctx), dir, end, acceptedKeys)
+		err = app.RecordManual(context.WithoutCancel(ctx), dir, end, reason, acceptedKeys)
 	}
 	if held, ok := errors.AsType[*bolt.HeldError](err); ok {
 		// The error's own text advises to stop the daemon.

@@ -28,7 +28,7 @@ func TestARunByHandDoesNotHaveTheDaemonStoppedForItsHistory(t *testing.T) {
 	h := &host{getenv: func(name string) string { return map[string]string{"STATE_DIRECTORY": dir}[name] }}
 	now := time.Now()
 	end := app.ManualEnd{Report: power.Report{Action: power.ActionStart, ScheduledAt: now, StartedAt: now, FinishedAt: now}}
-	h.remember(t.Context(), end, nil, logger)
+	h.remember(t.Context(), end, "", nil, logger)
 	if text := log.String(); !strings.Contains(text, "will not be in zecpower history") ||
 		!strings.Contains(text, "a running daemon holds "+dir) || strings.Contains(text, "stop that one") {
 		t.Errorf("logged: %s", text)

@@ -39,6 +39,7 @@ left out where it is marked "?":
   runs_in_progress            [{run_id, schedule, action, groups, timezone?, started_at, deadline?, total, final, pending, failed}]
   runs_waiting                [{run_id, run_at, timezone?}], decided, and waiting for jitter or a previous run
   schedules                   [{schedule, timezone, paused, next_run?, last_run_id?, last_result?, last_run?, last_success?}]
+  skips?                      [{id, schedule, nominal_time, timezone, actor, reason, made_at}], ahead, or over for a week at most
   budgets                     [{account, requests_per_second (of the slowest API action, now), ceiling, api_down, credentials_missing?}]
   store_error?, web_error?   what fails, while runs go on
   clock_steps                 since the start
@@ -67,10 +68,8 @@ func (h *host) status(cmd *cobra.Command, stateDir, output string) error {
 	places := h.daemonPlaces(stateDir)
 	ctx, cancel := askContext(cmd)
 	defer cancel()
-	var s app.Status
-	if err := firstDaemon(places, func(p daemonFolders) error {
-		return web.ControlClient(p.socket).GetJSON(ctx, web.PathStatus, nil, &s)
-	}); err != nil {
+	s, err := askStatus(ctx, places)
+	if err != nil {
 		return &exit{exitFailed, err}
 	}
 	if output == outputJSON {
@@ -143,7 +142,10 @@ func printStatus(w io.Writer, s app.Status) error {
 	if err := printRuns(w, s); err != nil {
 		return err
 	}
-	return printPlans(w, s)
+	if err := printPlans(w, s); err != nil {
+		return err
+	}
+	return printSkipped(w, s)
 }
 
 func times(n int) string {

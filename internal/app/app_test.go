@@ -257,7 +257,7 @@ func TestRunsByHandOfTheSameSecondAreAllKept(t *testing.T) {
 			RunID: NewRunID(at), Action: action, ScheduledAt: at, StartedAt: at, FinishedAt: at.Add(time.Second),
 			Groups: []power.GroupReport{{Group: "web", Total: 1, Done: 1, Results: []power.InstanceResult{{InstanceID: "i", Outcome: power.OutcomeStarted}}}},
 		}
-		if err := RecordManual(t.Context(), dir, run.End{Report: r}, nil); err != nil {
+		if err := RecordManual(t.Context(), dir, run.End{Report: r}, "", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -280,7 +280,7 @@ func TestRecordManualDoesNotWaitForADaemon(t *testing.T) {
 	}
 	defer l.Close()
 	var held *bolt.HeldError
-	if err := RecordManual(t.Context(), dir, run.End{Report: power.Report{RunID: "manual/2026-11-23T07:45:00Z"}}, nil); !errors.As(err, &held) {
+	if err := RecordManual(t.Context(), dir, run.End{Report: power.Report{RunID: "manual/2026-11-23T07:45:00Z"}}, "", nil); !errors.As(err, &held) {
 		t.Errorf("%v, want that it is held", err)
 	}
 }

@@ -68,6 +68,8 @@ type Daemon struct {
 	notify   notifier
 	ahead    *ahead
 	hands    *hands
+	audit    *audit
+	skips    *skips
 	// progress and suspects listen to the stream.
 	progress event.Tally
 	suspects *suspects
@@ -90,7 +92,7 @@ func New(opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts: opts, log: opts.Logger, metrics: metrics.New(), suspects: newSuspects(), started: time.Now(), notify: newNotifier(opts.Logger),
 	}
-	d.ahead, d.hands = newAhead(d), newHands(d)
+	d.ahead, d.hands, d.audit, d.skips = newAhead(d), newHands(d), newAudit(d), &skips{daemon: d}
 	return d, nil
 }
 
@@ -327,6 +329,7 @@ func (d *Daemon) startControl(down *teardown) error {
 	operator, err := web.StartOperator(web.OperatorConfig{
 		Path: path, Control: reading,
 		Runs: d.runsHandler(), Cancel: d.cancelHandler(), Accept: d.acceptHandler(),
+		Skip: d.skipHandler(), Unskip: d.unskipHandler(),
 	})
 	if err != nil {
 		d.log.Error("no operator socket: runs by hand cannot be asked of this daemon", zap.Error(err))

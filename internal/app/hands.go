@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
 	"zecpower/internal/config"
 	"zecpower/internal/event"
 	"zecpower/internal/power"
@@ -118,7 +116,7 @@ func (h *hands) resumeAll(unfinished []store.Run) {
 func resumed(cfg *config.Config, of store.Run) run.Run {
 	r := run.Run{
 		ID: of.ID, Action: of.Action, Nominal: of.Nominal, Planned: of.Planned, Deadline: of.Deadline, Actor: of.Actor, Force: of.Force,
-		Resumable: true, Resumed: true, Define: define(cfg), AccountOf: cfg.AccountOf,
+		Reason: of.Reason, Trigger: of.Trigger, Resumable: true, Resumed: true, Define: define(cfg), AccountOf: cfg.AccountOf,
 	}
 	for _, name := range of.Groups {
 		if _, err := cfg.Group(name); err == nil {
@@ -147,7 +145,7 @@ func (h *hands) order(o Order, who string) (*handRun, error) {
 	if err := o.check(cfg); err != nil {
 		return nil, &badOrder{err}
 	}
-	h.daemon.log.Info("run asked for by hand", zap.String("run_id", o.RunID), zap.String("action", string(o.Action)), zap.Strings("groups", o.Groups), zap.String("actor", who))
+	h.daemon.audit.begun(o.act(cfg, who), o.RunID)
 	return h.begin(o.run(cfg, who, time.Now())), nil
 }
 
@@ -232,7 +230,7 @@ func failed(r run.Run, err error) power.Report {
 func record(r run.Run) store.Run {
 	return store.Run{
 		ID: r.ID, Schedule: store.ManualSchedule, Action: r.Action, Groups: slices.Concat(r.Names, r.LeftOut), Nominal: r.Nominal, Planned: r.Planned,
-		Deadline: r.Deadline, Resumed: r.Resumed, Actor: r.Actor, Force: r.Force,
+		Deadline: r.Deadline, Resumed: r.Resumed, Actor: r.Actor, Force: r.Force, Reason: r.Reason, Trigger: r.Trigger,
 	}
 }
 
@@ -302,16 +300,16 @@ func (h *hands) mended(r power.Report) {
 	}
 }
 
-// cancel ends a run by hand. False: none of that id is in progress.
-func (h *hands) cancel(runID string) bool {
+// cancel ends a run by hand, and returns its groups. False: none of that id is in progress.
+func (h *hands) cancel(runID string) (groups []string, found bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	of := h.runs[runID]
 	if of == nil || !of.endedAt().IsZero() {
-		return false
+		return nil, false
 	}
 	of.cancel(errCancelled)
-	return true
+	return of.run.Names, true
 }
 
 // inProgress are the runs that go on, in the order in which they began.

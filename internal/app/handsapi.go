@@ -4,15 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os/user"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
 	"go.uber.org/zap"
 
+	"zecpower/internal/config"
 	"zecpower/internal/store"
+	"zecpower/internal/strictyaml"
 	"zecpower/internal/web"
 )
 
@@ -61,17 +65,13 @@ func readOrder(w http.ResponseWriter, r *http.Request, into any) bool {
 func (d *Daemon) runsHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var o Order
-		if !readOrder(w, r, &o) {
-			return
-		}
-		who, err := whoAsks(r, o.SudoUser)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusForbidden)
+		who, ok := d.asked(w, r, store.ActRun, &o, &o.SudoUser)
+		if !ok {
 			return
 		}
 		of, err := d.hands.order(o, who)
 		if err != nil {
-			d.refuse(w, "run", who, err)
+			d.refuse(w, o.act(d.current.Load(), who), err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
@@ -84,9 +84,10 @@ func (d *Daemon) runsHandler() http.Handler {
 	})
 }
 
-// refuse answers an order that is refused, and logs it: who tried what is worth knowing.
-func (d *Daemon) refuse(w http.ResponseWriter, what, who string, err error) {
-	d.log.Warn("refused by hand", zap.String("what", what), zap.String("actor", who), zap.Error(err))
+// refuse answers an order that is refused, logs it and records it: who tried what is worth knowing.
+// What may be done later is not recorded, since its client asks again.
+func (d *Daemon) refuse(w http.ResponseWriter, act store.Act, err error) {
+	d.audit.refused(act, err)
 	status := http.StatusServiceUnavailable
 	if _, bad := errors.AsType[*badOrder](err); bad {
 		status = http.StatusUnprocessableEntity
@@ -120,25 +121,29 @@ func (d *Daemon) follow(w http.ResponseWriter, r *http.Request, of *handRun) {
 // CancelOrder asks for the end of a run by hand.
 type CancelOrder struct {
 	RunID    string `json:"run_id"`
+	Reason   string `json:"reason,omitempty"` // see [CheckReason]
 	SudoUser string `json:"sudo_user,omitempty"`
 }
 
 func (d *Daemon) cancelHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var o CancelOrder
-		if !readOrder(w, r, &o) {
+		who, ok := d.asked(w, r, store.ActCancel, &o, &o.SudoUser)
+		if !ok {
 			return
 		}
-		who, err := whoAsks(r, o.SudoUser)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusForbidden)
+		act := store.Act{Kind: store.ActCancel, Actor: who, Subject: o.RunID, Reason: o.Reason}
+		if err := CheckReason(o.Reason); err != nil {
+			d.refuse(w, act, &badOrder{err})
 			return
 		}
-		if !d.hands.cancel(o.RunID) {
-			d.refuse(w, "cancel", who, &badOrder{fmt.Errorf("no run by hand %s is in progress: zecpower status lists them", o.RunID)})
+		groups, found := d.hands.cancel(o.RunID)
+		if !found {
+			d.refuse(w, act, &badOrder{fmt.Errorf("no run by hand %s is in progress: zecpower status lists them", strictyaml.Quote(o.RunID))})
 			return
 		}
-		d.log.Info("cancelled by hand", zap.String("run_id", o.RunID), zap.String("actor", who))
+		act.Groups = groups
+		d.audit.done(act)
 		w.WriteHeader(http.StatusNoContent)
 	})
 }
@@ -146,38 +151,46 @@ func (d *Daemon) cancelHandler() http.Handler {
 // AcceptOrder asks to record members as the accepted lists of groups.
 type AcceptOrder struct {
 	Members  map[string][]string `json:"members"`
+	Reason   string              `json:"reason,omitempty"` // see [CheckReason]
 	SudoUser string              `json:"sudo_user,omitempty"`
+}
+
+// acceptances are what the order asks to record.
+func (o *AcceptOrder) acceptances(cfg *config.Config, who string, now time.Time) (all []store.Acceptance, err error) {
+	if err := CheckReason(o.Reason); err != nil {
+		return nil, &badOrder{err}
+	}
+	for group, ids := range o.Members {
+		g, err := cfg.Group(group)
+		switch {
+		case err != nil:
+			return nil, &badOrder{err}
+		case g.Guard == nil || len(ids) == 0:
+			return nil, &badOrder{fmt.Errorf("group %s has no guard, or no member was given", group)}
+		}
+		all = append(all, store.Acceptance{Group: group, IDs: ids, At: now, By: who})
+	}
+	return all, nil
 }
 
 func (d *Daemon) acceptHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var o AcceptOrder
-		if !readOrder(w, r, &o) {
+		who, ok := d.asked(w, r, store.ActAccept, &o, &o.SudoUser)
+		if !ok {
 			return
 		}
-		who, err := whoAsks(r, o.SudoUser)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusForbidden)
-			return
-		}
-		var all []store.Acceptance
 		cfg := d.current.Load()
-		for group, ids := range o.Members {
-			g, err := cfg.Group(group)
-			switch {
-			case err != nil:
-				d.refuse(w, "accept members", who, &badOrder{err})
-				return
-			case g.Guard == nil || len(ids) == 0:
-				d.refuse(w, "accept members", who, &badOrder{fmt.Errorf("group %s has no guard, or no member was given", group)})
-				return
-			}
-			all = append(all, store.Acceptance{Group: group, IDs: ids, At: time.Now(), By: who})
+		act := store.Act{Kind: store.ActAccept, Actor: who, Groups: knownGroups(cfg, slices.Sorted(maps.Keys(o.Members))), Reason: o.Reason}
+		all, err := o.acceptances(cfg, who, time.Now())
+		if err == nil {
+			err = d.store.AcceptMembers(r.Context(), all)
 		}
-		if err := d.store.AcceptMembers(r.Context(), all); err != nil {
-			d.refuse(w, "accept members", who, err)
+		if err != nil {
+			d.refuse(w, act, err)
 			return
 		}
+		d.audit.done(act)
 		for _, a := range all {
 			d.log.Info("members accepted", zap.String("group", a.Group), zap.Int("members", len(a.IDs)), zap.String("actor", who))
 		}

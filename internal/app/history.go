@@ -27,6 +27,10 @@ func HistoryValues(q store.Query) url.Values {
 	set("schedule", q.Schedule)
 	set("group", q.Group)
 	set("instance", q.Instance)
+	set("actor", q.Actor)
+	if q.ByHand {
+		set("by_hand", "true")
+	}
 	if !q.Since.IsZero() {
 		set("since", q.Since.Format(time.RFC3339Nano))
 	}
@@ -41,7 +45,7 @@ func HistoryValues(q store.Query) url.Values {
 
 // ParseHistory reads what HistoryValues wrote.
 func ParseHistory(v url.Values) (q store.Query, err error) {
-	q = store.Query{Schedule: v.Get("schedule"), Group: v.Get("group"), Instance: v.Get("instance")}
+	q = store.Query{Schedule: v.Get("schedule"), Group: v.Get("group"), Instance: v.Get("instance"), Actor: v.Get("actor"), ByHand: v.Get("by_hand") == "true"}
 	for key, into := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
 		text := v.Get(key)
 		if text == "" {

@@ -120,17 +120,17 @@ type AccountPlan struct {
 const recordWait = 200 * time.Millisecond
 
 // RecordManual records a finished run by hand in the store of a state folder, and that its access
-// keys were accepted which acceptedKeys names.
-func RecordManual(ctx context.Context, stateDir string, end ManualEnd, acceptedKeys []string) (err error) {
+// keys were accepted which acceptedKeys names. reason is what the person gave for it.
+func RecordManual(ctx context.Context, stateDir string, end ManualEnd, reason string, acceptedKeys []string) (err error) {
 	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	return recordManual(ctx, l, end, acceptedKeys)
+	return recordManual(ctx, l, end, reason, acceptedKeys)
 }
 
-func recordManual(ctx context.Context, l store.Store, end ManualEnd, acceptedKeys []string) error {
+func recordManual(ctx context.Context, l store.Store, end ManualEnd, reason string, acceptedKeys []string) error {
 	r := end.Report
 	for _, name := range acceptedKeys {
 		if err := l.AcceptKey(ctx, name, r.FinishedAt); err != nil {
@@ -138,7 +138,7 @@ func recordManual(ctx context.Context, l store.Store, end ManualEnd, acceptedKey
 		}
 	}
 	of := store.Run{
-		ID: r.RunID, Schedule: store.ManualSchedule, Action: r.Action, Nominal: r.ScheduledAt, Planned: r.StartedAt, Actor: actor(),
+		ID: r.RunID, Schedule: store.ManualSchedule, Action: r.Action, Nominal: r.ScheduledAt, Planned: r.StartedAt, Actor: actor(), Reason: reason,
 	}
 	for _, g := range r.Groups {
 		of.Groups = append(of.Groups, g.Group)

@@ -2,9 +2,12 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"zecpower/apiclient"
@@ -101,8 +104,8 @@ func AcceptedOnRecord(ctx context.Context, stateDir, group string) (list store.M
 }
 
 // AcceptMembers records in the store of a state folder that the person who runs this process accepts
-// the members of groups. A *bolt.HeldError says that a daemon holds it.
-func AcceptMembers(ctx context.Context, stateDir string, members map[string][]string) (err error) {
+// the members of groups, and what the person gave for it. A *bolt.HeldError says that a daemon holds it.
+func AcceptMembers(ctx context.Context, stateDir string, members map[string][]string, reason string) (err error) {
 	l, err := bolt.Open(bolt.Config{Dir: stateDir, LockWait: recordWait})
 	if err != nil {
 		return err
@@ -112,5 +115,9 @@ func AcceptMembers(ctx context.Context, stateDir string, members map[string][]st
 	for group, ids := range members {
 		all = append(all, store.Acceptance{Group: group, IDs: ids, At: time.Now(), By: actor()})
 	}
-	return l.AcceptMembers(ctx, all)
+	act := store.Act{ID: rand.Text(), At: time.Now(), Actor: actor(), Kind: store.ActAccept, Groups: slices.Sorted(maps.Keys(members)), Reason: reason}
+	if err := l.AcceptMembers(ctx, all); err != nil {
+		return err
+	}
+	return l.RecordAct(ctx, act)
 }

@@ -24,6 +24,8 @@ type Order struct {
 	Force    bool          `json:"force,omitempty"` // of a stop: cut the power instead of asking the guest
 	// AcceptMembership accepts whatever members the groups have.
 	AcceptMembership bool `json:"accept_membership,omitempty"`
+	// Reason is what the person gives for it; see [CheckReason].
+	Reason string `json:"reason,omitempty"`
 	// SudoUser is who called sudo, as root's environment says.
 	SudoUser string `json:"sudo_user,omitempty"`
 }
@@ -38,6 +40,9 @@ var orderID = regexp.MustCompile(`^manual/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-
 func (o *Order) check(cfg *config.Config) error {
 	if !orderID.MatchString(o.RunID) {
 		return fmt.Errorf("run id %s is not one of a run by hand", strictyaml.Quote(o.RunID))
+	}
+	if err := CheckReason(o.Reason); err != nil {
+		return err
 	}
 	if o.Schedule != "" {
 		if err := o.takeSchedule(cfg); err != nil {
@@ -93,7 +98,7 @@ func (o *Order) takeSchedule(cfg *config.Config) error {
 func (o *Order) run(cfg *config.Config, who string, now time.Time) run.Run {
 	r := run.Run{
 		ID: o.RunID, Action: o.Action, Nominal: now, Planned: now, Deadline: now.Add(o.Deadline), Actor: who, Force: o.Force,
-		Resumable: true, Names: o.Groups, Define: define(cfg), AccountOf: cfg.AccountOf,
+		Reason: o.Reason, Trigger: o.Schedule, Resumable: true, Names: o.Groups, Define: define(cfg), AccountOf: cfg.AccountOf,
 	}
 	if o.AcceptMembership {
 		r.AcceptedBy = who

@@ -62,6 +62,7 @@ func groupReport(g store.GroupEntry) power.GroupReport {
 
 // recalled takes up what earlier processes left.
 func (d *Daemon) recalled(state store.State) {
+	d.skips.recalled(state.Skips)
 	d.restoreRanks(state)
 	d.hands.resumeAll(state.Unfinished)
 }

@@ -29,8 +29,11 @@ type Status struct {
 	Waiting   []WaitingStatus  `json:"runs_waiting"`
 	Plans     []ScheduleStatus `json:"schedules"`
 	Budgets   []BudgetStatus   `json:"budgets"`
-	Store     string           `json:"store_error,omitempty"`
-	Web       string           `json:"web_error,omitempty"`
+	// Skips are the times of schedules that people leave out: those ahead, and those over for a week at
+	// most.
+	Skips []store.Skip `json:"skips,omitempty"`
+	Store string       `json:"store_error,omitempty"`
+	Web   string       `json:"web_error,omitempty"`
 	// AcceptedKeys are the names (see KeyName) of the access keys that the API has accepted.
 	AcceptedKeys []string `json:"accepted_keys,omitempty"`
 	ClockSet     int      `json:"clock_steps"`
@@ -138,6 +141,7 @@ func (d *Daemon) Status() Status {
 		Config: ConfigStatus{Path: cfg.Path, LoadedAt: reloaded.at.UTC()},
 		Runs:   []RunStatus{}, Waiting: []WaitingStatus{}, Plans: []ScheduleStatus{},
 		Budgets:  d.accounts.Load().status(cfg),
+		Skips:    d.skips.listed(snap.At),
 		ClockSet: snap.ClockSteps,
 	}
 	s.files(cfg.Included)

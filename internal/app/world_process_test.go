@@ -184,7 +184,7 @@ func (p *process) byHand(h *hand) {
 			h.report = &report
 		}
 		p.mu.Unlock()
-		_ = recordManual(p.ctx, d.store, end, nil) // a store that fails keeps no record
+		_ = recordManual(p.ctx, d.store, end, "", nil) // a store that fails keeps no record
 		event.Guarded(d.stream.Emit, "a run")(event.RunFinished{Run: r.Name(), Groups: r.Names, Result: report.Result(), Report: &report})
 	})
 }

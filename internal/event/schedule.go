@@ -43,12 +43,17 @@ func (e Missed) Lines() iter.Seq[Line] {
 // CauseOverlap is the cause of a time that did not run because the run before it was still going.
 const CauseOverlap = "overlap"
 
+// CauseSkipped is the cause of a time that a person left out.
+const CauseSkipped = "skipped"
+
 // Skipped are times that were left out on purpose. They lie on one UTC day, unless there were too many
 // to count.
 type Skipped struct {
 	Times
-	Cause    string // excluded, paused or overlap
+	Cause    string // excluded, paused, overlap or skipped
 	Calendar string // of an excluded one: the calendar's name; empty otherwise
+	// Actor is who left a skipped one out, and Why what that person gave for it.
+	Actor, Why string
 }
 
 // Lines implements Event. It is a warning where the run before was still going. Of excluded and
@@ -58,6 +63,11 @@ func (e Skipped) Lines() iter.Seq[Line] {
 	l := Line{Level: Warn, Message: "schedule skipped", Fields: append(e.fields(), Field{"reason", e.Cause})}
 	if e.Calendar != "" {
 		l.Fields = append(l.Fields, Field{"calendar", e.Calendar})
+	}
+	if e.Cause == CauseSkipped {
+		l.Level = Info
+		l.Fields = append(l.Fields, Field{"actor", e.Actor}, Field{"why", e.Why})
+		return lines(l)
 	}
 	if e.Cause != CauseOverlap {
 		l.Level = Info

@@ -386,6 +386,17 @@ func TestOverlapIsAWarningEachTime(t *testing.T) {
 	expect(t, logs.All()[0], zapcore.WarnLevel, map[string]any{"schedule": "morning", "scheduled_at": at, "reason": "overlap"})
 }
 
+func TestATimeThatAPersonSkippedIsLoggedWithWhoAndWhy(t *testing.T) {
+	e, logs := watched(zapcore.InfoLevel)
+	for range 2 {
+		e.Receive(event.Skipped{Times: event.Times{Schedule: "morning", First: at, Last: at, Count: 1}, Cause: string(scheduler.DecisionSkipped), Actor: "alice", Why: "INC-7"})
+	}
+	if n := logs.FilterMessage(eventScheduleSkipped).Len(); n != 2 {
+		t.Errorf("%d events, want 2", n)
+	}
+	expect(t, logs.All()[0], zapcore.InfoLevel, map[string]any{"schedule": "morning", "scheduled_at": at, "reason": "skipped", "actor": "alice", "why": "INC-7"})
+}
+
 func TestSkipsMeantToBeAreLoggedOnceADayAndCause(t *testing.T) {
 	e, logs := watched(zapcore.InfoLevel)
 	skip := func(schedule string, day int, cause scheduler.DecisionKind, calendar string) int {

@@ -558,6 +558,7 @@ func TestSchedulerIsHeard(t *testing.T) {
 	m.Receive(event.Missed{Times: of(3), Reason: string(scheduler.MissedDown)})
 	m.Receive(event.Skipped{Times: of(2), Cause: string(scheduler.DecisionOverlap)})
 	m.Receive(event.Skipped{Times: of(5), Cause: string(scheduler.DecisionPaused)})
+	m.Receive(event.Skipped{Times: of(1), Cause: string(scheduler.DecisionSkipped)})
 	m.Receive(event.ClockStepped{Delta: time.Hour})
 	m.Receive(event.StoreFailed{Op: "decide", Err: errors.New("disk full")})
 	m.Receive(event.NextRun{Schedule: "morning", At: at})
@@ -565,6 +566,7 @@ func TestSchedulerIsHeard(t *testing.T) {
 	expect(t, m,
 		`zecpower_schedule_runs_missed_total{reason="down",schedule="morning"} 3`,
 		`zecpower_schedule_runs_missed_total{reason="overlap",schedule="morning"} 2`,
+		`zecpower_schedule_runs_missed_total{reason="skipped",schedule="morning"} 1`,
 		`zecpower_clock_steps_total 1`,
 		`zecpower_store_write_failures_total 1`,
 		fmt.Sprintf(`zecpower_schedule_next_run_timestamp_seconds{schedule="morning"} %g`, unix(at)),

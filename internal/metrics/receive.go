@@ -50,7 +50,7 @@ func (m *Metrics) receiveOther(e event.Event) {
 	case event.Missed:
 		m.count(e.Schedule, e.Reason, e.Count)
 	case event.Skipped:
-		if e.Cause == event.CauseOverlap {
+		if e.Cause == event.CauseOverlap || e.Cause == event.CauseSkipped {
 			m.count(e.Schedule, e.Cause, e.Count)
 		}
 	case event.NextRun:

@@ -16,6 +16,8 @@ type Run struct {
 	Planned  time.Time // nominal time and jitter; by hand, when it was asked for
 	Deadline time.Time // zero: none
 	Actor    string    // who wants it: store.ActorSchedule, or a person
+	Reason   string    // what the person gave for it; empty: nothing
+	Trigger  string    // the schedule whose run the person asked for; empty: none
 
 	// Force cuts the power at a stop instead of asking the guest.
 	Force bool

@@ -17,9 +17,13 @@ type Query struct {
 	// InstanceGroups are groups that hold Instance in the present configuration; the store itself
 	// knows only groups that have run.
 	InstanceGroups []string
-	Since, Until   time.Time // of the nominal time, both included; zero: open
-	Limit          int       // entries; 0: DefaultLimit; at most MaxLimit
-	MaxFailures    int       // listed a group; 0: DefaultMaxFailures
+	// Actor selects what a person did or tried whose name has this in it, and ByHand what any did; runs
+	// by hand are among it.
+	Actor        string
+	ByHand       bool
+	Since, Until time.Time // of the nominal time, both included; zero: open
+	Limit        int       // entries; 0: DefaultLimit; at most MaxLimit
+	MaxFailures  int       // listed a group; 0: DefaultMaxFailures
 }
 
 // The bounds of an answer. An answer lists maxListed failed instances at most, however many entries
@@ -51,12 +55,13 @@ func (q Query) withDefaults() Query {
 	return q
 }
 
-// Entry is what became of one nominal time of one schedule, or of a stretch of them. Times are UTC;
+// Entry is what became of one nominal time of one schedule, or of a stretch of them, or what a person
+// did. Times are UTC;
 // zero ones are left out of the JSON.
 type Entry struct {
 	Kind        Kind         `json:"kind"`
 	RunID       string       `json:"run_id,omitempty"` // of KindRun and KindInterrupted
-	Schedule    string       `json:"schedule"`
+	Schedule    string       `json:"schedule"`         // ManualSchedule: by hand, about no schedule
 	Action      power.Action `json:"action"`
 	Groups      []string     `json:"groups"`
 	NominalTime time.Time    `json:"nominal_time"`
@@ -64,10 +69,14 @@ type Entry struct {
 	LastTime    time.Time    `json:"last_time,omitzero"` // of a stretch
 	Count       int          `json:"count,omitempty"`    // of a stretch
 	AtLeast     bool         `json:"at_least,omitempty"` // Count is a lower bound
-	Reason      string       `json:"reason,omitempty"`   // of KindMissed and KindInterrupted
+	Reason      string       `json:"reason,omitempty"`   // of KindMissed and KindInterrupted; by hand, and of KindSkipped: what the person gave
 	Calendar    string       `json:"calendar,omitempty"` // of KindExcluded
 
-	Actor      string         `json:"actor,omitempty"` // who asked for it; empty: a schedule, or not recorded
+	Actor      string         `json:"actor,omitempty"`   // who asked for it, or skipped it; empty: a schedule, or not recorded
+	Trigger    string         `json:"trigger,omitempty"` // the schedule whose run the person asked for
+	Act        ActKind        `json:"act,omitempty"`     // of KindAct: what the person did, or tried
+	Subject    string         `json:"subject,omitempty"` // of KindAct: the id of the run that it was about
+	Refused    string         `json:"refused,omitempty"` // of KindAct: why it was not done; empty: it was
 	RunTime    time.Time      `json:"run_time,omitzero"`
 	Deadline   time.Time      `json:"deadline,omitzero"`
 	CatchUp    bool           `json:"catch_up,omitempty"`

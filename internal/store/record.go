@@ -17,9 +17,11 @@ const (
 	KindExcluded    Kind = "excluded"
 	KindPaused      Kind = "paused"
 	KindOverlap     Kind = "overlap"
+	KindSkipped     Kind = "skipped" // a person left it out
+	KindAct         Kind = "act"     // what a person did, or tried: see [Act]
 )
 
-// Record is what became of one nominal time, or by hand, of one run. An implementation keeps it as
+// Record is what became of one nominal time, or by hand, of one run; or what a person did. An implementation keeps it as
 // JSON under its id, and by Nominal for reads in time order. The methods change it in memory. A zero
 // field is left out of the JSON.
 type Record struct {
@@ -37,6 +39,11 @@ type Record struct {
 	Calendar string       `json:"c,omitempty"`
 	Timezone string       `json:"tz,omitempty"`
 
+	Act       ActKind `json:"ac,omitempty"` // this and the next are of KindAct
+	Subject   string  `json:"su,omitempty"`
+	Refused   string  `json:"rf,omitempty"`
+	NewestAct string  `json:"na,omitempty"` // the id of the newest act of a stretch
+
 	Planned      time.Time    `json:"at,omitzero"`
 	Deadline     time.Time    `json:"dl,omitzero"`
 	CatchUp      bool         `json:"cu,omitempty"`
@@ -44,6 +51,7 @@ type Record struct {
 	Fingerprint  string       `json:"fp,omitempty"`
 	Force        bool         `json:"f,omitempty"`
 	Actor        string       `json:"by,omitempty"` // empty: a schedule, or not recorded
+	Trigger      string       `json:"tr,omitempty"`
 	Resumes      int          `json:"rs,omitempty"`
 	ResumedBy    string       `json:"rb,omitempty"` // the process that counted the last resume
 	BegunAt      time.Time    `json:"b,omitzero"`
@@ -61,7 +69,7 @@ func NewClaim(r Run) Record {
 	return Record{
 		ID: r.ID, Schedule: r.Schedule, Nominal: r.Nominal.UTC(), Kind: KindRun, Action: r.Action, Groups: r.Groups,
 		Planned: utc(r.Planned), Deadline: utc(r.Deadline), CatchUp: r.CatchUp, Waits: r.Waits,
-		Fingerprint: r.Fingerprint, Force: r.Force, Actor: actorToKeep(r.Actor), Timezone: r.Timezone,
+		Fingerprint: r.Fingerprint, Force: r.Force, Actor: actorToKeep(r.Actor), Timezone: r.Timezone, Reason: r.Reason, Trigger: r.Trigger,
 	}
 }
 
@@ -78,7 +86,7 @@ func NewNote(n Note) Record {
 	return Record{
 		ID: n.ID, Schedule: n.Schedule, Nominal: n.Nominal.UTC(), Kind: n.Kind, Action: n.Action, Groups: n.Groups,
 		Last: n.Last.UTC(), Count: n.Count, AtLeast: n.AtLeast, Reason: n.Reason, Calendar: n.Calendar,
-		Timezone: n.Timezone,
+		Timezone: n.Timezone, Actor: n.Actor,
 	}
 }
 
@@ -87,11 +95,15 @@ func (r *Record) Run() Run {
 	return Run{
 		ID: r.ID, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, Nominal: r.Nominal, Planned: r.Planned,
 		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits, Fingerprint: r.Fingerprint, Force: r.Force, Actor: r.Actor, Timezone: r.Timezone,
+		Reason: r.Reason, Trigger: r.Trigger,
 	}
 }
 
 // Claimed reports whether r is, or was, a run rather than a note.
 func (r *Record) Claimed() bool { return r.Kind == KindRun || !r.Planned.IsZero() }
+
+// ByHand reports whether r is what a person did: a run, an act, or a time that a person left out.
+func (r *Record) ByHand() bool { return r.Schedule == ManualSchedule || r.Actor != "" }
 
 // Ended reports whether nothing more can happen to r.
 func (r *Record) Ended() bool { return r.Result != "" || r.Kind != KindRun }
@@ -102,7 +114,7 @@ func (r *Record) Reported() bool { return !r.StartedAt.IsZero() }
 // Continue extends the stretch of r by n, and reports whether n belongs to it: a paused "@every
 // 10s" is one record a day, not 8,640. A note that is repeated changes nothing.
 func (r *Record) Continue(n Note) bool {
-	if r.Claimed() || r.Kind != n.Kind || r.Reason != n.Reason || r.Calendar != n.Calendar || r.Timezone != n.Timezone || r.AtLeast ||
+	if r.Claimed() || r.Kind != n.Kind || r.Reason != n.Reason || r.Calendar != n.Calendar || r.Timezone != n.Timezone || r.Actor != n.Actor || r.AtLeast ||
 		!SameDay(r.Nominal, n.Nominal) || n.Nominal.Before(r.Nominal) {
 		return false
 	}
@@ -135,7 +147,7 @@ func (r *Record) Begin(b Beginning, targets []GroupValue, process string) {
 // why that cannot be read; nil: it can.
 func (r *Record) Abandon(a Abandonment, done []GroupValue, damage error) {
 	r.noteDamage(damage)
-	r.Kind, r.Reason, r.FinishedAt, r.Count, r.Last = a.Kind, a.Reason, a.At.UTC(), 1, r.Nominal
+	r.Kind, r.Reason, r.Actor, r.FinishedAt, r.Count, r.Last = a.Kind, a.Reason, a.Actor, a.At.UTC(), 1, r.Nominal
 	r.setTotals(done)
 }
 

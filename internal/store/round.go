@@ -31,7 +31,8 @@ type Note struct {
 	Last     time.Time // the last of them (with AtLeast: a bound); Nominal for a single time
 	Count    int       // how many, at least 1
 	AtLeast  bool      // there are more than Count
-	Reason   string    // of KindMissed; empty otherwise
+	Reason   string    // of KindMissed; of KindSkipped what the person gave; empty otherwise
+	Actor    string    // of KindSkipped: the person; empty otherwise
 	Calendar string    // of KindExcluded: the calendar's name; empty otherwise
 	Timezone string    // as in [Run]
 }
@@ -39,8 +40,9 @@ type Note struct {
 // Abandonment is the end of a claimed run that does not begin or does not go on.
 type Abandonment struct {
 	Run    Run
-	Kind   Kind   // KindOverlap, KindPaused, KindMissed or KindInterrupted
-	Reason string // of KindMissed and KindInterrupted; empty otherwise
+	Kind   Kind   // KindOverlap, KindPaused, KindSkipped, KindMissed or KindInterrupted
+	Reason string // of KindMissed and KindInterrupted; of KindSkipped what the person gave; empty otherwise
+	Actor  string // of KindSkipped: the person; empty otherwise
 	At     time.Time
 }
 

@@ -24,6 +24,8 @@ type Run struct {
 	Force       bool   // of a stop: it cuts the power
 	Actor       string // who wanted it: [ActorSchedule], or a person; empty: not recorded
 	Timezone    string // its schedule's, by IANA name; empty: by hand, or not recorded
+	Reason      string // what the person gave for it; empty: nothing, or scheduled
+	Trigger     string // the schedule whose run the person asked for; empty: none
 }
 
 // ActorSchedule is the actor of scheduled runs.

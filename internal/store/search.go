@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"zecpower/internal/power"
 )
@@ -80,7 +81,9 @@ func (s *Search) Count() error {
 // Add adds the entry of a record, where the query asks for it.
 func (s *Search) Add(f Finder, r *Record) error {
 	switch q := s.query; {
-	case q.Schedule != "" && q.Schedule != r.Schedule:
+	case q.Schedule != "" && q.Schedule != r.Schedule && q.Schedule != r.Trigger:
+		return nil
+	case q.ByHand && !r.ByHand(), q.Actor != "" && !strings.Contains(r.Actor, q.Actor):
 		return nil
 	case r.Nominal.Before(q.Since) && r.Last.Before(q.Since):
 		return nil // a stretch of the same day may reach into the time asked for
@@ -101,7 +104,8 @@ func (s *Search) Add(f Finder, r *Record) error {
 func (s *Search) describe(f Finder, r *Record) (*Entry, error) {
 	out := Entry{
 		Kind: r.Kind, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, NominalTime: r.Nominal,
-		Timezone: r.Timezone, AtLeast: r.AtLeast, Reason: r.Reason, Calendar: r.Calendar, Actor: r.Actor, RunTime: r.Planned, Deadline: r.Deadline,
+		Timezone: r.Timezone, AtLeast: r.AtLeast, Reason: r.Reason, Calendar: r.Calendar, Actor: r.Actor, Trigger: r.Trigger,
+		Act: r.Act, Subject: r.Subject, Refused: r.Refused, RunTime: r.Planned, Deadline: r.Deadline,
 		CatchUp: r.CatchUp, Waits: r.Waits, Resumes: r.Resumes, BegunAt: r.BegunAt, StartedAt: r.StartedAt,
 		FinishedAt: r.FinishedAt, Result: r.Result, Err: r.Err,
 	}

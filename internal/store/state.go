@@ -28,6 +28,9 @@ type State struct {
 	Newest map[string][]Run
 	// Last is the newest finished run of each schedule, by schedule name.
 	Last map[string]LastRun
+	// Skips are the nominal times that people leave out, in the order of the times, those that are over
+	// for up to SkipKept among them.
+	Skips []Skip
 }
 
 // NewState returns a State with nothing in it.

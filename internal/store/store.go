@@ -59,6 +59,17 @@ type Store interface {
 	// Membership returns the accepted list of a group; zero: it has none.
 	Membership(ctx context.Context, group string) (Membership, error)
 
+	// RecordAct records what a person did or tried, once under its id. One that repeats the newest of
+	// the same UTC day in all but its id and time extends the record of that: see [Record.ContinueAct].
+	RecordAct(ctx context.Context, a Act) error
+
+	// PutSkip records a nominal time that a person leaves out, in the place of one of the same id. It is
+	// removed once its time is over for SkipKept.
+	PutSkip(ctx context.Context, s Skip) error
+
+	// RemoveSkip removes a skip. It is no error where there is none of the id.
+	RemoveSkip(ctx context.Context, id string) error
+
 	// Trouble says why nothing can be written at present; nil when it can.
 	Trouble() error
 

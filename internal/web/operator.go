@@ -25,6 +25,8 @@ const (
 	PathRuns   = "/v1/runs"
 	PathCancel = "/v1/runs/cancel"
 	PathAccept = "/v1/members/accept"
+	PathSkip   = "/v1/skips"
+	PathUnskip = "/v1/skips/remove"
 )
 
 // OperatorConfig is what the operator server needs.
@@ -35,14 +37,16 @@ type OperatorConfig struct {
 	Control ControlConfig
 	// Runs answers POST /v1/runs, Cancel POST /v1/runs/cancel, and Accept POST /v1/members/accept.
 	Runs, Cancel, Accept http.Handler
+	// Skip answers POST /v1/skips, and Unskip POST /v1/skips/remove.
+	Skip, Unskip http.Handler
 }
 
 // StartOperator binds the operator socket and serves, as StartControl does. Where its folder hands it
 // a group of its own ([OperatorsShare]) it has mode 0660, else 0600: whoever may read must not be able
 // to switch fleets.
 func StartOperator(cfg OperatorConfig) (*Control, error) {
-	if cfg.Runs == nil || cfg.Cancel == nil || cfg.Accept == nil || cfg.Path == "" {
-		return nil, errors.New("operator: path, runs, cancel and accept must be given")
+	if cfg.Runs == nil || cfg.Cancel == nil || cfg.Accept == nil || cfg.Skip == nil || cfg.Unskip == nil || cfg.Path == "" {
+		return nil, errors.New("operator: path, runs, cancel, accept, skip and unskip must be given")
 	}
 	mux, err := cfg.Control.mux()
 	if err != nil {
@@ -51,6 +55,8 @@ func StartOperator(cfg OperatorConfig) (*Control, error) {
 	mux.Handle("POST "+PathRuns, cfg.Runs)
 	mux.Handle("POST "+PathCancel, cfg.Cancel)
 	mux.Handle("POST "+PathAccept, cfg.Accept)
+	mux.Handle("POST "+PathSkip, cfg.Skip)
+	mux.Handle("POST "+PathUnskip, cfg.Unskip)
 	mode := fs.FileMode(privateMode)
 	if OperatorsShare(cfg.Path) {
 		mode = controlMode

@@ -112,7 +112,7 @@ func TestNoRightIsAnErrorOfItsOwn(t *testing.T) {
 func startOperator(t *testing.T, path string) {
 	t.Helper()
 	none := http.NotFoundHandler()
-	o, err := StartOperator(OperatorConfig{Path: path, Control: controlConfig(filepath.Dir(path)), Runs: none, Cancel: none, Accept: none})
+	o, err := StartOperator(OperatorConfig{Path: path, Control: controlConfig(filepath.Dir(path)), Runs: none, Cancel: none, Accept: none, Skip: none, Unskip: none})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (w *walk) add(ctx context.Context, f finder, key, data []byte) error {
 	if err := w.search.Count(); err != nil {
 		return err
 	}
-	if w.query.Schedule != "" && !ofSchedule(key, w.query.Schedule) {
+	if w.query.Schedule != "" && !ofSchedule(key, w.query.Schedule) && !ofSchedule(key, store.ManualSchedule) {
 		return nil
 	}
 	r, err := decodeRecord(key, data)
@@ -100,7 +100,7 @@ func (w *walk) add(ctx context.Context, f finder, key, data []byte) error {
 	return w.search.Add(f, r)
 }
 
-// ofSchedule spares decoding the records of other schedules.
+// ofSchedule spares decoding the records of other schedules. A run by hand may be of any.
 func ofSchedule(key []byte, schedule string) bool {
 	name, _, _ := bytes.Cut(key[8:], []byte{0})
 	return string(name) == schedule

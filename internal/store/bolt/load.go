@@ -25,6 +25,9 @@ func (l *Store) Load(ctx context.Context, recent time.Time) (store.State, error)
 		if err := loadMap(tx.Bucket(bucketLast), state.Last); err != nil {
 			return err
 		}
+		if err := loadSkips(tx, &state); err != nil {
+			return err
+		}
 		if err := loadRecent(tx, recent, &state); err != nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"zecpower/internal/store"
 )
 
 const (
@@ -39,7 +41,7 @@ func (l *Store) pruneStep() {
 		if err != nil || more {
 			return err
 		}
-		return errors.Join(pruneLists(tx, cutoff), pruneMembers(tx, cutoff))
+		return errors.Join(pruneLists(tx, cutoff), pruneMembers(tx, cutoff), pruneSkips(tx, l.prunedAt.Add(-store.SkipKept)))
 	})
 	l.pruning = more && err == nil // the next write meets the error again and reports it
 }

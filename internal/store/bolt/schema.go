@@ -20,7 +20,7 @@ var (
 	bucketRecords    = []byte("records")    // record key → store.Record
 	bucketIDs        = []byte("ids")        // id of a run → its record key without the id
 	bucketUnfinished = []byte("unfinished") // id of a run without an end → anything
-	bucketTails      = []byte("tails")      // schedule → record key of its newest note
+	bucketTails      = []byte("tails")      // schedule → record key of its newest note; "manual" → that of the newest act
 	bucketSteps      = []byte("steps")      // id, group, kind, which → ids or results
 	bucketOutcomes   = []byte("outcomes")   // id, group → results in the order of the list
 	bucketLists      = []byte("lists")      // hash → ids
@@ -29,13 +29,14 @@ var (
 	bucketLast       = []byte("last")       // schedule → store.LastRun
 	bucketCalendars  = []byte("calendars")  // calendar → store.CalendarDates
 	bucketMembers    = []byte("members")    // group → store.MembershipValue; group, "ids" → its ids
+	bucketSkips      = []byte("skips")      // id of a skip → store.Skip
 
 	keySchema  = []byte("schema")
 	keyThrough = []byte("through")
 )
 
-// buckets are those that every file has. bucketCalendars and bucketMembers are made by the first write
-// to them.
+// buckets are those that every file has. bucketCalendars, bucketMembers and bucketSkips are made by the
+// first write to them.
 func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketWatermarks, bucketRecords, bucketIDs, bucketUnfinished, bucketTails, bucketSteps, bucketOutcomes,

@@ -74,6 +74,11 @@ func story() []step {
 		ending(evening, store.End{
 			At: evening.Nominal, Result: power.ResultOK, Accepted: []store.Acceptance{{Group: "web", IDs: []string{"i-5", "i-1", "i-1"}, At: evening.Nominal}},
 		}),
+		acting("a refused stop", store.Act{ID: "act-1", At: morning.Add(time.Hour), Refused: "no such group"}),
+		acting("the same again", store.Act{ID: "act-2", At: morning.Add(2 * time.Hour), Refused: "no such group"}),
+		{"a skip", func(ctx context.Context, s store.Store) error {
+			return s.PutSkip(ctx, skipOf("away", morning.Add(24*time.Hour)))
+		}},
 		{"an accepted key", func(ctx context.Context, s store.Store) error { return s.AcceptKey(ctx, "key", morning) }},
 	}
 	return steps
@@ -94,6 +99,11 @@ func accepting(r store.Run, request string, ids ...string) step {
 
 func calendars(name string, read map[string]store.CalendarDates, keep ...string) step {
 	return step{name, func(ctx context.Context, s store.Store) error { return s.RecordCalendars(ctx, read, keep) }}
+}
+
+func acting(name string, a store.Act) step {
+	a.Actor, a.Kind, a.Groups = "alice (uid 1004)", store.ActStop, []string{"web"}
+	return step{name, func(ctx context.Context, s store.Store) error { return s.RecordAct(ctx, a) }}
 }
 
 func finishing(r store.Run, results ...power.InstanceResult) step {

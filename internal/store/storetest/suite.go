@@ -50,6 +50,8 @@ func Run(t *testing.T, newPlace func(t *testing.T, o Options) Place) {
 		"ids are opaque":                             testOpaqueIDs,
 		"the dates of calendars":                     testCalendars,
 		"the accepted members of groups":             testMembership,
+		"what people do is a record each":            testActs,
+		"the times that people leave out":            testSkips,
 		"a large round is recorded whole":            testLargeRound,
 		"retention":                                  testRetention,
 		"history obeys its context and its bounds":   testHistoryBounds,
