@@ -181,15 +181,34 @@ func (l *Loop) noteMade(i intention, groups []string) {
 	}
 }
 
+// NoteByHand notes that a run by hand begins: from the next round on, older times of schedules over its
+// groups are decided with what it wants, as they are after a restart. It is safe for concurrent use and
+// waits for nothing.
+func (l *Loop) NoteByHand(r store.Run) { l.lock(func() { l.byHand = append(l.byHand, r) }) }
+
+// takeByHand takes over what NoteByHand noted.
+func (l *Loop) takeByHand() {
+	var all []store.Run
+	l.lock(func() { all, l.byHand = l.byHand, nil })
+	for _, r := range all {
+		l.noteMade(l.intentionOf(r), r.Groups)
+	}
+}
+
 // recallMade notes what the runs of earlier processes wanted, and those by hand.
 func (l *Loop) recallMade(newest map[string][]store.Run) {
 	for group, runs := range newest {
 		for _, r := range runs {
-			i := intention{planned: r.Nominal, action: r.Action, schedule: r.Schedule, runID: r.ID}
-			if e := l.entries[r.Schedule]; e != nil && e.schedule != nil {
-				i.planned = r.Nominal.Add(e.schedule.JitterOffset())
-			}
-			l.noteMade(i, []string{group})
+			l.noteMade(l.intentionOf(r), []string{group})
 		}
 	}
+}
+
+// intentionOf is what a run of the store wanted.
+func (l *Loop) intentionOf(r store.Run) intention {
+	i := intention{planned: r.Nominal, action: r.Action, schedule: r.Schedule, runID: r.ID}
+	if e := l.entries[r.Schedule]; e != nil && e.schedule != nil {
+		i.planned = r.Nominal.Add(e.schedule.JitterOffset())
+	}
+	return i
 }

@@ -76,6 +76,7 @@ func (d *Daemon) runsHandler() http.Handler {
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		if r.URL.Query().Has("detach") {
+			<-of.claimed // from here on a crash does not lose it
 			u, _ := d.hands.look(of)
 			_ = json.NewEncoder(w).Encode(u) // the client may have left
 			return
