@@ -100,7 +100,8 @@ func (x *intents) divide(groups []string, own intention, late bool) (kept []stri
 
 // superseded is the id of the run that a newer intention wants of a group; empty: none.
 func (x *intents) superseded(group string, own intention, late bool) (by string) {
-	if made, ok := x.loop.made[group]; ok && made.schedule != own.schedule && x.counts(made) && made.supersedes(own, late) {
+	byHand := own.schedule == store.ManualSchedule
+	if made, ok := x.loop.made[group]; ok && (byHand || made.schedule != own.schedule) && x.counts(made) && made.supersedes(own, late) {
 		return made.runID
 	}
 	for _, e := range x.loop.byGroup[group] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"zecpower/internal/power"
 	"zecpower/internal/run"
 	"zecpower/internal/store"
+	"zecpower/scheduler"
 )
 
 const (
@@ -35,16 +37,14 @@ type hands struct {
 
 	ctx     context.Context // of all runs; set by start
 	started time.Time
-	// recalled is closed once the runs of earlier processes go on.
-	recalled chan struct{}
-	once     sync.Once
 
-	mu    sync.Mutex           // guards the four below
-	runs  map[string]*handRun  // by id: in progress, or ended a while ago
-	left  map[string]store.Run // of earlier processes, by id, whose id an order of this one has
-	going int                  // how many are in progress
-	over  []*handRun           // those that ended, in this order
-	work  sync.WaitGroup
+	mu   sync.Mutex          // guards the four below
+	runs map[string]*handRun // by id: in progress, or ended a while ago
+	// earlier are the ids of the runs of earlier processes, for a day; nil: not known yet.
+	earlier map[string]bool
+	going   int        // how many are in progress
+	over    []*handRun // those that ended, in this order
+	work    sync.WaitGroup
 }
 
 // handRun is one run by hand.
@@ -52,8 +52,9 @@ type handRun struct {
 	run    run.Run
 	begun  time.Time
 	cancel context.CancelCauseFunc
-	// claimed is closed once the store has the run, has failed, or refuses it.
+	// claimed is closed once the store has the run, or has failed, or it is refused.
 	claimed chan struct{}
+	refused error // why it is not made; nil: it is. Set before claimed is closed
 
 	mu      sync.Mutex // guards all below
 	changed chan struct{}
@@ -95,7 +96,7 @@ func sent(r power.Report) *SentReport {
 func (u RunUpdate) over() bool { return u.Report != nil || u.Suspended }
 
 func newHands(d *Daemon) *hands {
-	return &hands{daemon: d, runs: map[string]*handRun{}, left: map[string]store.Run{}, recalled: make(chan struct{})}
+	return &hands{daemon: d, runs: map[string]*handRun{}}
 }
 
 // start lets runs be made until ctx ends. It is called once, before any other method.
@@ -104,44 +105,45 @@ func (h *hands) start(ctx context.Context, down *teardown) {
 	down.push("runs by hand", func() error { h.work.Wait(); return nil })
 }
 
-// resumeAll goes on with the runs by hand that an earlier process left.
-func (h *hands) resumeAll(unfinished []store.Run) {
-	defer h.once.Do(func() { close(h.recalled) })
+// resumeAll goes on with the runs by hand that an earlier process left. ids are those of all its runs
+// by hand that an order may repeat.
+func (h *hands) resumeAll(unfinished []scheduler.ByHand, ids []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, r := range unfinished {
-		switch {
-		case r.Schedule != store.ManualSchedule || h.ctx.Err() != nil:
-		case h.runs[r.ID] != nil: // ordered here, and claimed or about to be refused
-			h.left[r.ID] = r
-		default:
-			h.resume(r)
-		}
+	h.earlier = make(map[string]bool, len(ids))
+	for _, id := range ids {
+		h.earlier[id] = h.runs[id] == nil
 	}
-}
-
-// resume goes on with a run of an earlier process. The caller holds mu.
-func (h *hands) resume(r store.Run) {
-	if of := h.begin(resumed(h.daemon.current.Load(), r)); r.Cancelled {
-		of.cancel(batcher.ErrCancelled)
+	for _, r := range unfinished {
+		if h.runs[r.Run.ID] != nil || h.ctx.Err() != nil {
+			continue // the store answers late, and it is of this process
+		}
+		if of := h.begin(resumed(h.daemon.current.Load(), r)); r.Run.Cancelled {
+			of.cancel(batcher.ErrCancelled)
+		}
 	}
 }
 
 // resumed is a run of an earlier process as it goes on: with its rank, deadline, force and consent.
 // Groups that the configuration does not have any more are left out.
-func resumed(cfg *config.Config, of store.Run) run.Run {
+func resumed(cfg *config.Config, left scheduler.ByHand) run.Run {
+	of := left.Run
+	superseded := map[string]string{}
 	r := run.Run{
-		ID: of.ID, Action: of.Action, Nominal: of.Nominal, Planned: of.Planned, Deadline: of.Deadline, Actor: of.Actor, Force: of.Force,
+		ID: of.ID, Action: of.Action, Superseded: superseded, Nominal: of.Nominal, Planned: of.Planned, Deadline: of.Deadline, Actor: of.Actor, Force: of.Force,
 		Resumable: true, Resumed: true, Define: define(cfg), AccountOf: cfg.AccountOf,
 	}
 	if of.AcceptMembership {
 		r.AcceptedBy = of.Actor
 	}
 	for _, name := range of.Groups {
-		if _, err := cfg.Group(name); err == nil {
-			r.Names = append(r.Names, name)
-		} else {
+		switch _, err := cfg.Group(name); {
+		case err != nil:
 			r.LeftOut = append(r.LeftOut, name)
+		case left.Superseded[name] != "":
+			superseded[name] = left.Superseded[name]
+		default:
+			r.Names = append(r.Names, name)
 		}
 	}
 	return r
@@ -154,8 +156,8 @@ func (h *hands) order(o Order, who string) (*handRun, error) {
 	if known := h.runs[o.RunID]; known != nil {
 		return known, nil
 	}
-	if !h.mayOrder() {
-		return nil, errors.New("the daemon reads what the last one left: ask again in a moment")
+	if err := h.mayRepeat(o.RunID); err != nil {
+		return nil, err
 	}
 	if h.ctx.Err() != nil {
 		return nil, errors.New("the daemon is stopping: ask again once it is up")
@@ -170,15 +172,17 @@ func (h *hands) order(o Order, who string) (*handRun, error) {
 	return h.begin(o.run(cfg, who, time.Now())), nil
 }
 
-// mayOrder reports whether the runs that an earlier process left are known: an order that is repeated
-// to this one may be among them. A store that cannot be read holds up no order for long.
-func (h *hands) mayOrder() bool {
-	select {
-	case <-h.recalled:
-		return true
-	default:
-		return time.Since(h.started) > recallPatience
+// mayRepeat refuses an order whose run an earlier process made, or may have made: a client repeats its
+// order to the next process, and its id says when it was made. A store that cannot be read holds up an
+// order that is new for no longer than recallPatience. The caller holds mu.
+func (h *hands) mayRepeat(runID string) error {
+	switch {
+	case h.earlier[runID]:
+		return errMade
+	case h.earlier == nil && (time.Since(h.started) < recallPatience || orderedAt(runID).Before(h.started)):
+		return errors.New("the daemon reads what the last one left: ask again in a moment")
 	}
+	return nil
 }
 
 // badOrder is an order that is refused for what it says.
@@ -205,7 +209,6 @@ func (h *hands) ended(of *handRun) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.going--
-	delete(h.left, of.run.ID)
 	h.over = append(h.over, of)
 	for len(h.over) > maxTogether || time.Since(h.over[0].endedAt()) > endedKept {
 		if oldest := h.over[0]; h.runs[oldest.run.ID] == oldest {
@@ -222,12 +225,12 @@ func (h *hands) emit(e event.Event) { event.Guarded(h.daemon.stream.Emit, "runs 
 // it begins: whoever is answered with its id can rely on it.
 func (h *hands) make(ctx context.Context, of *handRun) {
 	d, r := h.daemon, of.run
-	err := h.claim(r)
-	close(of.claimed)
-	if err != nil {
+	if err := h.claim(r); err != nil {
 		h.disown(of, err)
+		close(of.claimed)
 		return
 	}
+	close(of.claimed)
 	end, over := h.carryOut(ctx, r)
 	d.recordKeys()
 	if !over {
@@ -241,8 +244,11 @@ func (h *hands) make(ctx context.Context, of *handRun) {
 	of.set(func(u *RunUpdate) { u.Report = sent(end.Report) })
 }
 
-// claim records a run before anything is asked for it. A store that fails holds up no run. One that has
-// the run already is an error: an order that is repeated to the next process makes no second run.
+// errMade refuses an order whose run was made, and has ended, before.
+var errMade = errors.New("it was made before: see zecpower history --schedule manual")
+
+// claim records a run before anything is asked for it. A store that fails holds up no run; one that has
+// the run already refuses it.
 func (h *hands) claim(r run.Run) error {
 	if r.Resumed {
 		return nil
@@ -252,26 +258,19 @@ func (h *hands) claim(r run.Run) error {
 	case err != nil:
 		h.emit(event.StoreFailed{Op: "record a run by hand", Err: err})
 	case len(held) > 0:
-		return fmt.Errorf("%s was made before: see zecpower history --schedule manual", r.ID)
+		return errMade
 	}
 	return nil
 }
 
-// disown forgets a run that the store has already. It is not ended: where an earlier process left it,
-// this one resumes it, now or once the store can be read. Who follows it asks again, and finds that.
+// disown forgets a run that is not to be made again. It is not ended: where an earlier process left it,
+// it may still be resumed. The caller closes claimed.
 func (h *hands) disown(of *handRun, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.runs, of.run.ID)
-	r, left := h.left[of.run.ID]
-	if left && h.ctx.Err() == nil {
-		h.resume(r)
-	}
-	of.set(func(u *RunUpdate) {
-		if u.Suspended = left; !left {
-			u.Report = sent(failed(of.run, err))
-		}
-	})
+	of.refused = err
+	of.set(func(u *RunUpdate) { u.Suspended = true })
 }
 
 // carryOut takes a run from its claim to its end. over is false where the next process goes on with
@@ -310,7 +309,7 @@ func failed(r run.Run, err error) power.Report {
 
 func record(r run.Run) store.Run {
 	return store.Run{
-		ID: r.ID, Schedule: store.ManualSchedule, Action: r.Action, Groups: slices.Concat(r.Names, r.LeftOut), Nominal: r.Nominal, Planned: r.Planned,
+		ID: r.ID, Schedule: store.ManualSchedule, Action: r.Action, Groups: slices.Concat(r.Names, r.LeftOut, slices.Sorted(maps.Keys(r.Superseded))), Nominal: r.Nominal, Planned: r.Planned,
 		Deadline: r.Deadline, Resumed: r.Resumed, Actor: r.Actor, Force: r.Force, AcceptMembership: r.AcceptedBy != "",
 	}
 }
@@ -383,7 +382,9 @@ func (h *hands) cancel(runID string) bool {
 		return false
 	}
 	of.cancel(batcher.ErrCancelled)
-	<-of.claimed // else the claim would find this record
+	if <-of.claimed; of.refused != nil { // before that the claim would find this record
+		return false
+	}
 	r := record(of.run)
 	r.Cancelled = true
 	if _, err := h.daemon.store.Claim(context.Background(), store.Round{Updates: []store.Run{r}}); err != nil {

@@ -1,18 +1,24 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os/user"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 
+	"zecpower/internal/config"
 	"zecpower/internal/store"
+	"zecpower/internal/strictyaml"
 	"zecpower/internal/web"
 )
 
@@ -44,16 +50,47 @@ func whoAsks(r *http.Request, sudoUser string) (string, error) {
 	return name, nil
 }
 
-// readOrder decodes the body of a request strictly: a key that is not known may be one that a newer
-// client relies on.
+// readOrder decodes the body of a request strictly, because a key that is not known may be one that a
+// newer client relies on. What it answers names no more of the body than fits a line.
 func readOrder(w http.ResponseWriter, r *http.Request, into any) bool {
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
-	body.DisallowUnknownFields()
-	if err := body.Decode(into); err != nil {
-		http.Error(w, fmt.Sprintf("the request cannot be read: %v: client and daemon may be of different versions", err), http.StatusBadRequest)
-		return false
+	err := decodeOrder(http.MaxBytesReader(w, r.Body, maxOrder), into)
+	if err == nil {
+		return true
 	}
-	return true
+	status := http.StatusBadRequest
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		status = http.StatusRequestEntityTooLarge
+	}
+	http.Error(w, fmt.Sprintf("the request cannot be read: %s: client and daemon may be of different versions", brief(err)), status)
+	return false
+}
+
+// decodeOrder decodes the one JSON object of a body.
+func decodeOrder(body io.Reader, into any) error {
+	lines := json.NewDecoder(body)
+	lines.DisallowUnknownFields()
+	if err := lines.Decode(into); err != nil {
+		return err
+	}
+	if _, err := lines.Token(); !errors.Is(err, io.EOF) {
+		return cmp.Or(err, errors.New("something follows the order"))
+	}
+	return nil
+}
+
+// brief is the text of an error that may hold what a client sent: on one line, and cut where it is long.
+func brief(err error) string {
+	const most = 200
+	text := strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return '?'
+	}, err.Error())
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.ToValidUTF8(text, "?")
 }
 
 // runsHandler makes the run of an order, and follows it until it ends, a JSON object a line. With
@@ -74,9 +111,12 @@ func (d *Daemon) runsHandler() http.Handler {
 			d.refuse(w, "run", who, err)
 			return
 		}
+		if <-of.claimed; of.refused != nil { // from here on a crash does not lose it
+			d.refuse(w, "run", who, of.refused)
+			return
+		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		if r.URL.Query().Has("detach") {
-			<-of.claimed // from here on a crash does not lose it
 			u, _ := d.hands.look(of)
 			_ = json.NewEncoder(w).Encode(u) // the client may have left
 			return
@@ -91,6 +131,9 @@ func (d *Daemon) refuse(w http.ResponseWriter, what, who string, err error) {
 	status := http.StatusServiceUnavailable
 	if _, bad := errors.AsType[*badOrder](err); bad {
 		status = http.StatusUnprocessableEntity
+	}
+	if errors.Is(err, errMade) {
+		status = http.StatusConflict
 	}
 	http.Error(w, err.Error(), status)
 }
@@ -136,7 +179,7 @@ func (d *Daemon) cancelHandler() http.Handler {
 			return
 		}
 		if !d.hands.cancel(o.RunID) {
-			d.refuse(w, "cancel", who, &badOrder{fmt.Errorf("no run by hand %s is in progress: zecpower status lists them", o.RunID)})
+			d.refuse(w, "cancel", who, &badOrder{fmt.Errorf("no run by hand %s is in progress: zecpower status lists them", strictyaml.Quote(o.RunID))})
 			return
 		}
 		d.log.Info("cancelled by hand", zap.String("run_id", o.RunID), zap.String("actor", who))
@@ -150,6 +193,29 @@ type AcceptOrder struct {
 	SudoUser string              `json:"sudo_user,omitempty"`
 }
 
+// check refuses an order that makes no sense, and describes what it accepts.
+func (o AcceptOrder) check(cfg *config.Config, who string, now time.Time) (all []store.Acceptance, err error) {
+	for group, ids := range o.Members {
+		g, err := cfg.Group(group)
+		switch {
+		case err != nil:
+			return nil, err
+		case g.Guard == nil || len(ids) == 0:
+			return nil, fmt.Errorf("group %s has no guard, or no member was given", group)
+		}
+		for _, id := range ids {
+			if err := config.CheckID(id); err != nil {
+				return nil, fmt.Errorf("group %s: %w", group, err)
+			}
+		}
+		all = append(all, store.Acceptance{Group: group, IDs: ids, At: now, By: who})
+	}
+	if len(all) == 0 {
+		return nil, errors.New("name at least one group")
+	}
+	return all, nil
+}
+
 func (d *Daemon) acceptHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var o AcceptOrder
@@ -161,19 +227,10 @@ func (d *Daemon) acceptHandler() http.Handler {
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}
-		var all []store.Acceptance
-		cfg := d.current.Load()
-		for group, ids := range o.Members {
-			g, err := cfg.Group(group)
-			switch {
-			case err != nil:
-				d.refuse(w, "accept members", who, &badOrder{err})
-				return
-			case g.Guard == nil || len(ids) == 0:
-				d.refuse(w, "accept members", who, &badOrder{fmt.Errorf("group %s has no guard, or no member was given", group)})
-				return
-			}
-			all = append(all, store.Acceptance{Group: group, IDs: ids, At: time.Now(), By: who})
+		all, err := o.check(d.current.Load(), who, time.Now())
+		if err != nil {
+			d.refuse(w, "accept members", who, &badOrder{err})
+			return
 		}
 		if err := d.store.AcceptMembers(r.Context(), all); err != nil {
 			d.refuse(w, "accept members", who, err)

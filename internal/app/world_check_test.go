@@ -166,7 +166,7 @@ func (w *world) newer(t tenure, planned time.Time) bool {
 		}
 	}
 	for _, h := range w.hands {
-		if h.planned.After(planned) {
+		if !h.planned.Before(planned) {
 			return true
 		}
 	}
@@ -184,7 +184,7 @@ func (w *world) checkBeginnings() {
 			w.complain("%s began, and no one wanted it", id)
 			continue
 		}
-		if early := i.planned.Sub(began[0].at); early > 0 && !w.stepped() {
+		if early := i.planned.Sub(began[0].at); early > 0 && !w.stepped() && (i.hand == nil || !i.hand.remade) {
 			w.complain("%s began %s early", id, early)
 		}
 		processes := map[int]bool{}
@@ -489,8 +489,8 @@ func (w *world) checkRank(id string, a acceptance, mine []*intention) {
 		return slices.ContainsFunc(i.began, func(b beginning) bool { return b.process == a.process && b.at.Before(a.came) }) || w.remembered(i, a.process)
 	}
 	for _, o := range mine {
-		if o.hand != nil && w.stepped() {
-			continue // it ranks by another clock than the schedules
+		if o.hand != nil && (w.stepped() || o.hand.remade) {
+			continue // it ranks by another clock than the schedules, or began with another rank
 		}
 		if o.action == a.action || !o.surelyNames(id) || !begun(o) || w.left(o, id) {
 			continue

@@ -21,6 +21,7 @@ type hand struct {
 	planned   time.Time           // when it was asked for; zero: no process took the order
 	deadline  time.Time           // of the run
 	ids       map[string][]string // by group
+	remade    bool                // it had begun, and the store lost that, so that it was made anew
 	cancelled time.Time           // when a process had promised to end it; zero: none has
 	tried     time.Time           // when that was asked for
 }
@@ -29,11 +30,11 @@ type hand struct {
 // late that another process may have begun. Some are cancelled.
 func (w *world) drawHand(at time.Time, add func(after time.Duration, what string, do func())) {
 	r, h := w.rng, &hand{}
-	h.order.RunID = fmt.Sprintf("manual/%s-%06x", at.UTC().Format(time.RFC3339), r.Uint32()&0xffffff)
 	from := time.Duration(0)
 	if r.IntN(4) == 0 { // in the moment of a schedule
 		from = -at.Sub(at.Truncate(time.Minute))
 	}
+	h.order.RunID = fmt.Sprintf("manual/%s-%06x", at.Add(from).UTC().Format(time.RFC3339), r.Uint32()&0xffffff)
 	add(from, "by hand", func() { w.ask(h) })
 	for _, later := range []time.Duration{0, upTo(r, time.Millisecond, 3*time.Second), upTo(r, time.Second, 14*time.Minute)} {
 		if r.IntN(3) == 0 {
@@ -41,7 +42,13 @@ func (w *world) drawHand(at time.Time, add func(after time.Duration, what string
 		}
 	}
 	if r.IntN(4) == 0 {
-		add(from+upTo(r, 0, pick(r, time.Second, 2*time.Minute)), "cancel", func() { w.cancelHand(h) })
+		after := from + upTo(r, 0, pick(r, time.Second, 2*time.Minute))
+		add(after, "cancel", func() { w.cancelHand(h) })
+		if r.IntN(3) == 0 { // and then the process dies
+			after += upTo(r, 0, pick(r, 100*time.Millisecond, 2*time.Second))
+			add(after, "kill", w.kill)
+			add(after+upTo(r, time.Second, time.Minute), "start", func() { w.boot(false) })
+		}
 	}
 	w.hands = append(w.hands, h)
 }
@@ -74,15 +81,25 @@ func (w *world) ask(h *hand) {
 	of, err := p.daemon.hands.order(h.order, alice)
 	w.note("ordered %+v: %v", h.order, err)
 	_, bad := errors.AsType[*badOrder](err)
-	switch {
-	case bad && w.knows(h.order):
+	if bad && w.knows(h.order) {
 		w.complain("%s was refused: %v", h.order.RunID, err)
-	case err != nil:
-	case h.made == nil || h.process != p.n:
-		h.take(p, of)
-	case of != h.made && time.Since(h.made.endedAt()) < endedKept:
-		w.complain("%s was made twice in process %d", h.order.RunID, p.n)
 	}
+	if err != nil {
+		return
+	}
+	p.hands.Go(func() {
+		<-of.claimed
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		switch {
+		case of.refused != nil:
+			p.logf("refused %s: %v", h.order.RunID, of.refused)
+		case h.made == nil || h.process != p.n:
+			h.take(p, of)
+		case of != h.made && time.Since(h.made.endedAt()) < endedKept:
+			w.complain("%s was made twice in process %d", h.order.RunID, p.n)
+		}
+	})
 }
 
 // knows reports whether the configuration has what an order names.
@@ -94,24 +111,19 @@ func (w *world) knows(o Order) bool {
 	return !slices.ContainsFunc(slices.Concat(o.Groups, s.groups), func(name string) bool { _, ok := w.plan.group(name); return !ok })
 }
 
-// take notes that a process has the run. One that was made before stays what it was.
+// take notes that a process has the run. One that is resumed stays what it was.
 func (h *hand) take(p *process, of *handRun) {
 	h.made, h.process = of, p.n
 	r := of.run
-	if r.Resumed || p.records.has(r.ID) {
+	if r.Resumed {
 		return
 	}
+	h.remade = !h.planned.IsZero()
 	h.action, h.planned, h.deadline, h.ids = r.Action, r.Planned, r.Deadline, map[string][]string{}
 	for _, name := range r.Names {
 		g, _ := p.plan.group(name)
 		h.ids[name] = g.ids
 	}
-}
-
-func (r *records) has(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.runs[id] != nil
 }
 
 // cancelHand asks to end the run, as a command does: it waits for the answer while the world goes on.

@@ -114,6 +114,7 @@ func (p *process) stop() {
 	p.note("process %d stops", p.n)
 	p.stopped, p.stoppedWall = time.Now(), p.clock.Read().Wall
 	p.end()
+	p.disk.kill() // what it could not write in time it never writes
 	p.ended = time.Now()
 	p.note("process %d has stopped", p.n)
 	p.hangUp()
