@@ -52,7 +52,7 @@ func TestAWebServerThatEndsByItselfIsLogged(t *testing.T) {
 				t.Errorf("status does not show it: %v", d.webEnd.Load())
 			}
 			d.watchControl(endedServer{c.err})
-			if got := logs.FilterMessageSnippet("the control socket ended").Len(); got != c.want {
+			if got := logs.FilterMessageSnippet("a control socket ended").Len(); got != c.want {
 				t.Errorf("control socket: %d lines, want %d: %v", got, c.want, logs.All())
 			}
 		})

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,9 +126,10 @@ func TestAClaimThatIsHeldIsNoRun(t *testing.T) {
 func TestRunsByHandAreBounded(t *testing.T) {
 	quietWorld(t, func(w *world) {
 		w.clouds[0].faults = []fault{{kind: faultBlocked, from: time.Now(), to: time.Now().Add(time.Hour), share: 1}}
-		refused := 0
+		refused, made := 0, 0
+		id := func() string { made++; return fmt.Sprintf("manual/2000-01-01T07:00:00Z-%06x", made) }
 		for range maxTogether + 20 {
-			if _, err := w.order(Order{RunID: NewRunID(time.Now()), Action: power.ActionStop, Groups: []string{"web"}, Deadline: time.Minute}); err != nil {
+			if _, err := w.order(Order{RunID: id(), Action: power.ActionStop, Groups: []string{"web"}, Deadline: time.Minute}); err != nil {
 				refused++
 			}
 		}
@@ -137,7 +139,7 @@ func TestRunsByHandAreBounded(t *testing.T) {
 			t.Errorf("%d refused, %d in progress, %d known", refused, len(h.inProgress()), len(h.runs))
 		}
 		for range 20 {
-			if _, err := w.order(Order{RunID: NewRunID(time.Now()), Action: power.ActionStart, Groups: []string{"web"}, Deadline: time.Minute}); err != nil {
+			if _, err := w.order(Order{RunID: id(), Action: power.ActionStart, Groups: []string{"web"}, Deadline: time.Minute}); err != nil {
 				t.Fatal(err)
 			}
 		}
