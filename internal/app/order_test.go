@@ -116,7 +116,7 @@ func TestAResumedRunIsWhatWasOrdered(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.Update(store.Run{Groups: k.Groups, Planned: k.Planned, Deadline: k.Deadline, Cancelled: true}, "p")
-	k.Update(k.Run(), "q")
+	k.Update(record(r), "q")
 	if !k.Run().Cancelled {
 		t.Error("the cancel is lost")
 	}
