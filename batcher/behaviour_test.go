@@ -711,27 +711,41 @@ func TestWhatWasDecidedBeforeTheRunIsNotSent(t *testing.T) {
 }
 
 // What a stop of the daemon cuts off is open for the next one: the report says so, and no event calls
-// it final. A run by hand has no next one.
-func TestWhatAStopCutsOffIsFinalByHandAlone(t *testing.T) {
-	for _, resumable := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			api := newFakeAPI(fleet(3))
-			api.bootTime = time.Hour
-			delete(api.states, fleet(3)[2])
-			b := newTestAccount(t, api)
-			j := journalOf{map[string]int{}, map[string]int{}}
-			b.cfg.Emit = j.emit
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			r := startRun(fleet(3))
-			r.Resumable = resumable
-			want := 3
-			if resumable {
-				want = 1
-			}
-			if got := listing(b.Run(ctx, r)); got != "2 cancelled, 1 not_found" || len(j.final) != want {
-				t.Errorf("resumable %v: %s, %d final; want %d", resumable, got, len(j.final), want)
-			}
-		})
+// it final. What a person cancels, or a process that has no next one, is final.
+func TestWhatCutsARunOffIsFinalUnlessALaterProcessGoesOn(t *testing.T) {
+	for name, c := range map[string]struct {
+		resumable bool
+		cause     error
+		final     int
+	}{
+		"the process stops":                           {resumable: true, final: 1},
+		"a person cancels":                            {resumable: true, cause: ErrCancelled, final: 3},
+		"the process of a run in the foreground does": {final: 3},
+	} {
+		for _, before := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(fleet(3))
+				api.bootTime = time.Hour
+				b := newTestAccount(t, api)
+				j := journalOf{map[string]int{}, map[string]int{}}
+				b.cfg.Emit = j.emit
+				ctx, cancel := context.WithCancelCause(t.Context())
+				if before {
+					cancel(c.cause)
+				} else {
+					time.AfterFunc(time.Minute, func() { cancel(c.cause) })
+					delete(api.states, fleet(3)[2])
+				}
+				r := startRun(fleet(3))
+				r.Resumable = c.resumable
+				want, final := "2 cancelled, 1 not_found", c.final
+				if before {
+					want, final = "3 cancelled", c.final/3*3
+				}
+				if got := listing(b.Run(ctx, r)); got != want || len(j.final) != final {
+					t.Errorf("%s, before it begins %v: %s, %d final; want %s, %d", name, before, got, len(j.final), want, final)
+				}
+			})
+		}
 	}
 }

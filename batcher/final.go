@@ -55,7 +55,7 @@ func (a *Account) unfinished(x *run, w *work, in *instance, now time.Time) {
 	switch {
 	case x.ended == endPanic:
 		in.fail(power.ReasonInternalError)
-	case x.ended == endCancelled:
+	case x.ended == endCancelled, x.ended == endSuspended:
 		in.fail(power.ReasonCancelled)
 	case x.ended == endInvalid:
 		in.blame(x.invalid)

@@ -8,21 +8,19 @@ import (
 	"zecpower/internal/power"
 )
 
-// submit brings a run into work: it decides about each instance, and begins the loop. over says that
-// the run's context has ended already.
-func (a *Account) submit(x *run, now time.Time, over bool) {
+// submit brings a run into work: it decides about each instance, and begins the loop. over is how the
+// run's context has ended already; empty: it has not.
+func (a *Account) submit(x *run, now time.Time, over ending) {
 	a.runs = append(a.runs, x)
 	a.soonest = earlier(a.soonest, x.run.Deadline)
-	if over {
-		x.ended = endCancelled
-	}
+	x.ended = over
 	lane := a.laneOf(x.run)
 	if len(x.targets.ids) > 0 {
 		lane.denied = nil // what the key may do is found out anew
 	}
 	a.restoreFinal(x)
 	a.decided(x)
-	if over {
+	if over != "" {
 		x.cancelRest() // it takes nothing from others
 	} else {
 		a.own(x, lane, now)

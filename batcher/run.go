@@ -2,6 +2,7 @@ package batcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -46,10 +47,26 @@ type ending string
 const (
 	endDeadline  ending = "deadline"
 	endCancelled ending = "cancelled"
+	endSuspended ending = "suspended" // cancelled here; a later process goes on with it
 	endInvalid   ending = "invalid_request"
 	endUnreached ending = "unreached"
 	endPanic     ending = "internal_error"
 )
+
+// ErrCancelled is the cause with which the context of a run ends that no process is to go on with: a
+// person cancels it.
+var ErrCancelled = errors.New("cancelled by hand")
+
+// ending is how the end of its context ends the run; empty: it has not ended.
+func (r Run) ending(ctx context.Context) ending {
+	switch {
+	case ctx.Err() == nil:
+		return ""
+	case r.Resumable && !errors.Is(context.Cause(ctx), ErrCancelled):
+		return endSuspended
+	}
+	return endCancelled
+}
 
 // newRun prepares a run. It asks nothing of the account.
 func (a *Account) newRun(r Run) *run {
@@ -75,7 +92,7 @@ func (a *Account) Submit(ctx context.Context, r Run) Submitted {
 	a.entry.Lock()
 	defer a.entry.Unlock()
 	a.do(func(now time.Time) {
-		if p := catch("the beginning of a run", func() { a.submit(x, now, ctx.Err() != nil) }); p != nil {
+		if p := catch("the beginning of a run", func() { a.submit(x, now, r.ending(ctx)) }); p != nil {
 			a.reportPanic(p)
 			a.crash(x, p)
 		}
@@ -101,7 +118,7 @@ func (s Submitted) Instances() int { return len(s.run.targets.ids) }
 // ReasonInternalError for the ids that were open. It is called once.
 func (s Submitted) Wait(ctx context.Context) power.Report {
 	x := s.run
-	defer context.AfterFunc(ctx, func() { x.account.do(func(time.Time) { x.account.end(x, endCancelled) }) })()
+	defer context.AfterFunc(ctx, func() { x.account.do(func(time.Time) { x.account.end(x, x.run.ending(ctx)) }) })()
 	x.deliver()
 	return x.report()
 }

@@ -23,8 +23,8 @@ type Run struct {
 	// Resumed says that an earlier process began this run: every id is described before anything is
 	// sent.
 	Resumed bool
-	// Resumable says that a later process resumes the run where its context ends: what that cuts off
-	// is cancelled in the report, and no event calls it final.
+	// Resumable says that a later process resumes the run where its context ends, unless that ends with
+	// the cause ErrCancelled: what it cuts off is cancelled in the report, and no event calls it final.
 	Resumable bool
 	// UnprovenKey says that the run was asked for by hand and that no process or store has ever seen
 	// the credentials accepted: their first refusal ends it.

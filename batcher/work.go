@@ -184,7 +184,7 @@ func (x *run) settled(i int, result power.InstanceResult) {
 	if result.Outcome == power.OutcomeFailed {
 		x.failed++
 	}
-	if x.run.Resumable && x.ended == endCancelled && result.Reason == power.ReasonCancelled {
+	if x.ended == endSuspended && result.Reason == power.ReasonCancelled {
 		return // it is open for the next process
 	}
 	g := x.targets.groupOf(i)

@@ -27,8 +27,9 @@ type Config struct {
 	// Store keeps what must survive a crash.
 	Store store.Store
 	// Recalled is called with what the store has of earlier processes, once it could be read, and before
-	// a run that they left is resumed. The call comes from the goroutine of Loop.Run. Nil: no call.
-	Recalled func(store.State)
+	// a run that they left is resumed, and with the runs by hand among them that have no end, which are the
+	// caller's to resume. The call comes from the goroutine of Loop.Run. Nil: no call.
+	Recalled func(store.State, []ByHand)
 	// Emit receives what the loop does, as it does it. The calls come from the goroutine of Loop.Run:
 	// they never overlap, and a slow one delays decisions. A panic ends that one call.
 	Emit func(event.Event)
@@ -69,7 +70,7 @@ func New(cfg Config) (*Loop, error) {
 		cfg.Clock = SystemClock()
 	}
 	if cfg.Recalled == nil {
-		cfg.Recalled = func(store.State) {}
+		cfg.Recalled = func(store.State, []ByHand) {}
 	}
 	if cfg.Alive == nil {
 		cfg.Alive = func() {}

@@ -100,7 +100,8 @@ func (x *intents) divide(groups []string, own intention, late bool) (kept []stri
 
 // superseded is the id of the run that a newer intention wants of a group; empty: none.
 func (x *intents) superseded(group string, own intention, late bool) (by string) {
-	if made, ok := x.loop.made[group]; ok && made.schedule != own.schedule && x.counts(made) && made.supersedes(own, late) {
+	byHand := own.schedule == store.ManualSchedule
+	if made, ok := x.loop.made[group]; ok && (byHand || made.schedule != own.schedule) && x.counts(made) && made.supersedes(own, late) {
 		return made.runID
 	}
 	for _, e := range x.loop.byGroup[group] {
@@ -181,15 +182,34 @@ func (l *Loop) noteMade(i intention, groups []string) {
 	}
 }
 
+// NoteByHand notes that a run by hand begins: from the next round on, older times of schedules over its
+// groups are decided with what it wants, as they are after a restart. It is safe for concurrent use and
+// waits for nothing.
+func (l *Loop) NoteByHand(r store.Run) { l.lock(func() { l.byHand = append(l.byHand, r) }) }
+
+// takeByHand takes over what NoteByHand noted.
+func (l *Loop) takeByHand() {
+	var all []store.Run
+	l.lock(func() { all, l.byHand = l.byHand, nil })
+	for _, r := range all {
+		l.noteMade(l.intentionOf(r), r.Groups)
+	}
+}
+
 // recallMade notes what the runs of earlier processes wanted, and those by hand.
 func (l *Loop) recallMade(newest map[string][]store.Run) {
 	for group, runs := range newest {
 		for _, r := range runs {
-			i := intention{planned: r.Nominal, action: r.Action, schedule: r.Schedule, runID: r.ID}
-			if e := l.entries[r.Schedule]; e != nil && e.schedule != nil {
-				i.planned = r.Nominal.Add(e.schedule.JitterOffset())
-			}
-			l.noteMade(i, []string{group})
+			l.noteMade(l.intentionOf(r), []string{group})
 		}
 	}
+}
+
+// intentionOf is what a run of the store wanted.
+func (l *Loop) intentionOf(r store.Run) intention {
+	i := intention{planned: r.Nominal, action: r.Action, schedule: r.Schedule, runID: r.ID}
+	if e := l.entries[r.Schedule]; e != nil && e.schedule != nil {
+		i.planned = r.Nominal.Add(e.schedule.JitterOffset())
+	}
+	return i
 }

@@ -358,3 +358,35 @@ func TestNewestDueIsTheLastOfAWalk(t *testing.T) {
 		}
 	}
 }
+
+// A run by hand that begins beside the loop counts at once: a stop that waits in the queue is not made
+// after a newer start by hand, and one that lost a group to it does not count as going.
+func TestARunByHandCountsWhileTheLoopRuns(t *testing.T) {
+	for name, tc := range map[string]struct {
+		minutes string
+		overlap Overlap
+		group   string // that the person started
+		want    []string
+	}{
+		"the queued stop of its group": {"35,40", OverlapQueue, "web", []string{"missed night superseded", "run night"}},
+		"the queued stop of another":   {"35,40", OverlapQueue, "db", []string{"run night", "run night"}},
+		"a stop that lost its group":   {"35,58", OverlapSkip, "web", []string{"run night", "run night"}},
+		"a stop that lost none":        {"35,58", OverlapSkip, "db", []string{"run night", "skipped night overlap"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, "05 07:00", func(t *testing.T, w *world) {
+				w.runFor = func(Firing) time.Duration { return 25 * time.Minute }
+				w.start(mustSchedule(t, "night", tc.minutes+" 7 * * *", stops, over("web"), overlap(tc.overlap)))
+				w.until("05 07:50")
+				asked := parseAt("05 07:50")
+				w.loop.NoteByHand(store.Run{
+					ID: "manual/1", Schedule: store.ManualSchedule, Action: power.ActionStart, Groups: []string{tc.group}, Nominal: asked, Planned: asked,
+				})
+				w.until("05 08:20")
+				if got := w.summary(); !slices.Equal(got, tc.want) {
+					t.Errorf("got  %q\nwant %q", got, tc.want)
+				}
+			})
+		})
+	}
+}

@@ -38,7 +38,7 @@ type Loop struct {
 	made       map[string]intention // by group: the newest that a run was made for
 
 	// mu guards the fields below and every entry. The goroutine of Run is their only writer, but
-	// for started, pending and unbegun: it reads the others without mu and writes them under it. Snapshot
+	// for started, pending, unbegun and byHand: it reads the others without mu and writes them under it. Snapshot
 	// and Reload take mu from other goroutines.
 	mu         sync.Mutex
 	started    bool
@@ -47,8 +47,9 @@ type Loop struct {
 	active     int // runs that are going
 	pending    *reload
 	skips      Skips
-	unbegun    []unbegun // written to by the goroutines of runs
-	storeErr   error     // of the last write to the store; nil where it succeeded
+	unbegun    []unbegun   // written to by the goroutines of runs
+	byHand     []store.Run // begun since the last round; written to by NoteByHand
+	storeErr   error       // of the last write to the store; nil where it succeeded
 	clockSteps int
 }
 
@@ -139,9 +140,10 @@ func (l *Loop) round() {
 	// move schedules back, and it gives the reason for what is late.
 	shared := l.readClock(reading)
 
-	// 2. Load what earlier processes left: at start-up, and again each heartbeat until the store
+	// 2. Learn what people did meanwhile, and load what earlier processes left: at start-up, and again each heartbeat until the store
 	// answers. It comes before the decisions, so that a run that has been made is not decided
 	// again.
+	l.takeByHand()
 	if !l.recalled && (l.starting || reading.Monotonic-l.triedAt >= l.cfg.Heartbeat) {
 		l.triedAt = reading.Monotonic
 		l.recall(now)

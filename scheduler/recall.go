@@ -59,7 +59,7 @@ func (l *Loop) recall(now time.Time) {
 	// 3. Remember what ran, so that no time runs twice, and report how each schedule last ended.
 	l.remember(state)
 	l.recallMade(state.Newest)
-	l.cfg.Recalled(state)
+	l.cfg.Recalled(state, l.leftByHand(state, now))
 	for _, name := range slices.Sorted(maps.Keys(state.Last)) {
 		if e := l.entries[name]; e != nil && e.schedule != nil {
 			l.cfg.Emit(e.lastRun())
@@ -68,6 +68,25 @@ func (l *Loop) recall(now time.Time) {
 
 	// 4. Resume last: it needs to know what ran, to see whether a younger run replaces an open one.
 	l.resumeAll(unfinished, now)
+}
+
+// ByHand is a run by hand that an earlier process left. Superseded are those of its groups of which a
+// newer intention wants otherwise, with the id of the run that it is about.
+type ByHand struct {
+	Run        store.Run
+	Superseded map[string]string
+}
+
+// leftByHand returns the runs by hand that have no end.
+func (l *Loop) leftByHand(state store.State, now time.Time) (left []ByHand) {
+	intents := l.newIntents(now, stepThreshold)
+	for _, r := range state.Unfinished {
+		if r.Schedule == store.ManualSchedule {
+			_, superseded := intents.divide(r.Groups, l.intentionOf(r), false)
+			left = append(left, ByHand{r, superseded})
+		}
+	}
+	return left
 }
 
 // ofOthers returns the runs that this process did not claim.

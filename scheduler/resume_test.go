@@ -127,7 +127,7 @@ func TestTheStateIsPassedOnBeforeARunGoesOn(t *testing.T) {
 			return noFault
 		}
 		passed := 0
-		w.recalled = func(state store.State) {
+		w.recalled = func(state store.State, _ []ByHand) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			passed++

@@ -109,7 +109,7 @@ type world struct {
 	listen   func(event.Event)                      // receives each event after the log; nil: no call
 	cut      power.Result                           // of a run whose context ends before it has had its time
 	process  int
-	recalled func(store.State) // nil: no call
+	recalled func(store.State, []ByHand) // nil: no call
 	loop     *Loop
 	sess     *session
 	cancel   context.CancelFunc

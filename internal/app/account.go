@@ -60,9 +60,13 @@ func (a *account) settings(cfg *config.Config, api *caller) batcher.Settings {
 			Backoff: batcher.Backoff{Initial: cfg.Batch.Backoff.Initial, Max: cfg.Batch.Backoff.Max},
 		},
 	}
-	s.Remember = longestCatchUp(cfg)
+	s.Remember = max(longestCatchUp(cfg), onTheWay)
 	return s
 }
+
+// onTheWay is how long a run may take from its planned time until its instances reach the account, at
+// most, but for a catch-up: its groups are listed for two minutes, and its claim waits for the store.
+const onTheWay = 5 * time.Minute
 
 // longestCatchUp is how long ago a time may have been due that still runs.
 func longestCatchUp(cfg *config.Config) (longest time.Duration) {

@@ -4,29 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
+	"zecpower/batcher"
 	"zecpower/internal/config"
 	"zecpower/internal/event"
 	"zecpower/internal/power"
 	"zecpower/internal/run"
 	"zecpower/internal/store"
+	"zecpower/scheduler"
 )
 
 const (
 	// endedKept is how long the end of a run by hand can be followed.
 	endedKept = 10 * time.Minute
+	// maxTogether bounds the runs by hand in progress, and the ended ones that can be followed.
+	maxTogether = 1000
 	// finishPause is how long a run waits before it tries to record its end again.
 	finishPause = 5 * time.Second
 	// recallPatience is how long orders wait for what an earlier process left.
 	recallPatience = 10 * time.Second
 )
-
-// errCancelled ends a run that a person cancels.
-var errCancelled = errors.New("cancelled by hand")
 
 // hands makes the runs that people ask the daemon for. They are in the store like scheduled ones: one
 // that a crash or restart cuts off goes on with the next process. It is safe for concurrent use.
@@ -35,13 +37,14 @@ type hands struct {
 
 	ctx     context.Context // of all runs; set by start
 	started time.Time
-	// recalled is closed once the runs of earlier processes go on.
-	recalled chan struct{}
-	once     sync.Once
 
-	mu    sync.Mutex          // guards runs
-	runs  map[string]*handRun // by id: in progress, or ended a while ago
-	going sync.WaitGroup
+	mu   sync.Mutex          // guards the four below
+	runs map[string]*handRun // by id: in progress, or ended a while ago
+	// earlier are the ids of the runs of earlier processes, for a day; nil: not known yet.
+	earlier map[string]bool
+	going   int        // how many are in progress
+	over    []*handRun // those that ended, in this order
+	work    sync.WaitGroup
 }
 
 // handRun is one run by hand.
@@ -49,6 +52,9 @@ type handRun struct {
 	run    run.Run
 	begun  time.Time
 	cancel context.CancelCauseFunc
+	// claimed is closed once the store has the run, or has failed, or it is refused.
+	claimed chan struct{}
+	refused error // why it is not made; nil: it is. Set before claimed is closed
 
 	mu      sync.Mutex // guards all below
 	changed chan struct{}
@@ -90,39 +96,54 @@ func sent(r power.Report) *SentReport {
 func (u RunUpdate) over() bool { return u.Report != nil || u.Suspended }
 
 func newHands(d *Daemon) *hands {
-	return &hands{daemon: d, runs: map[string]*handRun{}, recalled: make(chan struct{})}
+	return &hands{daemon: d, runs: map[string]*handRun{}}
 }
 
 // start lets runs be made until ctx ends. It is called once, before any other method.
 func (h *hands) start(ctx context.Context, down *teardown) {
 	h.ctx, h.started = ctx, time.Now()
-	down.push("runs by hand", func() error { h.going.Wait(); return nil })
+	down.push("runs by hand", func() error { h.work.Wait(); return nil })
 }
 
-// resumeAll goes on with the runs by hand that an earlier process left.
-func (h *hands) resumeAll(unfinished []store.Run) {
-	defer h.once.Do(func() { close(h.recalled) })
+// resumeAll goes on with the runs by hand that an earlier process left. ids are those of all its runs
+// by hand that an order may repeat.
+func (h *hands) resumeAll(unfinished []scheduler.ByHand, ids []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.earlier = make(map[string]bool, len(ids))
+	for _, id := range ids {
+		h.earlier[id] = h.runs[id] == nil
+	}
 	for _, r := range unfinished {
-		if r.Schedule == store.ManualSchedule && h.runs[r.ID] == nil && h.ctx.Err() == nil {
-			h.begin(resumed(h.daemon.current.Load(), r))
+		if h.runs[r.Run.ID] != nil || h.ctx.Err() != nil {
+			continue // the store answers late, and it is of this process
+		}
+		if of := h.begin(resumed(h.daemon.current.Load(), r)); r.Run.Cancelled {
+			of.cancel(batcher.ErrCancelled)
 		}
 	}
 }
 
-// resumed is a run of an earlier process as it goes on. Groups that the configuration does not have
-// any more are left out.
-func resumed(cfg *config.Config, of store.Run) run.Run {
+// resumed is a run of an earlier process as it goes on: with its rank, deadline, force and consent.
+// Groups that the configuration does not have any more are left out.
+func resumed(cfg *config.Config, left scheduler.ByHand) run.Run {
+	of := left.Run
+	superseded := map[string]string{}
 	r := run.Run{
-		ID: of.ID, Action: of.Action, Nominal: of.Nominal, Planned: of.Planned, Deadline: of.Deadline, Actor: of.Actor, Force: of.Force,
+		ID: of.ID, Action: of.Action, Superseded: superseded, Nominal: of.Nominal, Planned: of.Planned, Deadline: of.Deadline, Actor: of.Actor, Force: of.Force,
 		Reason: of.Reason, Trigger: of.Trigger, Resumable: true, Resumed: true, Define: define(cfg), AccountOf: cfg.AccountOf,
 	}
+	if of.AcceptMembership {
+		r.AcceptedBy = of.Actor
+	}
 	for _, name := range of.Groups {
-		if _, err := cfg.Group(name); err == nil {
-			r.Names = append(r.Names, name)
-		} else {
+		switch _, err := cfg.Group(name); {
+		case err != nil:
 			r.LeftOut = append(r.LeftOut, name)
+		case left.Superseded[name] != "":
+			superseded[name] = left.Superseded[name]
+		default:
+			r.Names = append(r.Names, name)
 		}
 	}
 	return r
@@ -135,8 +156,8 @@ func (h *hands) order(o Order, who string) (*handRun, error) {
 	if known := h.runs[o.RunID]; known != nil {
 		return known, nil
 	}
-	if !h.mayOrder() {
-		return nil, errors.New("the daemon reads what the last one left: ask again in a moment")
+	if err := h.mayRepeat(o.RunID); err != nil {
+		return nil, err
 	}
 	if h.ctx.Err() != nil {
 		return nil, errors.New("the daemon is stopping: ask again once it is up")
@@ -145,19 +166,24 @@ func (h *hands) order(o Order, who string) (*handRun, error) {
 	if err := o.check(cfg); err != nil {
 		return nil, &badOrder{err}
 	}
+	if h.going >= maxTogether {
+		return nil, fmt.Errorf("%d runs by hand are in progress: ask again once some have ended, or end some with zecpower cancel", h.going)
+	}
 	h.daemon.audit.begun(o.act(cfg, who), o.RunID)
 	return h.begin(o.run(cfg, who, time.Now())), nil
 }
 
-// mayOrder reports whether the runs that an earlier process left are known: an order that is repeated
-// to this one may be among them. A store that cannot be read holds up no order for long.
-func (h *hands) mayOrder() bool {
-	select {
-	case <-h.recalled:
-		return true
-	default:
-		return time.Since(h.started) > recallPatience
+// mayRepeat refuses an order whose run an earlier process made, or may have made: a client repeats its
+// order to the next process, and its id says when it was made. A store that cannot be read holds up an
+// order that is new for no longer than recallPatience. The caller holds mu.
+func (h *hands) mayRepeat(runID string) error {
+	switch {
+	case h.earlier[runID]:
+		return errMade
+	case h.earlier == nil && (time.Since(h.started) < recallPatience || orderedAt(runID).Before(h.started)):
+		return errors.New("the daemon reads what the last one left: ask again in a moment")
 	}
+	return nil
 }
 
 // badOrder is an order that is refused for what it says.
@@ -166,55 +192,110 @@ type badOrder struct{ error }
 // begin starts a run in a goroutine of its own. The caller holds mu.
 func (h *hands) begin(r run.Run) *handRun {
 	ctx, cancel := context.WithCancelCause(h.ctx)
-	of := &handRun{run: r, begun: time.Now(), cancel: cancel, changed: make(chan struct{}), update: RunUpdate{RunID: r.ID}}
+	of := &handRun{
+		run: r, begun: time.Now(), cancel: cancel, claimed: make(chan struct{}), changed: make(chan struct{}), update: RunUpdate{RunID: r.ID},
+	}
 	h.runs[r.ID] = of
-	h.going.Go(func() {
+	h.going++
+	h.work.Go(func() {
 		defer cancel(nil)
 		h.make(ctx, of)
+		h.ended(of)
 	})
-	h.forget()
 	return of
 }
 
-// forget drops runs that ended long ago. The caller holds mu.
-func (h *hands) forget() {
-	for id, r := range h.runs {
-		if ended := r.endedAt(); !ended.IsZero() && time.Since(ended) > endedKept {
-			delete(h.runs, id)
+// ended counts a run that has ended, and drops those that ended long ago, or are too many.
+func (h *hands) ended(of *handRun) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.going--
+	h.over = append(h.over, of)
+	for len(h.over) > maxTogether || time.Since(h.over[0].endedAt()) > endedKept {
+		if oldest := h.over[0]; h.runs[oldest.run.ID] == oldest {
+			delete(h.runs, oldest.run.ID)
 		}
+		h.over = slices.Delete(h.over, 0, 1)
 	}
 }
 
-// make makes a run, records its beginning and its end, and reports it. A panic ends it alone.
+// emit passes an event on. A panic of a listener ends neither a run nor the process.
+func (h *hands) emit(e event.Event) { event.Guarded(h.daemon.stream.Emit, "runs by hand")(e) }
+
+// make makes a run and reports it. Its claim comes first, also where its groups must be listed before
+// it begins: whoever is answered with its id can rely on it.
 func (h *hands) make(ctx context.Context, of *handRun) {
 	d, r := h.daemon, of.run
-	end, suspended := run.End{}, false
-	func() {
-		defer func() {
-			if v := recover(); v != nil {
-				err := fmt.Errorf("the run panicked: %v", v)
-				d.stream.Emit(event.InternalError{Err: err, Stack: debug.Stack()})
-				end = run.End{Report: failed(r, err), Err: err}
-			}
-		}()
-		p := d.maker().Prepare(ctx, r)
-		if err := h.recordBeginning(r, p.Targets()); err != nil {
-			end = run.End{Report: failed(r, err), Err: err}
-			return
-		}
-		end = p.Make(ctx)
-		suspended = h.ctx.Err() != nil && end.CutOff
-	}()
+	if err := h.claim(r); err != nil {
+		h.disown(of, err)
+		close(of.claimed)
+		return
+	}
+	close(of.claimed)
+	end, over := h.carryOut(ctx, r)
 	d.recordKeys()
-	if suspended {
-		d.stream.Emit(event.RunSuspended{Run: r.Name(), Groups: r.Names})
+	if !over {
+		h.emit(event.RunSuspended{Run: r.Name(), Groups: r.Names})
 		of.set(func(u *RunUpdate) { u.Suspended = true })
 		return
 	}
 	h.recordEnd(r, end)
-	d.stream.Emit(event.RunFinished{Run: r.Name(), Groups: r.Names, Result: end.Report.Result(), Err: end.Err, Report: &end.Report, Resumed: r.Resumed})
+	h.emit(event.RunFinished{Run: r.Name(), Groups: r.Names, Result: end.Report.Result(), Err: end.Err, Report: &end.Report, Resumed: r.Resumed})
 	h.mended(end.Report)
 	of.set(func(u *RunUpdate) { u.Report = sent(end.Report) })
+}
+
+// errMade refuses an order whose run was made, and has ended, before.
+var errMade = errors.New("it was made before: see zecpower history --schedule manual")
+
+// claim records a run before anything is asked for it. A store that fails holds up no run; one that has
+// the run already refuses it.
+func (h *hands) claim(r run.Run) error {
+	if r.Resumed {
+		return nil
+	}
+	held, err := h.daemon.store.Claim(context.Background(), store.Round{Claims: []store.Run{record(r)}})
+	switch {
+	case err != nil:
+		h.emit(event.StoreFailed{Op: "record a run by hand", Err: err})
+	case len(held) > 0:
+		return errMade
+	}
+	return nil
+}
+
+// disown forgets a run that is not to be made again. It is not ended: where an earlier process left it,
+// it may still be resumed. The caller closes claimed.
+func (h *hands) disown(of *handRun, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.runs, of.run.ID)
+	of.refused = err
+	of.set(func(u *RunUpdate) { u.Suspended = true })
+}
+
+// carryOut takes a run from its claim to its end. over is false where the next process goes on with
+// it. A panic ends it alone.
+func (h *hands) carryOut(ctx context.Context, r run.Run) (end run.End, over bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			err := fmt.Errorf("the run panicked: %v", v)
+			h.emit(event.InternalError{Err: err, Stack: debug.Stack()})
+			end, over = run.End{Report: failed(r, err), Err: err}, true
+		}
+	}()
+	p := h.daemon.maker().Prepare(ctx, r)
+	if stopped(ctx) {
+		return end, false // a group that could not be listed for that has not failed
+	}
+	h.recordBeginning(r, p.Targets())
+	end = p.Make(ctx)
+	return end, !end.CutOff || !stopped(ctx)
+}
+
+// stopped reports whether the stop of the daemon, and no person, ended a run's context.
+func stopped(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), batcher.ErrCancelled)
 }
 
 // failed is the report of a run that failed as a whole.
@@ -229,30 +310,22 @@ func failed(r run.Run, err error) power.Report {
 
 func record(r run.Run) store.Run {
 	return store.Run{
-		ID: r.ID, Schedule: store.ManualSchedule, Action: r.Action, Groups: slices.Concat(r.Names, r.LeftOut), Nominal: r.Nominal, Planned: r.Planned,
-		Deadline: r.Deadline, Resumed: r.Resumed, Actor: r.Actor, Force: r.Force, Reason: r.Reason, Trigger: r.Trigger,
+		ID: r.ID, Schedule: store.ManualSchedule, Action: r.Action, Groups: slices.Concat(r.Names, r.LeftOut, slices.Sorted(maps.Keys(r.Superseded))), Nominal: r.Nominal, Planned: r.Planned,
+		Deadline: r.Deadline, Resumed: r.Resumed, Actor: r.Actor, Force: r.Force, AcceptMembership: r.AcceptedBy != "", Reason: r.Reason, Trigger: r.Trigger,
 	}
 }
 
-// recordBeginning claims a run and records that it begins. A store that fails holds up no run; one
-// that has the run already refuses it: an order that is repeated to the next process makes no second
-// run.
-func (h *hands) recordBeginning(r run.Run, groups []store.Targets) error {
+// recordBeginning records that a run begins, or goes on, and lets the schedules know.
+func (h *hands) recordBeginning(r run.Run, groups []store.Targets) {
 	of := record(r)
 	round := store.Round{Begins: []store.Beginning{{Run: of, At: time.Now(), Groups: groups}}}
 	if r.Resumed {
 		round.Updates = []store.Run{of}
-	} else {
-		round.Claims = []store.Run{of}
 	}
-	held, err := h.daemon.store.Claim(context.Background(), round)
-	switch {
-	case err != nil:
-		h.daemon.stream.Emit(event.StoreFailed{Op: "record a run by hand", Err: err})
-	case len(held) > 0:
-		return fmt.Errorf("%s was made before: see zecpower history --schedule manual", r.ID)
+	if _, err := h.daemon.store.Claim(context.Background(), round); err != nil {
+		h.emit(event.StoreFailed{Op: "record the beginning of a run by hand", Err: err})
 	}
-	return nil
+	h.daemon.loop.NoteByHand(of)
 }
 
 // recordEnd records how a run ended. What the store does not take is tried again beside what follows,
@@ -268,8 +341,8 @@ func (h *hands) recordEnd(r run.Run, end run.End) {
 	if err == nil {
 		return
 	}
-	h.daemon.stream.Emit(event.StoreFailed{Op: "record the end of a run by hand", Err: err})
-	h.going.Go(func() {
+	h.emit(event.StoreFailed{Op: "record the end of a run by hand", Err: err})
+	h.work.Go(func() {
 		for {
 			select {
 			case <-h.ctx.Done():
@@ -295,20 +368,29 @@ func (h *hands) mended(r power.Report) {
 	for i := range cfg.Schedules {
 		s := &cfg.Schedules[i]
 		if s.Action == r.Action && !slices.ContainsFunc(s.Groups, func(g string) bool { return !well[g] }) {
-			h.daemon.stream.Emit(event.LastRun{Schedule: s.Name, LastSuccess: r.FinishedAt})
+			h.emit(event.LastRun{Schedule: s.Name, LastSuccess: r.FinishedAt})
 		}
 	}
 }
 
-// cancel ends a run by hand, and returns its groups. False: none of that id is in progress.
+// cancel ends a run by hand, records that, so that no crash brings it back, and returns its groups.
+// False: none of that id is in progress.
 func (h *hands) cancel(runID string) (groups []string, found bool) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	of := h.runs[runID]
+	h.mu.Unlock()
 	if of == nil || !of.endedAt().IsZero() {
 		return nil, false
 	}
-	of.cancel(errCancelled)
+	of.cancel(batcher.ErrCancelled)
+	if <-of.claimed; of.refused != nil { // before that the claim would find this record
+		return nil, false
+	}
+	r := record(of.run)
+	r.Cancelled = true
+	if _, err := h.daemon.store.Claim(context.Background(), store.Round{Updates: []store.Run{r}}); err != nil {
+		h.emit(event.StoreFailed{Op: "record that a run by hand is cancelled", Err: err})
+	}
 	return of.run.Names, true
 }
 

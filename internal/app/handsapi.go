@@ -1,16 +1,20 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os/user"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 
@@ -48,16 +52,47 @@ func whoAsks(r *http.Request, sudoUser string) (string, error) {
 	return name, nil
 }
 
-// readOrder decodes the body of a request strictly: a key that is not known may be one that a newer
-// client relies on.
+// readOrder decodes the body of a request strictly, because a key that is not known may be one that a
+// newer client relies on. What it answers names no more of the body than fits a line.
 func readOrder(w http.ResponseWriter, r *http.Request, into any) bool {
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
-	body.DisallowUnknownFields()
-	if err := body.Decode(into); err != nil {
-		http.Error(w, fmt.Sprintf("the request cannot be read: %v: client and daemon may be of different versions", err), http.StatusBadRequest)
-		return false
+	err := decodeOrder(http.MaxBytesReader(w, r.Body, maxOrder), into)
+	if err == nil {
+		return true
 	}
-	return true
+	status := http.StatusBadRequest
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		status = http.StatusRequestEntityTooLarge
+	}
+	http.Error(w, fmt.Sprintf("the request cannot be read: %s: client and daemon may be of different versions", brief(err)), status)
+	return false
+}
+
+// decodeOrder decodes the one JSON object of a body.
+func decodeOrder(body io.Reader, into any) error {
+	lines := json.NewDecoder(body)
+	lines.DisallowUnknownFields()
+	if err := lines.Decode(into); err != nil {
+		return err
+	}
+	if _, err := lines.Token(); !errors.Is(err, io.EOF) {
+		return cmp.Or(err, errors.New("something follows the order"))
+	}
+	return nil
+}
+
+// brief is the text of an error that may hold what a client sent: on one line, and cut where it is long.
+func brief(err error) string {
+	const most = 200
+	text := strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return '?'
+	}, err.Error())
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.ToValidUTF8(text, "?")
 }
 
 // runsHandler makes the run of an order, and follows it until it ends, a JSON object a line. With
@@ -72,6 +107,10 @@ func (d *Daemon) runsHandler() http.Handler {
 		of, err := d.hands.order(o, who)
 		if err != nil {
 			d.refuse(w, o.act(d.current.Load(), who), err)
+			return
+		}
+		if <-of.claimed; of.refused != nil { // from here on a crash does not lose it
+			d.refuse(w, o.act(d.current.Load(), who), of.refused)
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
@@ -91,6 +130,9 @@ func (d *Daemon) refuse(w http.ResponseWriter, act store.Act, err error) {
 	status := http.StatusServiceUnavailable
 	if _, bad := errors.AsType[*badOrder](err); bad {
 		status = http.StatusUnprocessableEntity
+	}
+	if errors.Is(err, errMade) {
+		status = http.StatusConflict
 	}
 	http.Error(w, err.Error(), status)
 }
@@ -155,8 +197,8 @@ type AcceptOrder struct {
 	SudoUser string              `json:"sudo_user,omitempty"`
 }
 
-// acceptances are what the order asks to record.
-func (o *AcceptOrder) acceptances(cfg *config.Config, who string, now time.Time) (all []store.Acceptance, err error) {
+// check refuses an order that makes no sense, and describes what it accepts.
+func (o *AcceptOrder) check(cfg *config.Config, who string, now time.Time) (all []store.Acceptance, err error) {
 	if err := CheckReason(o.Reason); err != nil {
 		return nil, &badOrder{err}
 	}
@@ -168,7 +210,15 @@ func (o *AcceptOrder) acceptances(cfg *config.Config, who string, now time.Time)
 		case g.Guard == nil || len(ids) == 0:
 			return nil, &badOrder{fmt.Errorf("group %s has no guard, or no member was given", group)}
 		}
+		for _, id := range ids {
+			if err := config.CheckID(id); err != nil {
+				return nil, &badOrder{fmt.Errorf("group %s: %w", group, err)}
+			}
+		}
 		all = append(all, store.Acceptance{Group: group, IDs: ids, At: now, By: who})
+	}
+	if len(all) == 0 {
+		return nil, &badOrder{errors.New("name at least one group")}
 	}
 	return all, nil
 }
@@ -182,7 +232,7 @@ func (d *Daemon) acceptHandler() http.Handler {
 		}
 		cfg := d.current.Load()
 		act := store.Act{Kind: store.ActAccept, Actor: who, Groups: knownGroups(cfg, slices.Sorted(maps.Keys(o.Members))), Reason: o.Reason}
-		all, err := o.acceptances(cfg, who, time.Now())
+		all, err := o.check(cfg, who, time.Now())
 		if err == nil {
 			err = d.store.AcceptMembers(r.Context(), all)
 		}

@@ -78,7 +78,7 @@ func (d *Daemon) historyHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q, err := ParseHistory(r.URL.Query())
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			http.Error(w, brief(err), http.StatusBadRequest)
 			return
 		}
 		if q.Instance != "" {

@@ -34,7 +34,15 @@ type Order struct {
 const maxDeadline = 24 * time.Hour
 
 // orderID is the form of NewRunID.
-var orderID = regexp.MustCompile(`^manual/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{6}$`)
+var orderID = regexp.MustCompile(`^manual/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)-[0-9a-f]{6}$`)
+
+// orderedAt is when the client made a run's id, to the second; zero where the id does not say.
+func orderedAt(id string) (at time.Time) {
+	if m := orderID.FindStringSubmatch(id); m != nil {
+		at, _ = time.Parse(time.RFC3339, m[1]) // zero for the 31st of February
+	}
+	return at
+}
 
 // check completes an order and refuses one that makes no sense.
 func (o *Order) check(cfg *config.Config) error {

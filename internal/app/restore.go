@@ -12,6 +12,7 @@ import (
 	"zecpower/internal/metrics"
 	"zecpower/internal/power"
 	"zecpower/internal/store"
+	"zecpower/scheduler"
 )
 
 // restoreDepth is how many of the store's newest entries are searched for the groups' last runs:
@@ -61,10 +62,10 @@ func groupReport(g store.GroupEntry) power.GroupReport {
 }
 
 // recalled takes up what earlier processes left.
-func (d *Daemon) recalled(state store.State) {
+func (d *Daemon) recalled(state store.State, byHand []scheduler.ByHand) {
 	d.skips.recalled(state.Skips)
 	d.restoreRanks(state)
-	d.hands.resumeAll(state.Unfinished)
+	d.hands.resumeAll(byHand, state.ByHand)
 }
 
 // restoreRanks lets the accounts know what the newest runs of each group wanted of its instances, so

@@ -24,6 +24,9 @@ func (w *world) check() {
 	}
 	w.checkTimes()
 	w.checkBeginnings()
+	for _, h := range w.hands {
+		w.checkHand(h)
+	}
 	for _, i := range all {
 		w.checkEnd(i)
 		w.checkReport(i)
@@ -163,7 +166,7 @@ func (w *world) newer(t tenure, planned time.Time) bool {
 		}
 	}
 	for _, h := range w.hands {
-		if h.planned.After(planned) {
+		if !h.planned.Before(planned) {
 			return true
 		}
 	}
@@ -181,7 +184,7 @@ func (w *world) checkBeginnings() {
 			w.complain("%s began, and no one wanted it", id)
 			continue
 		}
-		if early := i.planned.Sub(began[0].at); early > 0 && !w.stepped() {
+		if early := i.planned.Sub(began[0].at); early > 0 && !w.stepped() && (i.hand == nil || !i.hand.remade) {
 			w.complain("%s began %s early", id, early)
 		}
 		processes := map[int]bool{}
@@ -201,10 +204,6 @@ func (w *world) checkBeginnings() {
 func (w *world) checkEnd(i *intention) {
 	k := i.record
 	switch {
-	case i.hand != nil:
-		if i.report == nil && !w.processes[i.hand.process].killed {
-			w.complain("%s has no end", i.id)
-		}
 	case k == nil:
 		if len(i.began) > 0 && !w.forgetful() {
 			w.complain("%s began, and the store never had it", i.id)
@@ -363,7 +362,7 @@ func (w *world) falseFailure(i *intention, c *cloud, m *machine, r power.Instanc
 	case power.ReasonAuth:
 		ok = c.had(faultKey, from, until) || w.rotated()
 	case power.ReasonCancelled:
-		ok = i.hand != nil && !w.processes[i.hand.process].stopped.After(until) || i.hand == nil && len(w.editions) > 1
+		ok = i.hand != nil && !i.hand.tried.IsZero() && !i.hand.tried.After(until) || len(i.began) > 1 && len(w.editions) > 1
 	case power.ReasonInternalError:
 		ok = w.history.panicked[i.id]
 	}
@@ -393,7 +392,8 @@ func (c *cloud) had(kind faultKind, from, until time.Time) bool {
 // with it or the store failed. What it wanted of the instance is known no more.
 func (w *world) unknownHand(id string, n int) bool {
 	return slices.ContainsFunc(w.hands, func(h *hand) bool {
-		return h.process < n-1 && w.records.runs[h.id] == nil && w.byID[h.id].names(id)
+		i := w.byID[h.order.RunID]
+		return i != nil && i.began[0].process < n-1 && i.record == nil && i.names(id)
 	})
 }
 
@@ -411,6 +411,7 @@ func (w *world) checkInstance(c *cloud, id string, all []*intention) {
 	w.checkCounts(id, m, mine)
 	for _, a := range m.accepted {
 		w.checkRank(id, a, mine)
+		w.checkForce(id, a, mine)
 	}
 }
 
@@ -488,8 +489,8 @@ func (w *world) checkRank(id string, a acceptance, mine []*intention) {
 		return slices.ContainsFunc(i.began, func(b beginning) bool { return b.process == a.process && b.at.Before(a.came) }) || w.remembered(i, a.process)
 	}
 	for _, o := range mine {
-		if o.hand != nil && w.stepped() {
-			continue // it ranks by another clock than the schedules
+		if o.hand != nil && (w.stepped() || o.hand.remade) {
+			continue // it ranks by another clock than the schedules, or began with another rank
 		}
 		if o.action == a.action || !o.surelyNames(id) || !begun(o) || w.left(o, id) {
 			continue

@@ -63,6 +63,7 @@ type acceptance struct {
 	action      power.Action
 	came, taken time.Time // when the request arrived, and when it was applied
 	process     int
+	forced      bool
 }
 
 // request is one that arrived.
@@ -218,9 +219,10 @@ func (c *cloud) dial(ctx context.Context, process int) (net.Conn, error) {
 
 // body is what any of the three actions asks for.
 type body struct {
-	InstanceIDs []string `json:"instanceIds"`
-	PageSize    int      `json:"pageSize"`
-	PageNum     int      `json:"pageNum"`
+	InstanceIDs   []string `json:"instanceIds"`
+	ForceShutdown bool     `json:"forceShutdown"`
+	PageSize      int      `json:"pageSize"`
+	PageNum       int      `json:"pageNum"`
 }
 
 // answer is a reply; ended: the connection breaks instead.
@@ -300,7 +302,7 @@ func (c *cloud) apply(r *http.Request, q *request, b body, f faultKind) answer {
 	}
 	a := answer{status: 200}
 	if change {
-		a = c.power(q, b.InstanceIDs)
+		a = c.power(q, b)
 	} else {
 		a.payload, a.shown = c.describe(b)
 	}
@@ -322,8 +324,8 @@ func (c *cloud) doubt(ids []string) {
 	}
 }
 
-func (c *cloud) power(q *request, ids []string) answer {
-	now, failed := time.Now(), []string{}
+func (c *cloud) power(q *request, b body) answer {
+	now, ids, failed := time.Now(), b.InstanceIDs, []string{}
 	of, act := power.ActionStart, c.start
 	if q.action == apiclient.ActionStopInstances {
 		of, act = power.ActionStop, c.stop
@@ -341,7 +343,7 @@ func (c *cloud) power(q *request, ids []string) answer {
 		if !slices.Contains(failed, id) {
 			m := c.machines[id]
 			act(m, now)
-			m.accepted = append(m.accepted, acceptance{of, q.at, now, q.process})
+			m.accepted = append(m.accepted, acceptance{of, q.at, now, q.process, b.ForceShutdown})
 		}
 	}
 	return answer{status: 200, payload: map[string]any{"instanceIds": failed}}

@@ -61,11 +61,11 @@ type intention struct {
 	id       string
 	schedule string // empty: by hand
 	action   power.Action
-	nominal  time.Time // of a schedule's
+	nominal  time.Time // by hand: as planned
 	planned  time.Time
 	deadline time.Time
 	groups   map[string][]string // ids by group
-	record   *kept               // of a scheduled one that was claimed; nil: it was not
+	record   *kept               // nil: it was not claimed
 	hand     *hand               // of one by hand
 	report   *power.Report       // nil: it has none
 	began    []beginning
@@ -123,13 +123,15 @@ func (w *world) intentions() (all []*intention) {
 		}
 	}
 	for _, h := range w.hands {
-		i := &intention{
-			id: h.id, action: h.action, planned: h.planned, groups: h.ids, hand: h, report: h.report, deadline: h.planned.Add(h.deadline),
+		if i := w.wanted(h); i != nil {
+			all = append(all, i)
 		}
-		all = append(all, i)
 	}
 	for _, i := range all {
 		i.began = w.history.began[i.id]
+		if r, ok := w.history.reports[i.id]; ok && i.report == nil {
+			i.report = &r
+		}
 		i.fill()
 		if w.forgetful() {
 			w.addLost(i)
@@ -151,9 +153,6 @@ func (w *world) scheduled(t tenure, nominal time.Time) *intention {
 		for _, g := range k.begun {
 			i.groups[g.Group] = g.IDs
 		}
-	}
-	if r, ok := w.history.reports[i.id]; ok && i.report == nil {
-		i.report = &r
 	}
 	if s.paused && i.record == nil {
 		return nil
@@ -211,7 +210,7 @@ func (i *intention) fill() {
 		return
 	}
 	for _, g := range i.report.Groups {
-		if i.hand == nil && (i.record == nil || i.record.begun == nil) {
+		if i.record == nil || i.record.begun == nil {
 			i.groups[g.Group] = nil
 			for _, r := range g.Results {
 				i.groups[g.Group] = append(i.groups[g.Group], r.InstanceID)

@@ -13,7 +13,6 @@ import (
 	"zecpower/internal/config"
 	"zecpower/internal/event"
 	"zecpower/internal/power"
-	"zecpower/internal/run"
 )
 
 // process is one life of the daemon, without its web server and its control socket: what they serve
@@ -28,27 +27,15 @@ type process struct {
 	cancel       context.CancelFunc
 	ctx          context.Context //nolint:containedctx // of the process, as main has it
 	gone         chan struct{}
-	hands        sync.WaitGroup
-	began, ended time.Time // ended: when it had stopped, or was killed
-	stopped      time.Time // when it was asked to
-	stoppedWall  time.Time // as the wall clock showed it
+	hands        sync.WaitGroup // those who wait for an answer
+	began, ended time.Time      // ended: when it had stopped, or was killed
+	stopped      time.Time      // when it was asked to
+	stoppedWall  time.Time      // as the wall clock showed it
 	killed       bool
 
 	connMu sync.Mutex // guards the two below
 	conns  []net.Conn
 	dead   bool
-}
-
-// hand is one run by hand.
-type hand struct {
-	id       string
-	action   power.Action
-	force    bool
-	ids      map[string][]string // by group
-	deadline time.Duration
-	planned  time.Time
-	process  int
-	report   *power.Report // nil: the process died before it ended
 }
 
 // begin starts a process.
@@ -68,10 +55,10 @@ func (w *world) begin() *process {
 	}
 	p.daemon.store = p.disk
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	p.daemon.hands.start(p.ctx, &p.down)
 	if err := p.daemon.begin(cfg, &p.down); err != nil {
 		w.t.Fatal(err)
 	}
+	p.daemon.hands.start(p.ctx, &p.down)
 	w.editions = append(w.editions, edition{w.plan, w.clock.Read().Wall, w.clock.Read().Wall, time.Now(), p.n})
 	w.note("process %d begins", p.n)
 	go func() {
@@ -127,6 +114,7 @@ func (p *process) stop() {
 	p.note("process %d stops", p.n)
 	p.stopped, p.stoppedWall = time.Now(), p.clock.Read().Wall
 	p.end()
+	p.disk.kill() // what it could not write in time it never writes
 	p.ended = time.Now()
 	p.note("process %d has stopped", p.n)
 	p.hangUp()
@@ -165,30 +153,6 @@ func (p *process) reload(next plan) {
 	p.note("reloaded")
 }
 
-// byHand makes a run by hand in the process's accounts, and records its end.
-func (p *process) byHand(h *hand) {
-	d := p.daemon
-	m := Manual{Config: d.current.Load(), Action: h.action, Deadline: h.deadline, Force: h.force}
-	for g := range h.ids {
-		m.Groups = append(m.Groups, g)
-	}
-	r := m.run(time.Now())
-	h.id, h.planned = r.ID, r.Planned
-	p.note("by hand %s %s %v", h.action, h.id, m.Groups)
-	maker := run.New(run.Config{Account: d.accounts.Load().account, Emit: d.stream.Emit, Suspects: d.suspects.group})
-	p.hands.Go(func() {
-		end := maker.Prepare(p.ctx, r).Make(p.ctx)
-		report := end.Report
-		p.mu.Lock()
-		if !p.killed {
-			h.report = &report
-		}
-		p.mu.Unlock()
-		_ = recordManual(p.ctx, d.store, end, "", nil) // a store that fails keeps no record
-		event.Guarded(d.stream.Emit, "a run")(event.RunFinished{Run: r.Name(), Groups: r.Names, Result: report.Result(), Report: &report})
-	})
-}
-
 // history is what events said.
 type history struct {
 	log      []string
@@ -204,10 +168,11 @@ type history struct {
 }
 
 type beginning struct {
-	at      time.Time
-	process int
-	resumed bool
-	groups  []string
+	at       time.Time
+	process  int
+	resumed  bool
+	deadline time.Time
+	groups   []string
 }
 
 // outcome is the first one that an event called final.
@@ -290,7 +255,7 @@ func (p *process) keep(e event.Event) (kind, run string) {
 		p.logf("final %s %s %s", e.Run.ID, e.Group, briefly(e.Results))
 		return "final", e.Run.ID
 	case event.RunStarted:
-		b := beginning{at: time.Now(), process: p.n, resumed: e.Resumed}
+		b := beginning{at: time.Now(), process: p.n, resumed: e.Resumed, deadline: e.Deadline}
 		for _, g := range e.Groups {
 			b.groups = append(b.groups, g.Name)
 		}

@@ -7,14 +7,18 @@ import (
 	"zecpower/internal/power"
 )
 
-// checkRules holds a scheduled run against the rules about newer intentions of its groups, edits, and
+// checkRules holds a run against the rules about newer intentions of its groups, edits, and
 // what an earlier process had brought to an end.
 func (w *world) checkRules(i *intention, all []*intention) {
-	if i.schedule == "" || i.report == nil || len(i.began) == 0 || w.stepped() || w.forgetful() || w.history.unread {
+	if i.report == nil || len(i.began) == 0 || w.stepped() || w.forgetful() || w.history.unread {
+		return
+	}
+	w.checkKept(i)
+	w.checkFinals(i)
+	if i.hand != nil {
 		return
 	}
 	w.checkEdits(i)
-	w.checkKept(i)
 	if w.unedited() {
 		w.checkNewer(i, all)
 	}
@@ -30,7 +34,8 @@ func (w *world) unedited() bool {
 func (w *world) checkNewer(i *intention, all []*intention) {
 	for group, ids := range i.groups {
 		newer := slices.ContainsFunc(all, func(o *intention) bool {
-			return o.schedule != "" && o.schedule != i.schedule && o.action != i.action && o.groups[group] != nil && o.above(i) &&
+			wanted := o.schedule != "" || len(o.began) > 0 && o.began[0].at.Before(i.began[0].at.Add(-time.Second))
+			return wanted && o.schedule != i.schedule && o.action != i.action && o.groups[group] != nil && o.above(i) &&
 				o.planned.Before(i.began[0].at.Add(-time.Second))
 		})
 		if !newer {
@@ -108,6 +113,20 @@ func (w *world) checkKept(i *intention) {
 		f, ok := w.history.first[finalKey{run: i.id, id: id}]
 		if ok && !i.namesBeside(f.group, id) && f.result.Outcome != r.Outcome && w.processes[f.process].ended.After(f.at.Add(20*time.Second)) {
 			w.complain("%s: %s was %s, and is reported as %s", i.id, id, f.result.Outcome, r.Outcome)
+			return
+		}
+	}
+}
+
+// checkFinals: some process called each outcome of a run that has ended final: so metrics and the log
+// have it.
+func (w *world) checkFinals(i *intention) {
+	if w.history.panics > 0 {
+		return
+	}
+	for id, r := range i.results {
+		if _, ok := w.history.first[finalKey{run: i.id, id: id}]; !ok {
+			w.complain("%s: %s ended, and no event called it final: %+v", i.id, id, r)
 			return
 		}
 	}

@@ -245,7 +245,7 @@ func (w *world) drawActs() {
 	for range w.rng.IntN(pick(w.rng, 4, 10, 20)) {
 		w.drawAct(w.near())
 	}
-	slices.SortFunc(w.acts, func(a, b act) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(w.acts, func(a, b act) int { return a.at.Compare(b.at) })
 }
 
 func (w *world) drawAct(at time.Time) {
@@ -255,7 +255,7 @@ func (w *world) drawAct(at time.Time) {
 	r := w.rng
 	switch r.IntN(12) {
 	case 0, 1, 2, 3:
-		add(0, "by hand", w.byHand)
+		w.drawHand(at, add)
 	case 4, 5:
 		add(0, "reload", w.reload)
 	case 6, 7:
@@ -321,23 +321,6 @@ func (w *world) write(p plan) {
 	if err := os.WriteFile(w.path, []byte(p.config()), 0o600); err != nil {
 		w.t.Error(err)
 	}
-}
-
-// byHand starts, or stops, some groups as a person does.
-func (w *world) byHand() {
-	p := w.process
-	if p == nil {
-		return
-	}
-	r := w.rng
-	h := &hand{process: p.n, action: pick(r, power.ActionStart, power.ActionStop), deadline: pick(r, 30*time.Minute, 10*time.Minute, 5*time.Minute), ids: map[string][]string{}}
-	h.force = h.action == power.ActionStop && r.IntN(3) == 0
-	for range 1 + r.IntN(2) {
-		g := w.plan.groups[r.IntN(len(w.plan.groups))]
-		h.ids[g.name] = g.ids
-	}
-	w.hands = append(w.hands, h)
-	p.byHand(h)
 }
 
 // reload edits the configuration and has the process read it.

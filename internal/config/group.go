@@ -144,7 +144,7 @@ func (l *loader) instanceID(dst *[]string) func(*yaml.Node) {
 			return
 		}
 		id := strings.TrimSpace(text)
-		if err := checkID(id); err != nil {
+		if err := CheckID(id); err != nil {
 			l.Refuse(item, err)
 			return
 		}
@@ -243,7 +243,7 @@ func parseIDs(doc *strictyaml.Doc, data []byte) []string {
 // checkLine checks a line of an instances_file. A column's heading, which an export puts on top and
 // which would pass as an id, would be not_found at each run.
 func checkLine(text string) error {
-	err := checkID(text)
+	err := CheckID(text)
 	end := -1
 	if err != nil { // an id has none of these, and a file may have a million of them
 		end = strings.IndexAny(text, ",;|\t")
@@ -297,9 +297,9 @@ func withoutComment(line string) string {
 // maxID is more than twice what the cloud gives out.
 const maxID = 64
 
-// checkID catches what is certainly not an id, such as a list on one line or a pasted table.
+// CheckID refuses what is certainly not an id, such as a list on one line or a pasted table.
 // Whether an instance exists is for the API to say.
-func checkID(id string) error {
+func CheckID(id string) error {
 	switch {
 	case id == "":
 		return strictyaml.Faultf("write an id, or take it out", "the instance id is empty")

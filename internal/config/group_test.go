@@ -209,7 +209,7 @@ func FuzzParseIDsYieldsOnlyIDs(f *testing.F) {
 		doc := &strictyaml.Doc{File: "f"}
 		ids := parseIDs(doc, data)
 		for _, id := range ids {
-			if err := checkID(id); err != nil {
+			if err := CheckID(id); err != nil {
 				t.Error(err)
 			}
 		}

@@ -50,6 +50,8 @@ type Record struct {
 	Waits        string       `json:"w,omitempty"`
 	Fingerprint  string       `json:"fp,omitempty"`
 	Force        bool         `json:"f,omitempty"`
+	AcceptAll    bool         `json:"aa,omitempty"` // Run.AcceptMembership
+	Cancelled    bool         `json:"x,omitempty"`
 	Actor        string       `json:"by,omitempty"` // empty: a schedule, or not recorded
 	Trigger      string       `json:"tr,omitempty"`
 	Resumes      int          `json:"rs,omitempty"`
@@ -70,6 +72,7 @@ func NewClaim(r Run) Record {
 		ID: r.ID, Schedule: r.Schedule, Nominal: r.Nominal.UTC(), Kind: KindRun, Action: r.Action, Groups: r.Groups,
 		Planned: utc(r.Planned), Deadline: utc(r.Deadline), CatchUp: r.CatchUp, Waits: r.Waits,
 		Fingerprint: r.Fingerprint, Force: r.Force, Actor: actorToKeep(r.Actor), Timezone: r.Timezone, Reason: r.Reason, Trigger: r.Trigger,
+		AcceptAll: r.AcceptMembership, Cancelled: r.Cancelled,
 	}
 }
 
@@ -96,6 +99,7 @@ func (r *Record) Run() Run {
 		ID: r.ID, Schedule: r.Schedule, Action: r.Action, Groups: r.Groups, Nominal: r.Nominal, Planned: r.Planned,
 		Deadline: r.Deadline, CatchUp: r.CatchUp, Waits: r.Waits, Fingerprint: r.Fingerprint, Force: r.Force, Actor: r.Actor, Timezone: r.Timezone,
 		Reason: r.Reason, Trigger: r.Trigger,
+		AcceptMembership: r.AcceptAll, Cancelled: r.Cancelled,
 	}
 }
 
@@ -128,6 +132,7 @@ func (r *Record) Continue(n Note) bool {
 // second resumption by it is the first one repeated.
 func (r *Record) Update(run Run, process string) {
 	r.Groups, r.Planned, r.Deadline, r.CatchUp, r.Waits = run.Groups, utc(run.Planned), utc(run.Deadline), run.CatchUp, run.Waits
+	r.Cancelled = r.Cancelled || run.Cancelled
 	if run.Resumed && r.ResumedBy != process {
 		r.Resumes++
 		r.ResumedBy = process

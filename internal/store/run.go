@@ -21,11 +21,16 @@ type Run struct {
 	// Fingerprint identifies what its schedule said when the run was claimed. Empty: the run was
 	// claimed before there were fingerprints, or by hand.
 	Fingerprint string
-	Force       bool   // of a stop: it cuts the power
-	Actor       string // who wanted it: [ActorSchedule], or a person; empty: not recorded
-	Timezone    string // its schedule's, by IANA name; empty: by hand, or not recorded
-	Reason      string // what the person gave for it; empty: nothing, or scheduled
-	Trigger     string // the schedule whose run the person asked for; empty: none
+	Force       bool // of a stop: it cuts the power
+	// AcceptMembership says that the person who wants the run accepts whatever members its groups have.
+	AcceptMembership bool
+	// Cancelled says that a person cancelled the run: nothing more is sent for it. Once it is recorded it
+	// stays.
+	Cancelled bool
+	Actor     string // who wanted it: [ActorSchedule], or a person; empty: not recorded
+	Timezone  string // its schedule's, by IANA name; empty: by hand, or not recorded
+	Reason    string // what the person gave for it; empty: nothing, or scheduled
+	Trigger   string // the schedule whose run the person asked for; empty: none
 }
 
 // ActorSchedule is the actor of scheduled runs.

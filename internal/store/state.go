@@ -26,6 +26,8 @@ type State struct {
 	// whose nominal time lies after Load's recent. Which of them ranks highest depends on the jitter of
 	// their schedules, which the store does not know.
 	Newest map[string][]Run
+	// ByHand are the ids of the runs by hand whose nominal times lie after Load's recent.
+	ByHand []string
 	// Last is the newest finished run of each schedule, by schedule name.
 	Last map[string]LastRun
 	// Skips are the nominal times that people leave out, in the order of the times, those that are over
@@ -46,6 +48,9 @@ func (s *State) AddRecent(r *Record) {
 		return
 	}
 	s.Ran[r.Schedule] = append(s.Ran[r.Schedule], r.Nominal)
+	if r.Schedule == ManualSchedule {
+		s.ByHand = append(s.ByHand, r.ID)
+	}
 	if r.Kind != KindRun {
 		s.Abandoned[r.Schedule] = append(s.Abandoned[r.Schedule], r.Nominal)
 		return

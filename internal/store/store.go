@@ -11,8 +11,8 @@ import (
 // A call ends when its context does, at the latest; the implementation may give up earlier. A write
 // that was given up may still be written later.
 type Store interface {
-	// Load returns what earlier processes decided and left undone. State.Ran, State.Abandoned and
-	// State.Newest hold only nominal times after recent.
+	// Load returns what earlier processes decided and left undone. State.Ran, State.Abandoned,
+	// State.ByHand and State.Newest hold only nominal times after recent.
 	Load(ctx context.Context, recent time.Time) (State, error)
 
 	// Claim records a round before a request of any of its runs leaves. A claim is put only where its id has no
