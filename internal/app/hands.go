@@ -16,6 +16,7 @@ import (
 	"zecpower/internal/power"
 	"zecpower/internal/run"
 	"zecpower/internal/store"
+	"zecpower/internal/strictyaml"
 	"zecpower/scheduler"
 )
 
@@ -24,6 +25,8 @@ const (
 	endedKept = 10 * time.Minute
 	// maxTogether bounds the runs by hand in progress, and the ended ones that can be followed.
 	maxTogether = 1000
+	// orderKept is how old an order may be: for as long its id is known.
+	orderKept = 24 * time.Hour
 	// finishPause is how long a run waits before it tries to record its end again.
 	finishPause = 5 * time.Second
 	// recallPatience is how long orders wait for what an earlier process left.
@@ -40,11 +43,13 @@ type hands struct {
 
 	mu   sync.Mutex          // guards the four below
 	runs map[string]*handRun // by id: in progress, or ended a while ago
-	// earlier are the ids of the runs of earlier processes, for a day; nil: not known yet.
-	earlier map[string]bool
-	going   int        // how many are in progress
-	over    []*handRun // those that ended, in this order
-	work    sync.WaitGroup
+	// made are the ids of runs that can be followed no more, and of those of earlier processes, for a
+	// day. recalled says that the latter are among them.
+	made     map[string]bool
+	recalled bool
+	going    int        // how many are in progress
+	over     []*handRun // those that ended, in this order
+	work     sync.WaitGroup
 }
 
 // handRun is one run by hand.
@@ -96,7 +101,7 @@ func sent(r power.Report) *SentReport {
 func (u RunUpdate) over() bool { return u.Report != nil || u.Suspended }
 
 func newHands(d *Daemon) *hands {
-	return &hands{daemon: d, runs: map[string]*handRun{}}
+	return &hands{daemon: d, runs: map[string]*handRun{}, made: map[string]bool{}}
 }
 
 // start lets runs be made until ctx ends. It is called once, before any other method.
@@ -110,9 +115,9 @@ func (h *hands) start(ctx context.Context, down *teardown) {
 func (h *hands) resumeAll(unfinished []scheduler.ByHand, ids []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.earlier = make(map[string]bool, len(ids))
+	h.recalled = true
 	for _, id := range ids {
-		h.earlier[id] = h.runs[id] == nil
+		h.made[id] = true
 	}
 	for _, r := range unfinished {
 		if h.runs[r.Run.ID] != nil || h.ctx.Err() != nil {
@@ -173,14 +178,16 @@ func (h *hands) order(o Order, who string) (*handRun, error) {
 	return h.begin(o.run(cfg, who, time.Now())), nil
 }
 
-// mayRepeat refuses an order whose run an earlier process made, or may have made: a client repeats its
+// mayRepeat refuses an order whose run was made, or may have been by an earlier process: a client repeats its
 // order to the next process, and its id says when it was made. A store that cannot be read holds up an
 // order that is new for no longer than recallPatience. The caller holds mu.
 func (h *hands) mayRepeat(runID string) error {
 	switch {
-	case h.earlier[runID]:
+	case h.made[runID]:
 		return errMade
-	case h.earlier == nil && (time.Since(h.started) < recallPatience || orderedAt(runID).Before(h.started)):
+	case time.Since(orderedAt(runID)) > orderKept:
+		return &badOrder{fmt.Errorf("run id %s is over a day old: order again under a new one", strictyaml.Quote(runID))}
+	case !h.recalled && (time.Since(h.started) < recallPatience || orderedAt(runID).Before(h.started)):
 		return errors.New("the daemon reads what the last one left: ask again in a moment")
 	}
 	return nil
@@ -214,8 +221,10 @@ func (h *hands) ended(of *handRun) {
 	for len(h.over) > maxTogether || time.Since(h.over[0].endedAt()) > endedKept {
 		if oldest := h.over[0]; h.runs[oldest.run.ID] == oldest {
 			delete(h.runs, oldest.run.ID)
+			h.made[oldest.run.ID] = true
 		}
 		h.over = slices.Delete(h.over, 0, 1)
+		maps.DeleteFunc(h.made, func(id string, _ bool) bool { return time.Since(orderedAt(id)) > orderKept })
 	}
 }
 

@@ -27,12 +27,18 @@ func quietWorld(t *testing.T, test func(w *world)) {
 		}
 		c.serve()
 		defer c.close()
-		time.Sleep(time.Until(w.base))
+		pass(time.Until(w.base))
 		w.boot(false)
 		defer w.stop()
 		synctest.Wait()
 		test(w)
 	})
+}
+
+// pass lets time go by, and what happens in it.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // order asks the process that is alive, and waits until it is claimed.
@@ -54,11 +60,11 @@ func TestAForcedStopIsResumedAsOne(t *testing.T) {
 		if _, err := w.order(o); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.kill()
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		w.boot(false)
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		k := w.records.runs[o.RunID]
 		if !k.Ended() || len(w.history.began[o.RunID]) != 2 || k.report.Groups[0].Done != 3 {
 			t.Errorf("%+v", k.Record)
@@ -79,12 +85,12 @@ func TestAnOrderOfAnEarlierProcessIsNotMadeAgain(t *testing.T) {
 		if _, err := w.order(old); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		w.kill()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.slow = []storeFault{{from: time.Now(), to: time.Now().Add(time.Minute), lost: 1}}
 		w.boot(false)
-		time.Sleep(recallPatience + time.Second)
+		pass(recallPatience + time.Second)
 		if _, err := w.order(old); err == nil || errors.Is(err, errMade) {
 			t.Errorf("while the store cannot be read: %v", err)
 		}
@@ -93,7 +99,7 @@ func TestAnOrderOfAnEarlierProcessIsNotMadeAgain(t *testing.T) {
 		if _, err := w.order(fresh); err != nil {
 			t.Errorf("a new order while the store cannot be read: %v", err)
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if _, err := w.order(old); !errors.Is(err, errMade) {
 			t.Errorf("once it can: %v", err)
 		}
@@ -115,7 +121,7 @@ func TestAClaimThatIsHeldIsNoRun(t *testing.T) {
 		if _, err := w.order(o); !errors.Is(err, errMade) {
 			t.Errorf("%v", err)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		_, cancelled := w.process.daemon.hands.cancel(o.RunID)
 		if w.records.runs[o.RunID].Ended() || len(w.history.began) > 0 || cancelled {
 			t.Errorf("%+v, %v", w.records.runs[o.RunID].Record, w.history.began)
@@ -134,7 +140,7 @@ func TestRunsByHandAreBounded(t *testing.T) {
 				refused++
 			}
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		h := w.process.daemon.hands
 		if refused != 20 || len(h.inProgress()) != 0 || len(h.runs) != maxTogether {
 			t.Errorf("%d refused, %d in progress, %d known", refused, len(h.inProgress()), len(h.runs))
@@ -144,9 +150,35 @@ func TestRunsByHandAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if len(h.runs) != maxTogether {
 			t.Errorf("%d known", len(h.runs))
+		}
+	})
+}
+
+// What can be followed no more is not made again either, whatever the store says.
+func TestAnOrderIsNotMadeAgainLater(t *testing.T) {
+	quietWorld(t, func(w *world) {
+		o := Order{RunID: NewRunID(time.Now()), Action: power.ActionStart, Groups: []string{"web"}, Deadline: time.Minute}
+		first, err := w.order(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass(endedKept)
+		if again, err := w.order(o); err != nil || again != first {
+			t.Errorf("it cannot be followed: %v", err)
+		}
+		pass(time.Minute)
+		other := o
+		other.RunID = NewRunID(time.Now())
+		if _, err := w.order(other); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		w.slow = []storeFault{{from: time.Now(), to: time.Now().Add(time.Minute), lost: 1}}
+		if _, err := w.order(o); !errors.Is(err, errMade) {
+			t.Errorf("%v", err)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 
@@ -137,15 +138,25 @@ func TestAnOrderSaysWhenItWasMade(t *testing.T) {
 			t.Errorf("%q: %s", id, got)
 		}
 	}
-	h := newHands(nil)
-	if h.started = at; h.mayRepeat(NewRunID(at.Add(-time.Hour))) == nil {
-		t.Error("an order from before the process began is made before the store is read")
-	}
-	if err := h.mayRepeat(NewRunID(at.Add(time.Hour))); err != nil {
-		t.Error(err)
-	}
-	h.earlier = map[string]bool{NewRunID(at): false, "made": true}
-	if err := h.mayRepeat("made"); !errors.Is(err, errMade) {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h, now := newHands(nil), time.Now()
+		if h.started = now; h.mayRepeat(NewRunID(now.Add(-time.Hour))) == nil {
+			t.Error("an order from before the process began is made before the store is read")
+		}
+		time.Sleep(recallPatience)
+		if err := h.mayRepeat(NewRunID(now)); err != nil {
+			t.Errorf("a new order waits for the store: %v", err)
+		}
+		h.resumeAll(nil, []string{"made"})
+		if err := h.mayRepeat("made"); !errors.Is(err, errMade) {
+			t.Error(err)
+		}
+		if err := h.mayRepeat(NewRunID(now.Add(-time.Hour))); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(orderKept)
+		if _, bad := errors.AsType[*badOrder](h.mayRepeat(NewRunID(now))); !bad {
+			t.Error("an order of yesterday is made")
+		}
+	})
 }

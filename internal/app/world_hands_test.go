@@ -87,6 +87,7 @@ func (w *world) ask(h *hand) {
 	if err != nil {
 		return
 	}
+	asked := w.plan
 	p.hands.Go(func() {
 		<-of.claimed
 		p.mu.Lock()
@@ -95,7 +96,7 @@ func (w *world) ask(h *hand) {
 		case of.refused != nil:
 			p.logf("refused %s: %v", h.order.RunID, of.refused)
 		case h.made == nil || h.process != p.n:
-			h.take(p, of)
+			h.take(p.n, of, asked)
 		case of != h.made && time.Since(h.made.endedAt()) < endedKept:
 			w.complain("%s was made twice in process %d", h.order.RunID, p.n)
 		}
@@ -111,9 +112,10 @@ func (w *world) knows(o Order) bool {
 	return !slices.ContainsFunc(slices.Concat(o.Groups, s.groups), func(name string) bool { _, ok := w.plan.group(name); return !ok })
 }
 
-// take notes that a process has the run. One that is resumed stays what it was.
-func (h *hand) take(p *process, of *handRun) {
-	h.made, h.process = of, p.n
+// take notes that a process has the run. One that is resumed stays what it was. asked is
+// the configuration that was in force.
+func (h *hand) take(process int, of *handRun, asked plan) {
+	h.made, h.process = of, process
 	r := of.run
 	if r.Resumed {
 		return
@@ -121,15 +123,22 @@ func (h *hand) take(p *process, of *handRun) {
 	h.remade = !h.planned.IsZero()
 	h.action, h.planned, h.deadline, h.ids = r.Action, r.Planned, r.Deadline, map[string][]string{}
 	for _, name := range r.Names {
-		g, _ := p.plan.group(name)
+		g, _ := asked.group(name)
 		h.ids[name] = g.ids
 	}
+}
+
+// has reports whether a process has the run.
+func (h *hand) has(p *process) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return h.made != nil && h.process == p.n
 }
 
 // cancelHand asks to end the run, as a command does: it waits for the answer while the world goes on.
 func (w *world) cancelHand(h *hand) {
 	p := w.process
-	if p == nil || h.made == nil || h.process != p.n {
+	if p == nil || !h.has(p) {
 		return
 	}
 	h.tried = time.Now()
