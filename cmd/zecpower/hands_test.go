@@ -130,6 +130,7 @@ func TestARunByHandOutlivesTheDaemon(t *testing.T) {
 // elsewhere.
 func TestWhoWatchesARunMayLetGoOfIt(t *testing.T) {
 	t.Parallel()
+	hearHangups(t)
 	w, d := handWorld(t, healthyFleet(20))
 	w.blind.Store(true)
 	inProgress := func(want int) {
