@@ -104,6 +104,9 @@ func superseded(id, by string) power.InstanceResult {
 // join adds a run to those that want w. Attempts, backoff and timeout belong to the work and go on.
 // A forced stop raises the work to forced.
 func (a *Account) join(w *work, r ref, lane *lane, now time.Time) {
+	if !w.wanted() && !a.flies(w) {
+		a.describeNext(w, now) // its runs have ended, so what waited to be sent for it may be gone
+	}
 	w.runs = append(w.runs[:len(w.runs):len(w.runs)], r)
 	if w.at == inPolls {
 		r.run.pending++
@@ -116,7 +119,7 @@ func (a *Account) join(w *work, r ref, lane *lane, now time.Time) {
 
 // joinFlying makes a run wait for the request in flight that names w.
 func (a *Account) joinFlying(w *work, x *run) {
-	if w.req == nil || !a.inFlight[w.req] {
+	if !a.flies(w) {
 		return
 	}
 	if slices.Contains(w.req.runs, x) {
@@ -134,7 +137,7 @@ func (a *Account) raise(w *work, lane *lane, now time.Time) {
 	if w.at == inPolls {
 		a.poll(w, now)
 	}
-	if w.at == inQueue || w.at == inTrial || w.at == inRequest && w.req.priority == PriorityStart && !a.inFlight[w.req] {
+	if w.at == inQueue || w.at == inTrial || w.at == inRequest && w.req.priority == PriorityStart && !a.flies(w) {
 		lane.first.add(w.runs[len(w.runs)-1].run, []*work{w})
 	}
 }
@@ -160,7 +163,7 @@ func (a *Account) takeOver(w *work, r ref, lane *lane, now time.Time) (unsent bo
 		r.run.pending++
 	}
 	a.joinFlying(w, r.run)
-	flying := w.at == inRequest && a.inFlight[w.req]
+	flying := w.at == inRequest && a.flies(w)
 	known := w.at == inPolls || w.at == inRequest && w.req.priority != PriorityStart // a describe was to come
 	opposite := w.lane.action
 	w.lane = lane

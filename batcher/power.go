@@ -272,7 +272,7 @@ func (a *Account) deny(e *apiclient.Error, now time.Time) {
 				continue
 			}
 			runs = append(runs, runsOf([]*work{w})...)
-			if w.at == inRequest && a.inFlight[w.req] || w.at == inPolls && !first {
+			if w.at == inRequest && a.flies(w) || w.at == inPolls && !first {
 				continue // what is described slowly already keeps its turn
 			}
 			a.denyWork(w, now)

@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"slices"
 	"time"
 
 	"zecpower/internal/power"
@@ -207,9 +208,15 @@ func (a *Account) leave(w *work, of ref, result power.InstanceResult) {
 		of.run.pending--
 	}
 	of.run.settled(of.i, result)
-	if len(w.runs) == 0 && (w.req == nil || !a.inFlight[w.req]) {
+	if len(w.runs) == 0 && !a.flies(w) {
 		a.drop(w)
 	}
+}
+
+// flies reports whether a request in flight names w. One that left without w, because no run wanted
+// it any more, does not.
+func (a *Account) flies(w *work) bool {
+	return w.req != nil && a.inFlight[w.req] && slices.Contains(w.req.works, w)
 }
 
 // runsOf lists the runs that want some of works, each once, in the order of the works.
