@@ -285,6 +285,16 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// oneArg refuses any other number of arguments than one. ask says which to give.
+func oneArg(ask string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usageError("%s", ask)
+		}
+		return nil
+	}
+}
+
 // noArgs refuses arguments, and suggests the nearest command.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {

@@ -95,7 +95,7 @@ func (h *host) groups(cmd *cobra.Command, f groupsFlags, names []string) error {
 	}
 	detailed := len(names) > 0
 	if !detailed {
-		names = groupNames(cfg)
+		names = cfg.GroupNames()
 	}
 	if names, err = chooseGroups(cfg, names); err != nil {
 		return err
@@ -164,14 +164,6 @@ func (f groupsFlags) checkAcceptance(names []string) error {
 		return usageError("--reason: %w", err)
 	}
 	return nil
-}
-
-func groupNames(cfg *config.Config) []string {
-	names := make([]string, 0, len(cfg.Groups))
-	for _, g := range cfg.Groups {
-		names = append(names, g.Name)
-	}
-	return names
 }
 
 // inspect asks the API about groups. An account whose credential is not found fails its groups alone,

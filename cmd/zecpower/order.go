@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -235,12 +234,7 @@ calendars do not count, its deadline does. It is a run by hand, with your name.
 Exit status: as of start and stop.`,
 		Example: `  zecpower trigger weekday-morning
   zecpower trigger weekday-morning --detach`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageError("name one schedule: zecpower status lists them")
-			}
-			return nil
-		},
+		Args: oneArg("name one schedule: zecpower status lists them"),
 		RunE: func(cmd *cobra.Command, args []string) error { return h.trigger(cmd, f, args[0]) },
 	}
 	outputFlag(cmd.Flags(), &f.output)
@@ -286,12 +280,7 @@ awaited, and what is open ends as cancelled. zecpower status lists the runs.
 
 Exit status: 0 it ends, 1 no daemon answers, 2 no such run is in progress.`,
 		Example: `  zecpower cancel manual/2026-11-25T07:50:00Z-5e1f0a`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageError("name one run: zecpower status lists those in progress")
-			}
-			return nil
-		},
+		Args:    oneArg("name one run: zecpower status lists those in progress"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := h.mustOperator(cmd, stateDir)
 			if err != nil {
@@ -303,15 +292,10 @@ Exit status: 0 it ends, 1 no daemon answers, 2 no such run is in progress.`,
 			if err != nil {
 				return refusedOrder(err)
 			}
-			return errors.Join(drain(body), body.Close())
+			return body.Close()
 		},
 	}
 	reasonFlag(cmd.Flags(), &reason)
 	stateDirFlag(cmd, &stateDir)
 	return cmd
-}
-
-func drain(r io.Reader) error {
-	_, err := io.Copy(io.Discard, r)
-	return err
 }

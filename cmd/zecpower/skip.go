@@ -42,12 +42,7 @@ such run ahead.`,
   zecpower skip weekday-evening --at 2026-12-24T18:00 --reason "release night"
   zecpower skip list
   zecpower skip remove weekday-evening/2026-12-24T10:00:00Z`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageError("name one schedule: zecpower next lists their runs")
-			}
-			return nil
-		},
+		Args: oneArg("name one schedule: zecpower next lists their runs"),
 		RunE: func(cmd *cobra.Command, args []string) error { return h.skip(cmd, f, args[0]) },
 	}
 	cmd.Flags().StringVar(&f.at, "at", "", "the run that is due at this `TIME`: 2026-12-24T18:00 in the timezone of the schedule, or RFC 3339 (default the next one)")
@@ -148,13 +143,8 @@ func newSkipRemoveCommand(h *host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove ID",
 		Short: "Ask the daemon to make a run after all that was skipped, and lies ahead",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageError("name one skip: zecpower skip list lists them")
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return h.unskip(cmd, f, args[0]) },
+		Args:  oneArg("name one skip: zecpower skip list lists them"),
+		RunE:  func(cmd *cobra.Command, args []string) error { return h.unskip(cmd, f, args[0]) },
 	}
 	reasonFlag(cmd.Flags(), &f.reason)
 	stateDirFlag(cmd, &f.stateDir)

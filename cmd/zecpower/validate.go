@@ -70,7 +70,7 @@ func (h *host) validate(path string) (*config.Config, error) {
 // validateOnline asks the API about every group, and says what it found.
 func (h *host) validateOnline(cmd *cobra.Command, cfg *config.Config, f groupsFlags) error {
 	fmt.Fprintln(h.stdout, "\nasking the API, nothing is switched:")
-	found, err := h.inspect(cmd, cfg, groupNames(cfg), f)
+	found, err := h.inspect(cmd, cfg, cfg.GroupNames(), f)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (h *host) validateOnline(cmd *cobra.Command, cfg *config.Config, f groupsFl
 	}
 	bad := 0
 	for _, g := range found {
-		if g.Err() != nil || len(g.Unknown) > 0 || g.Members == 0 || g.Guard != nil && g.Guard.Guarded > 0 {
+		if remark(g) != "" {
 			bad++
 		}
 	}
@@ -123,7 +123,7 @@ func groupWords(cfg *config.Config) string {
 	}
 	words := fmt.Sprintf("%s, %s", count(len(cfg.Groups), "group"), count(named, "instance"))
 	if selecting > 0 {
-		words += fmt.Sprintf(" named; %s members that the API knows: --online lists them", map[bool]string{true: "1 group has", false: fmt.Sprintf("%d groups have", selecting)}[selecting == 1])
+		words += fmt.Sprintf(" named; %s %s members that the API knows: --online lists them", count(selecting, "group"), plural(selecting, "has", "have"))
 	}
 	return words
 }

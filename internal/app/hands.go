@@ -188,10 +188,13 @@ func (h *hands) mayRepeat(runID string) error {
 	case time.Since(orderedAt(runID)) > orderKept:
 		return &badOrder{fmt.Errorf("run id %s is over a day old: order again under a new one", strictyaml.Quote(runID))}
 	case !h.recalled && (time.Since(h.started) < recallPatience || orderedAt(runID).Before(h.started)):
-		return errors.New("the daemon reads what the last one left: ask again in a moment")
+		return errNotRecalled
 	}
 	return nil
 }
+
+// errNotRecalled puts an order off until what earlier processes left is read.
+var errNotRecalled = errors.New("the daemon reads what the last one left: ask again in a moment")
 
 // badOrder is an order that is refused for what it says.
 type badOrder struct{ error }

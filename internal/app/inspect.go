@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"zecpower/apiclient"
@@ -120,16 +121,11 @@ func (i Inspection) with(ctx context.Context, set *accounts) []*Inspected {
 			by[of.Account] = append(by[of.Account], of)
 		}
 	}
-	done := make(chan struct{}, len(by))
+	var asking sync.WaitGroup
 	for account, groups := range by {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			i.ask(ctx, set.of[account], groups)
-		}()
+		asking.Go(func() { i.ask(ctx, set.of[account], groups) })
 	}
-	for range by {
-		<-done
-	}
+	asking.Wait()
 	for _, of := range found {
 		if of.err != nil {
 			of.Error = of.err.Error()

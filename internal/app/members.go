@@ -80,9 +80,7 @@ func (d *Daemon) groupsHandler() http.Handler {
 			}
 		}
 		if len(names) == 0 {
-			for _, g := range cfg.Groups {
-				names = append(names, g.Name)
-			}
+			names = cfg.GroupNames()
 		}
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(inspectFor + time.Minute))
 		writeJSON(w, Inspection{Config: cfg, Groups: names, Accepted: d.store.Membership}.with(r.Context(), d.accounts.Load()))

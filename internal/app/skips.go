@@ -72,7 +72,7 @@ func (s *skips) add(ctx context.Context, o SkipOrder, who string) (store.Skip, e
 	defer s.mu.Unlock()
 	known, snap := s.all.Load(), s.daemon.loop.Snapshot()
 	if known == nil {
-		return store.Skip{}, errors.New("the daemon reads what the last one left: ask again in a moment")
+		return store.Skip{}, errNotRecalled
 	}
 	of, err := s.daemon.current.Load().Schedule(o.Schedule)
 	if err == nil {
@@ -131,7 +131,7 @@ func (s *skips) remove(ctx context.Context, o UnskipOrder) (store.Skip, error) {
 	defer s.mu.Unlock()
 	known := s.all.Load()
 	if known == nil {
-		return store.Skip{}, errors.New("the daemon reads what the last one left: ask again in a moment")
+		return store.Skip{}, errNotRecalled
 	}
 	at := slices.IndexFunc(*known, func(k store.Skip) bool { return k.ID == o.ID })
 	if at < 0 {

@@ -188,6 +188,15 @@ func defaults(path string) *Config {
 	}
 }
 
+// GroupNames names all groups, in the order of the files.
+func (c *Config) GroupNames() []string {
+	names := make([]string, 0, len(c.Groups))
+	for _, g := range c.Groups {
+		names = append(names, g.Name)
+	}
+	return names
+}
+
 // UnreadableGroups names the groups whose ids could not be read at load, in the order of the files.
 func (c *Config) UnreadableGroups() []string {
 	var names []string

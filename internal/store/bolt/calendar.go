@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 
 	"go.etcd.io/bbolt"
@@ -35,12 +34,9 @@ func deleteOthers(b *bbolt.Bucket, read map[string]store.CalendarDates, keep []s
 	for _, name := range keep {
 		kept[name] = true
 	}
-	var gone [][]byte
-	_ = b.ForEach(func(name, _ []byte) error {
-		if _, again := read[string(name)]; !again && !kept[string(name)] {
-			gone = append(gone, bytes.Clone(name))
-		}
-		return nil
+	gone, _ := keysOf(b, func(name, _ []byte) (bool, error) {
+		_, again := read[string(name)]
+		return !again && !kept[string(name)], nil
 	})
 	for _, name := range gone {
 		if err := b.Delete(name); err != nil {

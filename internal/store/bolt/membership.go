@@ -93,19 +93,13 @@ func pruneMembers(tx *bbolt.Tx, cutoff time.Time) error {
 	if b == nil {
 		return nil
 	}
-	var old [][]byte
-	err := b.ForEach(func(key, value []byte) error {
+	old, err := keysOf(b, func(key, value []byte) (bool, error) {
 		if bytes.IndexByte(key, 0) >= 0 {
-			return nil
+			return false, nil // the ids of a list
 		}
 		var v store.MembershipValue
-		if err := json.Unmarshal(value, &v); err != nil {
-			return err
-		}
-		if v.At.Before(cutoff) {
-			old = append(old, bytes.Clone(key))
-		}
-		return nil
+		err := json.Unmarshal(value, &v)
+		return err == nil && v.At.Before(cutoff), err
 	})
 	for _, group := range old {
 		if err := b.Delete(group); err != nil {

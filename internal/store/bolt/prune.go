@@ -78,13 +78,7 @@ func pruneRecord(tx *bbolt.Tx, key []byte) error {
 // pruneLists removes the lists that no remaining run refers to.
 func pruneLists(tx *bbolt.Tx, cutoff time.Time) error {
 	end := timeKey(cutoff)
-	var old [][]byte
-	_ = tx.Bucket(bucketSeen).ForEach(func(hash, seen []byte) error {
-		if bytes.Compare(seen, end) < 0 {
-			old = append(old, bytes.Clone(hash))
-		}
-		return nil
-	})
+	old, _ := keysOf(tx.Bucket(bucketSeen), func(_, seen []byte) (bool, error) { return bytes.Compare(seen, end) < 0, nil })
 	for _, hash := range old {
 		if err := tx.Bucket(bucketLists).Delete(hash); err != nil {
 			return err
@@ -94,4 +88,17 @@ func pruneLists(tx *bbolt.Tx, cutoff time.Time) error {
 		}
 	}
 	return nil
+}
+
+// keysOf lists the keys of b whose entries are chosen, to be removed: what ForEach visits must not change
+// under it.
+func keysOf(b *bbolt.Bucket, chosen func(key, value []byte) (bool, error)) (keys [][]byte, err error) {
+	err = b.ForEach(func(key, value []byte) error {
+		yes, err := chosen(key, value)
+		if yes {
+			keys = append(keys, bytes.Clone(key))
+		}
+		return err
+	})
+	return keys, err
 }

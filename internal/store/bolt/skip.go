@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"time"
@@ -60,16 +59,10 @@ func pruneSkips(tx *bbolt.Tx, cutoff time.Time) error {
 	if b == nil {
 		return nil
 	}
-	var old [][]byte
-	err := b.ForEach(func(id, data []byte) error {
+	old, err := keysOf(b, func(_, data []byte) (bool, error) {
 		var s store.Skip
-		if err := json.Unmarshal(data, &s); err != nil {
-			return err
-		}
-		if s.Nominal.Before(cutoff) {
-			old = append(old, bytes.Clone(id))
-		}
-		return nil
+		err := json.Unmarshal(data, &s)
+		return err == nil && s.Nominal.Before(cutoff), err
 	})
 	for _, id := range old {
 		if err := b.Delete(id); err != nil {
